@@ -1,0 +1,85 @@
+// swift-tools-version: 6.2
+// The one picture of how these targets depend on each other is docs/architecture.md.
+import PackageDescription
+
+/// Settings shared by every Swift target of Weir.
+let weirSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+  name: "weir",
+  products: [
+    .executable(name: "weir", targets: ["weir"]),
+    .library(name: "WeirC", type: .dynamic, targets: ["WeirC"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    // Debian's codec libraries.
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
+
+    // C: SIMD kernels that Swift was measured slower at, and the public C header.
+    .target(
+      name: "CWeirKernels", cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))]),
+    .target(name: "CWeir"),
+
+    .target(
+      name: "WeirCompression",
+      dependencies: ["CZstd", "CLZ4", "CSnappy", "CZlib", "CBrotli"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirColumnar", dependencies: ["WeirCompression", "CWeirKernels"],
+      swiftSettings: weirSettings),
+    .target(name: "WeirStorage", dependencies: ["WeirColumnar"], swiftSettings: weirSettings),
+    .target(
+      name: "WeirParquet",
+      dependencies: ["WeirColumnar", "WeirCompression", "WeirStorage", "CWeirKernels"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirWorld",
+      dependencies: ["WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirC",
+      dependencies: ["CWeir", "WeirColumnar", "WeirParquet", "WeirStorage"],
+      swiftSettings: weirSettings),
+    .executableTarget(
+      name: "weir",
+      dependencies: [
+        "WeirColumnar", "WeirParquet", "WeirStorage", "WeirWorld",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: weirSettings),
+
+    .target(
+      name: "_WeirTestSupport", dependencies: ["WeirColumnar", "WeirStorage"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirCompressionTests", dependencies: ["WeirCompression", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirColumnarTests", dependencies: ["WeirColumnar", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirStorageTests", dependencies: ["WeirStorage", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirParquetTests", dependencies: ["WeirParquet", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirWorldTests", dependencies: ["WeirWorld", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "weirTests", dependencies: ["weir", "_WeirTestSupport"], swiftSettings: weirSettings),
+  ]
+)

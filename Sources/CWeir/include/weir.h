@@ -1,0 +1,3 @@
+#ifndef WEIR_H
+#define WEIR_H
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// Growable, uniquely owned bytes that become a `Buffer` without a copy.
+///
+/// Memory starts at a 64-byte boundary and its capacity is a multiple of 64. One thread at a time
+/// may use it. After `finish()` it is empty and may be used again.
+public final class MutableBuffer {
+  /// First byte. Safe: valid until the next call that grows, finishes or frees this buffer.
+  package private(set) var base: UnsafeMutableRawPointer
+  /// Bytes in use.
+  public private(set) var count: Int
+  /// Bytes allocated.
+  public private(set) var capacity: Int
+
+  /// Reserves at least `capacity` bytes, uninitialised.
+  public init(capacity: Int = 0) {
+    precondition(capacity >= 0, "a buffer has no negative capacity")
+    (self.base, self.capacity) = BufferMemory.allocate(capacity)
+    self.count = 0
+  }
+
+  deinit { BufferMemory.free(base, capacity: capacity) }
+
+  /// Grows the capacity to at least `minimum` bytes; at least doubles it when it grows.
+  public func reserve(_ minimum: Int) {
+    if minimum > capacity { grow(to: minimum) }
+  }
+
+  /// Makes room for `additional` bytes behind `count` and returns where they start. The caller
+  /// writes them and then calls `advance(by:)`.
+  package func reserveTail(_ additional: Int) -> UnsafeMutableRawPointer {
+    reserve(count + additional)
+    return base + count
+  }
+
+  /// Declares `byteCount` bytes behind `count` to be initialised.
+  package func advance(by byteCount: Int) {
+    precondition(byteCount >= 0 && count + byteCount <= capacity, "advance beyond the capacity")
+    count += byteCount
+  }
+
+  /// Cuts to `byteCount` bytes, which must not be more than there are.
+  public func truncate(to byteCount: Int) {
+    precondition(byteCount >= 0 && byteCount <= count, "truncate may only shorten")
+    count = byteCount
+  }
+
+  public func append(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count > 0 else { return }
+    memcpy(reserveTail(bytes.count), bytes.baseAddress!, bytes.count)
+    count += bytes.count
+  }
+
+  public func append(_ buffer: Buffer) {
+    buffer.withUnsafeBytes { append($0) }
+  }
+
+  @inlinable
+  public func append<T: BitwiseCopyable>(_ value: T) {
+    Swift.withUnsafeBytes(of: value) { append($0) }
+  }
+
+  public func append<T: BitwiseCopyable>(contentsOf values: [T]) {
+    values.withUnsafeBytes { append($0) }
+  }
+
+  /// Appends `byteCount` zero bytes.
+  public func appendZeros(_ byteCount: Int) {
+    precondition(byteCount >= 0, "a buffer has no negative size")
+    memset(reserveTail(byteCount), 0, byteCount)
+    count += byteCount
+  }
+
+  /// The bytes so far.
+  public func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try body(UnsafeRawBufferPointer(start: base, count: count))
+  }
+
+  /// Hands the bytes over as an immutable buffer, without a copy, and starts again empty.
+  public func finish() -> Buffer {
+    guard count > 0 else { return Buffer() }
+    let owner = BufferOwner(heap: base, capacity: capacity)
+    let result = Buffer(owner: owner, base: UnsafeRawPointer(base), count: count)
+    (base, capacity) = BufferMemory.allocate(0)
+    count = 0
+    return result
+  }
+
+  @inline(never)
+  private func grow(to minimum: Int) {
+    let (newBase, newCapacity) = BufferMemory.allocate(max(minimum, capacity * 2))
+    memcpy(newBase, base, count)
+    BufferMemory.free(base, capacity: capacity)
+    base = newBase
+    capacity = newCapacity
+  }
+}
+
+/// Allocates what buffers are made of: 64-byte aligned, in multiples of 64 bytes.
+enum BufferMemory {
+  // Safe: never read or written, only a non-nil address for capacity 0.
+  private nonisolated(unsafe) static let nothing = UnsafeMutableRawPointer.allocate(
+    byteCount: 64, alignment: 64)
+
+  static func allocate(_ minimum: Int) -> (UnsafeMutableRawPointer, Int) {
+    if minimum == 0 { return (nothing, 0) }
+    let capacity = (minimum + 63) & ~63
+    guard let base = aligned_alloc(64, capacity) else {
+      fatalError("out of memory: could not allocate \(capacity) bytes for a buffer")
+    }
+    return (base, capacity)
+  }
+
+  static func free(_ base: UnsafeMutableRawPointer, capacity: Int) {
+    if capacity > 0 { Glibc.free(base) }
+  }
+}
