@@ -137,12 +137,15 @@ public final class ArrayData: Sendable {
   }
 
   /// The bytes of row `index` of a utf8, binary or fixed-size binary array, valid within `body`.
+  /// Safe: the range was checked against the data buffer, and this array lives until `body` is done.
   public func withBytes<R>(_ index: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows
     -> R
   {
     defer { withExtendedLifetime(self) {} }
     let range = byteRange(index)
     let data = buffers[buffers.count - 1]
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= data.count, "offsets lead out of the data buffer")
     return try body(
       UnsafeRawBufferPointer(start: data.base + range.lowerBound, count: range.count))
   }

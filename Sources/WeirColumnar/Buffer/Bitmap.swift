@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Operations on bits packed least-significant first, as Arrow's validity and boolean buffers are.
+///
+/// Safe: callers pass memory that holds all bits they name and that stays alive during the call.
 package enum Bitmap {
   /// Bytes needed for `bitCount` bits.
   @inlinable

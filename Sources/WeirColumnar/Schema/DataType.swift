@@ -57,7 +57,9 @@ public indirect enum DataType: Hashable, Sendable {
     .map(
       entries: Field(
         "entries",
-        .struct([Field("key", key, nullable: false), Field("value", value, nullable: valueNullable)]),
+        .struct([
+          Field("key", key, nullable: false), Field("value", value, nullable: valueNullable),
+        ]),
         nullable: false),
       keysSorted: false)
   }
@@ -176,7 +178,11 @@ extension DataType: CustomStringConvertible {
     case .time32(let unit): "time32[\(unit.rawValue)]"
     case .time64(let unit): "time64[\(unit.rawValue)]"
     case .timestamp(let unit, let zone):
-      if let zone { "timestamp[\(unit.rawValue), tz=\(zone)]" } else { "timestamp[\(unit.rawValue)]" }
+      if let zone {
+        "timestamp[\(unit.rawValue), tz=\(zone)]"
+      } else {
+        "timestamp[\(unit.rawValue)]"
+      }
     case .duration(let unit): "duration[\(unit.rawValue)]"
     case .utf8: "utf8"
     case .largeUtf8: "large_utf8"
