@@ -1,5 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIMD kernels that Swift was measured slower at, or cannot dispatch at run time. Every function
+// reads and writes only within the sizes given. None allocates or fails.
 #ifndef WEIR_KERNELS_H
 #define WEIR_KERNELS_H
+
 #include <stddef.h>
 #include <stdint.h>
+
+/// CRC-32 with the gzip polynomial, continuing from `crc` (0 to start). Folds by carry-less
+/// multiplication where the processor has it. Source: Gopal et al., "Fast CRC Computation for
+/// Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009.
+uint32_t weir_crc32(uint32_t crc, const void *bytes, size_t count);
+
+/// Unpacks `count` values of `width` (0...32) bits, least significant first, from `in` of `in_size`
+/// bytes, which must hold them all.
+void weir_unpack_u32(const uint8_t *in, size_t in_size, int width, uint32_t *out, size_t count);
+
+/// The same into bytes, for levels: `width` is 0...8.
+void weir_unpack_u8(const uint8_t *in, size_t in_size, int width, uint8_t *out, size_t count);
+
+/// The same into 64-bit values: `width` is 0...64.
+void weir_unpack_u64(const uint8_t *in, size_t in_size, int width, uint64_t *out, size_t count);
+
+/// The largest of `count` values; 0 for none.
+uint32_t weir_max_u32(const uint32_t *values, size_t count);
+
+/// out[i] = dictionary[indices[i]]; the indices must have been checked.
+void weir_gather_32(const uint32_t *dictionary, const uint32_t *indices, uint32_t *out, size_t count);
+void weir_gather_64(const uint64_t *dictionary, const uint32_t *indices, uint64_t *out, size_t count);
+
+/// Undoes BYTE_STREAM_SPLIT: `width` streams of `stride` bytes each, of which values
+/// `first ..< first + count` are written to `out`.
+void weir_byte_stream_join(
+    const uint8_t *in, size_t stride, size_t first, int width, uint8_t *out, size_t count);
+
+/// BYTE_STREAM_SPLIT of `count` values of `width` bytes.
+void weir_byte_stream_split(const uint8_t *in, int width, uint8_t *out, size_t count);
+
+/// Packs bytes (0 or not) to bits at bit 0 of `out`; the last byte is filled with zeros.
+void weir_pack_bools(const uint8_t *in, uint8_t *out, size_t count);
+
+/// How many of `count` bytes equal `value`.
+size_t weir_count_equal_u8(const uint8_t *in, uint8_t value, size_t count);
+
+/// How many of `count` bytes are at least `value`.
+size_t weir_count_at_least_u8(const uint8_t *in, uint8_t value, size_t count);
+
 #endif
