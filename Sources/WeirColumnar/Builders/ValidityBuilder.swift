@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The validity of a builder's rows: a count alone until the first null comes, then a bitmap.
+struct ValidityBuilder {
+  private(set) var length = 0
+  private(set) var nullCount = 0
+  /// `nil` while there is no null. Bits past `length` in the last byte are 0.
+  private var bits: MutableBuffer?
+
+  mutating func appendValid() {
+    if bits != nil { appendBit(true) }
+    length += 1
+  }
+
+  mutating func appendNull() {
+    makeBits()
+    appendBit(false)
+    length += 1
+    nullCount += 1
+  }
+
+  mutating func append(_ valid: Bool) {
+    if valid { appendValid() } else { appendNull() }
+  }
+
+  mutating func appendValid(count: Int) {
+    guard count > 0 else { return }
+    if let bits {
+      grow(bits, count)
+      Bitmap.fill(bits.base, offset: length, count: count, true)
+    }
+    length += count
+  }
+
+  mutating func appendNull(count: Int) {
+    guard count > 0 else { return }
+    makeBits()
+    grow(bits!, count)
+    length += count
+    nullCount += count
+  }
+
+  /// Appends the bits `offset ..< offset + count` of `bitmap`.
+  mutating func append(bitmap: UnsafeRawPointer, offset: Int, count: Int) {
+    let ones = Bitmap.countOnes(bitmap, offset: offset, count: count)
+    if ones == count { return appendValid(count: count) }
+    makeBits()
+    grow(bits!, count)
+    Bitmap.copy(from: bitmap, offset: offset, to: bits!.base, offset: length, count: count)
+    length += count
+    nullCount += count - ones
+  }
+
+  mutating func truncate(to newLength: Int) {
+    precondition(newLength >= 0 && newLength <= length, "truncate may only shorten")
+    if let bits {
+      bits.truncate(to: Bitmap.byteCount(newLength))
+      let lastBits = newLength & 7
+      if lastBits > 0 {
+        Bitmap.fill(bits.base, offset: newLength, count: 8 - lastBits, false)
+      }
+      nullCount = newLength - Bitmap.countOnes(bits.base, offset: 0, count: newLength)
+    }
+    length = newLength
+  }
+
+  /// The bitmap, `nil` without nulls; starts again empty.
+  mutating func finish() -> Buffer? {
+    let result = nullCount > 0 ? bits?.finish() : nil
+    self = ValidityBuilder()
+    return result
+  }
+
+  private mutating func appendBit(_ bit: Bool) {
+    grow(bits!, 1)
+    if bit { Bitmap.set(bits!.base, length) }
+  }
+
+  /// Makes room for `count` bits after `length`, all 0.
+  private func grow(_ bits: MutableBuffer, _ count: Int) {
+    let missing = Bitmap.byteCount(length + count) - bits.count
+    if missing > 0 { bits.appendZeros(missing) }
+  }
+
+  private mutating func makeBits() {
+    guard bits == nil else { return }
+    let made = MutableBuffer(capacity: Bitmap.byteCount(length + 64))
+    made.appendZeros(Bitmap.byteCount(length))
+    Bitmap.fill(made.base, offset: 0, count: length, true)
+    bits = made
+  }
+}
