@@ -145,7 +145,8 @@ public final class ArrayData: Sendable {
     let range = byteRange(index)
     let data = buffers[buffers.count - 1]
     precondition(
-      range.lowerBound >= 0 && range.upperBound <= data.count, "offsets lead out of the data buffer")
+      range.lowerBound >= 0 && range.upperBound <= data.count, "offsets lead out of the data buffer"
+    )
     return try body(
       UnsafeRawBufferPointer(start: data.base + range.lowerBound, count: range.count))
   }
