@@ -4,7 +4,7 @@
 
 Every rule is a function that yields findings as text, `file:line: what; what to do`. All rules run,
 all findings are printed, and the exit code is 1 if there is any. Only files that git knows or would
-add are looked at.
+add are looked at. With `--fix` it adds missing access levels to imports instead, and checks nothing.
 """
 
 import json
@@ -363,7 +363,27 @@ def findings() -> Iterator[str]:
             yield from check_pointers(path, lines, code)
 
 
+def fix_imports() -> None:
+    """Writes `internal` before bare imports; with InternalImportsByDefault it means the same."""
+    for path in repository_files():
+        if path.suffix != ".swift" or target_of(path) is None:
+            continue
+        lines = read_lines(path) or []
+        code = code_only(lines)
+        changed = False
+        for index, line in enumerate(code):
+            match = IMPORT.match(line)
+            if match and not match["access"]:
+                lines[index] = re.sub(r"\bimport\b", "internal import", lines[index], count=1)
+                changed = True
+        if changed:
+            (ROOT / path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def main() -> int:
+    if "--fix" in sys.argv[1:]:
+        fix_imports()
+        return 0
     count = 0
     try:
         for finding in findings():

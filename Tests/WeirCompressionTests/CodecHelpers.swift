@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import WeirCompression
+internal import WeirCompression
 
 extension Compressor {
   /// The compressed bytes of `input`.

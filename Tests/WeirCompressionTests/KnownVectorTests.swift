@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import WeirCompression
+internal import Testing
+internal import WeirCompression
 
 /// Bytes that other programs wrote: Python's gzip and zlib, the zstd and lz4 command lines, pyarrow.
 @Suite struct KnownVectorTests {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import WeirCompression
-import _WeirTestSupport
+internal import Testing
+internal import WeirCompression
+internal import _WeirTestSupport
 
 @Suite struct RoundTripTests {
   static let writable = Codec.allCases.filter(\.canCompress)
