@@ -79,7 +79,8 @@ let package = Package(
       name: "WeirCompressionTests", dependencies: ["WeirCompression", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
-      name: "WeirColumnarTests", dependencies: ["WeirColumnar", "_WeirTestSupport"],
+      name: "WeirColumnarTests",
+      dependencies: ["WeirColumnar", "CWeirKernels", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirStorageTests", dependencies: ["WeirStorage", "_WeirTestSupport"],
