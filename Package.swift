@@ -42,7 +42,7 @@ let package = Package(
     // C: SIMD kernels that Swift was measured slower at, and the public C header.
     .target(
       name: "CWeirKernels", cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))]),
-    .target(name: "CWeir"),
+    .target(name: "CWeir", dependencies: ["CWeirKernels"]),
 
     .target(
       name: "WeirCompression",
@@ -62,8 +62,17 @@ let package = Package(
       swiftSettings: weirSettings),
     .target(
       name: "WeirC",
-      dependencies: ["CWeir", "WeirColumnar", "WeirParquet", "WeirStorage"],
-      swiftSettings: weirSettings),
+      dependencies: ["CWeir", "CWeirKernels", "WeirColumnar", "WeirParquet", "WeirStorage"],
+      exclude: ["exports.map"],
+      swiftSettings: weirSettings,
+      linkerSettings: [
+        // The library shows weir_* and nothing of Swift or of the codecs.
+        // A symbol that no library has is an error now, not when somebody loads it.
+        .unsafeFlags([
+          "-Xlinker", "-z", "-Xlinker", "defs",
+          "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/WeirC/exports.map",
+        ])
+      ]),
     .executableTarget(
       name: "weir",
       dependencies: [

@@ -1,3 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Weir's C interface: Parquet files in and out as Arrow columns.
+//
+// Rules that hold for every function:
+// - Handles are opaque. `..._open` makes one; each call that ends a handle takes a pointer to it, sets
+//   it to NULL, and does nothing when it is NULL already, so that ending twice does no harm.
+// - A function that can fail returns WEIR_OK (0) or another WEIR_* status. With a non-NULL `error` it
+//   then also stores an error there, which the caller frees with `weir_error_free`; on success it
+//   stores NULL. Nothing else is written to the other outputs on failure.
+// - Arguments are checked: NULL where something is needed, a negative count, an unknown name or an
+//   unknown option is an error, never a crash. What cannot be checked is a pointer to freed memory.
+// - Text is UTF-8 and ends with a zero byte.
+// - Calls block and start no threads. One thread at a time may use a handle; different handles are
+//   independent, also those made from one another. A forked child may open and read files whatever
+//   its parent did before; it must not use handles that another thread was using at the fork.
+// - Columns travel by the Arrow C data and C stream interfaces, without copies. An Arrow struct that
+//   goes in is moved, on success and on failure: its `release` is NULL afterwards. One that comes out
+//   is the caller's to release; it keeps its memory alive, whatever handles end before.
 #ifndef WEIR_H
 #define WEIR_H
+
+#include <stdint.h>
+
+#include "arrow_c_data.h"
+
+#ifdef __cplusplus
+extern "C" {
 #endif
+
+#if defined(__GNUC__)
+#define WEIR_EXPORT __attribute__((visibility("default")))
+#else
+#define WEIR_EXPORT
+#endif
+
+// What a call returns, and what `weir_error_code` says. More may come in later versions.
+#define WEIR_OK 0
+// The arguments are wrong or do not fit each other.
+#define WEIR_INVALID_ARGUMENT 1
+// There is no such file.
+#define WEIR_NOT_FOUND 2
+// The file is there already and may not be replaced.
+#define WEIR_ALREADY_EXISTS 3
+// The operating system does not allow it.
+#define WEIR_PERMISSION_DENIED 4
+// Reading or writing failed.
+#define WEIR_IO 5
+// The file's or the caller's bytes break the format's rules.
+#define WEIR_INVALID_DATA 6
+// Valid, but this version cannot do it.
+#define WEIR_UNSUPPORTED 7
+// A result does not fit its type or a limit.
+#define WEIR_OVERFLOW 8
+// A stream that the caller handed in reported an error.
+#define WEIR_SOURCE_FAILED 9
+// A bug in Weir.
+#define WEIR_INTERNAL 10
+
+typedef struct weir_error weir_error;
+typedef struct weir_parquet_reader weir_parquet_reader;
+typedef struct weir_parquet_writer weir_parquet_writer;
+typedef struct weir_batches weir_batches;
+typedef struct weir_batch weir_batch;
+
+// One setting. `column` is NULL for all columns, or a column's path with dots between its levels.
+typedef struct weir_option {
+  const char *key;
+  const char *value;
+  const char *column;
+} weir_option;
+
+// The library's version, such as "0.1.0". Never NULL; not to be freed.
+WEIR_EXPORT const char *weir_version(void);
+
+// Frees text that a function returned through a `char **`. NULL is allowed.
+WEIR_EXPORT void weir_string_free(char *text);
+
+// ---- Errors ------------------------------------------------------------------------------------
+// All accessors accept NULL. Texts live as long as the error.
+
+// A WEIR_* status; WEIR_OK for NULL.
+WEIR_EXPORT int32_t weir_error_code(const weir_error *error);
+// What happened and what to do, with file, column and position in it. Empty for NULL.
+WEIR_EXPORT const char *weir_error_message(const weir_error *error);
+// The file, or NULL where none is known.
+WEIR_EXPORT const char *weir_error_path(const weir_error *error);
+// The column's path, or NULL.
+WEIR_EXPORT const char *weir_error_column(const weir_error *error);
+// The page's number within its column chunk, or -1.
+WEIR_EXPORT int64_t weir_error_page(const weir_error *error);
+// The byte position in the file, or -1.
+WEIR_EXPORT int64_t weir_error_position(const weir_error *error);
+WEIR_EXPORT void weir_error_free(weir_error *error);
+
+// ---- Reading Parquet ---------------------------------------------------------------------------
+
+// Opens the file at `path` and reads its footer.
+//
+// Options: "verify_checksums" ("true", which is the default, or "false").
+WEIR_EXPORT int32_t weir_parquet_reader_open(
+    const char *path, const weir_option *options, int64_t option_count,
+    weir_parquet_reader **reader, weir_error **error);
+
+// Rows in the file; -1 for NULL.
+WEIR_EXPORT int64_t weir_parquet_reader_row_count(const weir_parquet_reader *reader);
+// Row groups in the file; -1 for NULL.
+WEIR_EXPORT int64_t weir_parquet_reader_row_group_count(const weir_parquet_reader *reader);
+
+// The Arrow schema of the file's columns, or of the chosen ones in their order when `columns` is not
+// NULL.
+WEIR_EXPORT int32_t weir_parquet_reader_schema(
+    const weir_parquet_reader *reader, const char *const *columns, int64_t column_count,
+    struct ArrowSchema *schema, weir_error **error);
+
+// The file's metadata as a JSON object: version, created_by, row_count, row_groups with their
+// columns' encodings, sizes and statistics, and key_value_metadata. Free with `weir_string_free`.
+WEIR_EXPORT int32_t weir_parquet_reader_metadata_json(
+    const weir_parquet_reader *reader, char **json, weir_error **error);
+
+// Starts reading. `columns` NULL means all; `row_groups` NULL means all (numbers count from 0); with
+// a count of 0 and a non-NULL pointer, none. Batches have at most `batch_rows` rows; 0 means the
+// default (65,536). The batches go on working after the reader is closed.
+WEIR_EXPORT int32_t weir_parquet_reader_read(
+    const weir_parquet_reader *reader, const char *const *columns, int64_t column_count,
+    const int64_t *row_groups, int64_t row_group_count, int64_t batch_rows,
+    weir_batches **batches, weir_error **error);
+
+WEIR_EXPORT void weir_parquet_reader_close(weir_parquet_reader **reader);
+
+// ---- Batches -----------------------------------------------------------------------------------
+
+// The schema of every batch.
+WEIR_EXPORT int32_t weir_batches_schema(
+    const weir_batches *batches, struct ArrowSchema *schema, weir_error **error);
+
+// The next batch, or NULL at the end and ever after. After an error the batches give no more.
+WEIR_EXPORT int32_t weir_batches_next(
+    weir_batches *batches, weir_batch **batch, weir_error **error);
+
+// Turns the batches that are left into an Arrow stream, which owns them from then on: sets
+// `*batches` to NULL.
+WEIR_EXPORT int32_t weir_batches_export(
+    weir_batches **batches, struct ArrowArrayStream *stream, weir_error **error);
+
+WEIR_EXPORT void weir_batches_close(weir_batches **batches);
+
+// Rows in the batch; -1 for NULL.
+WEIR_EXPORT int64_t weir_batch_row_count(const weir_batch *batch);
+
+// The batch as a struct array, one child a column, and its type; either output may be NULL. They
+// share the batch's memory; any number of exports is fine.
+WEIR_EXPORT int32_t weir_batch_export(
+    const weir_batch *batch, struct ArrowSchema *schema, struct ArrowArray *array,
+    weir_error **error);
+
+WEIR_EXPORT void weir_batch_close(weir_batch **batch);
+
+// ---- Writing Parquet ---------------------------------------------------------------------------
+
+// Starts a new file, which appears at `path`, complete, when `weir_parquet_writer_close` succeeds;
+// before that and after any failure `path` is untouched. `schema` is a struct type with one child a
+// column. Options: see docs/python.md.
+WEIR_EXPORT int32_t weir_parquet_writer_open(
+    const char *path, struct ArrowSchema *schema, const weir_option *options,
+    int64_t option_count, weir_parquet_writer **writer, weir_error **error);
+
+// Writes the rows of a struct array, one child a column. `schema` is its type, or NULL for the
+// writer's; it must have the writer's columns, in the same order, with the same types.
+WEIR_EXPORT int32_t weir_parquet_writer_write(
+    weir_parquet_writer *writer, struct ArrowArray *array, struct ArrowSchema *schema,
+    weir_error **error);
+
+// Writes all batches of a stream, whose schema must fit as an array's must.
+WEIR_EXPORT int32_t weir_parquet_writer_write_stream(
+    weir_parquet_writer *writer, struct ArrowArrayStream *stream, weir_error **error);
+
+// Rows written so far; -1 for NULL.
+WEIR_EXPORT int64_t weir_parquet_writer_row_count(const weir_parquet_writer *writer);
+
+// Completes the file and ends the handle, also when it fails (nothing is left behind then).
+WEIR_EXPORT int32_t weir_parquet_writer_close(weir_parquet_writer **writer, weir_error **error);
+
+// Throws away what was written and ends the handle.
+WEIR_EXPORT void weir_parquet_writer_abort(weir_parquet_writer **writer);
+
+// ---- Python capsules ---------------------------------------------------------------------------
+// Python hands Arrow structs around in capsules. Their destructors run at any time, also while an
+// exception is on its way and at the interpreter's end, so they must not be Python code.
+
+// `PyCapsule_GetPointer` of the running interpreter; call once before any capsule is made.
+WEIR_EXPORT void weir_capsule_setup(void *(*get_pointer)(void *capsule, const char *name));
+
+// Zeroed memory for one ArrowSchema, ArrowArray or ArrowArrayStream, to be owned by a capsule; NULL
+// when there is none left.
+WEIR_EXPORT void *weir_capsule_allocate(void);
+
+// Frees that memory where no capsule was made. NULL is allowed.
+WEIR_EXPORT void weir_capsule_free(void *memory);
+
+// Destructors of capsules named "arrow_schema", "arrow_array" and "arrow_array_stream": release what
+// nobody consumed and free the memory.
+WEIR_EXPORT void weir_capsule_destroy_schema(void *capsule);
+WEIR_EXPORT void weir_capsule_destroy_array(void *capsule);
+WEIR_EXPORT void weir_capsule_destroy_stream(void *capsule);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_H

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weir: Parquet files in and out as Arrow columns.
+
+>>> table = pyarrow.table(weir.read_parquet("events.parquet", columns=["user_id", "ts"]))
+>>> weir.write_parquet(table, "copy.parquet", compression="zstd")
+
+Everything speaks the Arrow PyCapsule protocol (``__arrow_c_stream__`` and its kin), so pyarrow,
+pandas, polars, DuckDB and others take it and give it without copies. None of them is needed.
+"""
+
+from ._errors import (
+    AlreadyExistsError,
+    InternalError,
+    InvalidArgumentError,
+    InvalidDataError,
+    LimitError,
+    NotFoundError,
+    PermissionDeniedError,
+    SourceError,
+    StorageError,
+    UnsupportedError,
+    WeirError,
+)
+from ._library import version
+from ._reading import Batch, ParquetFile, Schema, Table, read_parquet
+from ._writing import ParquetWriter, write_parquet
+
+__version__ = version()
+
+__all__ = [
+    "AlreadyExistsError",
+    "Batch",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidDataError",
+    "LimitError",
+    "NotFoundError",
+    "ParquetFile",
+    "ParquetWriter",
+    "PermissionDeniedError",
+    "Schema",
+    "SourceError",
+    "StorageError",
+    "Table",
+    "UnsupportedError",
+    "WeirError",
+    "__version__",
+    "read_parquet",
+    "write_parquet",
+]

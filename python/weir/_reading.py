@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading Parquet files."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from ctypes import byref
+from typing import Any, Union
+
+from . import _capsule
+from ._errors import InvalidArgumentError
+from ._library import (
+    Handle,
+    call,
+    encode_path,
+    integer_array,
+    library,
+    option_array,
+    string_array,
+    take_json,
+)
+
+StrPath = Union[str, "os.PathLike[str]"]
+
+
+class Schema:
+    """Names and types of columns; anything that takes ``__arrow_c_schema__`` takes it."""
+
+    def __init__(self, file: ParquetFile, columns: Sequence[str] | None) -> None:
+        self._file = file
+        self._columns = columns
+        self._names: list[str] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        if self._names is None:
+            self._names = _capsule.field_names(self.__arrow_c_schema__())
+        return list(self._names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __arrow_c_schema__(self) -> object:
+        names, count = string_array(self._columns)
+
+        def fill(schema: int) -> None:
+            with self._file._use() as reader:
+                call(library.weir_parquet_reader_schema, reader, names, count, schema)
+
+        return _capsule.make(_capsule.SCHEMA, fill)
+
+    def __repr__(self) -> str:
+        return f"weir.Schema({', '.join(self.names)})"
+
+
+class Batch:
+    """Some rows, in memory; anything that takes ``__arrow_c_array__`` takes it, without a copy."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self.num_rows: int = library.weir_batch_row_count(handle.value)
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def __arrow_c_schema__(self) -> object:
+        def fill(schema: int) -> None:
+            call(library.weir_batch_export, self._handle.value, schema, None)
+
+        return _capsule.make(_capsule.SCHEMA, fill)
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        """The rows as a struct array. The requested schema is a wish that is not followed."""
+
+        def fill(schema: int, array: int) -> None:
+            call(library.weir_batch_export, self._handle.value, schema, array)
+
+        schema, array = _capsule.make_all((_capsule.SCHEMA, _capsule.ARRAY), fill)
+        return schema, array
+
+    def __repr__(self) -> str:
+        return f"<weir.Batch of {self.num_rows} rows>"
+
+
+class Table:
+    """Columns and row groups of a file that are read when somebody asks, each time anew.
+
+    ``pyarrow.table(t)``, ``polars.DataFrame(t)``, ``pandas.DataFrame.from_arrow(t)`` and DuckDB (by
+    the variable's name in the SQL) read it by ``__arrow_c_stream__``, batch by batch, without a
+    copy. Iterating gives its batches.
+    """
+
+    def __init__(
+        self,
+        file: ParquetFile,
+        columns: Sequence[str] | None,
+        row_groups: Sequence[int] | None,
+        batch_rows: int | None,
+    ) -> None:
+        self._file = file
+        self._columns = None if columns is None else list(columns)
+        self._row_groups = None if row_groups is None else list(row_groups)
+        self._batch_rows = 0 if batch_rows is None else batch_rows
+        self.schema = Schema(file, self._columns)
+        # Wrong names and numbers are told here, not when the rows are read.
+        file._start(self).close()
+
+    @property
+    def column_names(self) -> list[str]:
+        return self.schema.names
+
+    @property
+    def num_columns(self) -> int:
+        return len(self.schema)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the chosen row groups, from the file's footer."""
+        if self._row_groups is None:
+            return self._file.num_rows
+        groups = self._file.metadata["row_groups"]
+        return sum(groups[index]["row_count"] for index in self._row_groups)
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Reads the rows, batch by batch."""
+        handle = self._file._start(self)
+        while True:
+            batch = Handle(library.weir_batch_close)
+            call(library.weir_batches_next, handle.value, byref(batch.value))
+            if not batch.is_open:
+                return
+            yield Batch(batch)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A new read. The requested schema is a wish that is not followed."""
+        handle = self._file._start(self)
+
+        def fill(stream: int) -> None:
+            call(library.weir_batches_export, byref(handle.value), stream)
+
+        return _capsule.make(_capsule.STREAM, fill)
+
+    def __repr__(self) -> str:
+        return f"<weir.Table of {self._file.path!r}, {self.num_rows} rows>"
+
+
+class ParquetFile:
+    """A Parquet file that is open for reading.
+
+    Several threads may use it. It works in a process forked from the one that opened it.
+
+    :param path: the file.
+    :param verify_checksums: whether pages that carry a checksum are checked against it.
+    :raises NotFoundError: there is no such file (also a ``FileNotFoundError``).
+    :raises InvalidDataError: the file is damaged or not a Parquet file.
+    """
+
+    def __init__(self, path: StrPath, *, verify_checksums: bool = True) -> None:
+        self.path = os.fspath(path)
+        self._lock = threading.Lock()
+        self._metadata: Mapping[str, Any] | None = None
+        self._reader = Handle(library.weir_parquet_reader_close)
+        options, count = option_array(
+            [("verify_checksums", "true" if verify_checksums else "false", None)]
+        )
+        reader = self._reader.value
+        call(library.weir_parquet_reader_open, encode_path(path), options, count, byref(reader))
+        self.num_rows: int = library.weir_parquet_reader_row_count(reader)
+        self.num_row_groups: int = library.weir_parquet_reader_row_group_count(reader)
+        self.schema = Schema(self, None)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the file's footer says: schema, row groups, encodings, sizes, statistics."""
+        if self._metadata is None:
+            with self._use() as reader:
+                self._metadata = take_json(library.weir_parquet_reader_metadata_json, reader)
+        return self._metadata
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        row_groups: Sequence[int] | None = None,
+        batch_rows: int | None = None,
+    ) -> Table:
+        """The rows, to be read when somebody asks.
+
+        :param columns: names, in the order wanted; all when ``None``.
+        :param row_groups: numbers from 0; all when ``None``.
+        :param batch_rows: at most so many rows in a batch; 65,536 when ``None``.
+        """
+        return Table(self, columns, row_groups, batch_rows)
+
+    def iter_batches(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        row_groups: Sequence[int] | None = None,
+        batch_rows: int | None = None,
+    ) -> Iterator[Batch]:
+        """Reads the rows, batch by batch, in memory that does not grow with the file."""
+        return iter(self.read(columns, row_groups=row_groups, batch_rows=batch_rows))
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.read().__arrow_c_stream__(requested_schema)
+
+    def close(self) -> None:
+        """Ends this object. Batches and streams that it gave out go on working."""
+        with self._lock:
+            self._reader.close()
+
+    def __enter__(self) -> ParquetFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<weir.ParquetFile {self.path!r}, {self.num_rows} rows>"
+
+    def _use(self) -> _Use:
+        return _Use(self)
+
+    def _start(self, table: Table) -> Handle:
+        names, name_count = string_array(table._columns)
+        groups, group_count = integer_array(table._row_groups)
+        batches = Handle(library.weir_batches_close)
+        with self._use() as reader:
+            call(
+                library.weir_parquet_reader_read,
+                reader,
+                names,
+                name_count,
+                groups,
+                group_count,
+                table._batch_rows,
+                byref(batches.value),
+            )
+        return batches
+
+
+class _Use:
+    """Holds a file's reader, so that no other thread closes it meanwhile."""
+
+    def __init__(self, file: ParquetFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> object:
+        self._file._lock.acquire()
+        if not self._file._reader.is_open:
+            self._file._lock.release()
+            raise InvalidArgumentError(f"{self._file.path!r} was closed", path=self._file.path)
+        return self._file._reader.value
+
+    def __exit__(self, *exception: object) -> None:
+        self._file._lock.release()
+
+
+def read_parquet(
+    path: StrPath,
+    columns: Sequence[str] | None = None,
+    *,
+    row_groups: Sequence[int] | None = None,
+    batch_rows: int | None = None,
+    verify_checksums: bool = True,
+) -> Table:
+    """Opens a Parquet file as a table that Arrow's consumers read without copies.
+
+    >>> pyarrow.table(weir.read_parquet("events.parquet", columns=["user_id", "ts"]))
+
+    :param path: the file.
+    :param columns: names, in the order wanted; all when ``None``.
+    :param row_groups: numbers from 0; all when ``None``.
+    :param batch_rows: at most so many rows in a batch; 65,536 when ``None``.
+    :param verify_checksums: whether pages that carry a checksum are checked against it.
+    """
+    file = ParquetFile(path, verify_checksums=verify_checksums)
+    return file.read(columns, row_groups=row_groups, batch_rows=batch_rows)
