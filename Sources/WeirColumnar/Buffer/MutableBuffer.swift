@@ -43,6 +43,12 @@ public final class MutableBuffer {
     count += byteCount
   }
 
+  /// Sets the size to `byteCount`, which must lie within the capacity; the caller has written it.
+  package func setCount(_ byteCount: Int) {
+    precondition(byteCount >= 0 && byteCount <= capacity, "a size beyond the capacity")
+    count = byteCount
+  }
+
   /// Cuts to `byteCount` bytes, which must not be more than there are.
   public func truncate(to byteCount: Int) {
     precondition(byteCount >= 0 && byteCount <= count, "truncate may only shorten")

@@ -57,7 +57,9 @@ package struct ThriftReader {
     var shift: UInt64 = 0
     while true {
       let next = try byte()
-      if shift == 63 && next > 1 { throw damaged("a number in the metadata is longer than 64 bits") }
+      if shift == 63 && next > 1 {
+        throw damaged("a number in the metadata is longer than 64 bits")
+      }
       result |= UInt64(next & 0x7f) << shift
       if next & 0x80 == 0 { return result }
       shift += 7
@@ -128,7 +130,9 @@ package struct ThriftReader {
       let delta = Int(header >> 4)
       if delta == 0 {
         let id = try int64()
-        guard id > 0 && id <= Int64(Int16.max) else { throw damaged("impossible field number \(id)") }
+        guard id > 0 && id <= Int64(Int16.max) else {
+          throw damaged("impossible field number \(id)")
+        }
         lastID = Int(id)
       } else {
         lastID += delta
@@ -197,7 +201,9 @@ package struct ThriftReader {
     case .i16, .i32, .i64: _ = try varint()
     case .double: _ = try double()
     case .uuid:
-      guard end - position >= 16 else { throw damaged("the metadata ends in the middle of a value") }
+      guard end - position >= 16 else {
+        throw damaged("the metadata ends in the middle of a value")
+      }
       position += 16
     case .binary: _ = try bytesRange()
     case .list, .set:

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+
+/// How a file is read, and what it may make the reader allocate.
+public struct ParquetReadOptions: Sendable {
+  /// Compare each page with its checksum, where it has one.
+  public var verifiesChecksums = true
+  /// Unit of the timestamps that INT96 values are read as. Nanoseconds span the years 1677 to 2262.
+  public var int96Unit = TimeUnit.nanosecond
+  /// Bytes of a file's footer that are accepted.
+  public var footerByteCountMax = 512 << 20
+  /// Bytes of one page, uncompressed, that are accepted.
+  public var pageByteCountMax = 1 << 31
+  /// Bytes that one column of one batch may take.
+  public var columnByteCountMax = 2 << 30
+  /// Bytes that a batch should take at most, by the file's own sizes; batches get fewer rows for it.
+  public var batchByteCountTarget = 256 << 20
+  /// Bytes of compressed pages read ahead, all columns together.
+  public var readAheadByteCount = 64 << 20
+
+  public init() {}
+}
