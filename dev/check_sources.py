@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules about sources that no compiler checks; `dev/check` runs it.
 
-Every rule is a function that yields findings as text, `file:line: what; what to do`. All rules run,
-all findings are printed, and the exit code is 1 if there is any. Only files that git knows or would
-add are looked at. With `--fix` it adds missing access levels to imports instead, and checks nothing.
+Every rule is a function that yields findings as text, `file:line: what; what to do`. All rules
+run, all findings are printed, and the exit code is 1 if there is any. Only files that git knows or
+would add are looked at. With `--fix` it adds missing access levels to imports and checks nothing.
 """
 
 import json
@@ -96,9 +96,6 @@ def code_only(lines: Lines) -> Lines:
     return result
 
 
-# --- the target graph ---
-
-
 class Graph:
     """The targets of Package.swift and the table of docs/architecture.md."""
 
@@ -136,6 +133,14 @@ class Graph:
                 below = set(re.findall(r"`(\w+)`", match[3]))
                 self.rows[name] = (int(match[2]), below, match[4])
                 self.row_lines[name] = number
+
+    def importable(self, target: str) -> set[str]:
+        """What a target may import of this package: its dependencies; a test, also theirs."""
+        names = self.dependencies[target] | self.products[target]
+        if target in self.tests:
+            for name in self.dependencies[target]:
+                names = names | self.dependencies.get(name, set())
+        return names
 
     def allows_foundation(self, target: str) -> bool:
         return target in self.tests or (target in self.rows and self.rows[target][2] == "yes")
@@ -183,7 +188,7 @@ def check_imports(path: Path, code: Lines, graph: Graph) -> Iterator[str]:
     if target not in graph.dependencies:
         yield f"{path}: folder {target} is not a target of Package.swift"
         return
-    allowed = BASE_MODULES | graph.dependencies[target] | graph.products[target]
+    allowed = BASE_MODULES | graph.importable(target)
     if target in graph.tests:
         allowed = allowed | TEST_MODULES
     for number, line in enumerate(code, 1):
@@ -223,9 +228,6 @@ def check_synchronous(path: Path, code: Lines, graph: Graph) -> Iterator[str]:
             )
 
 
-# --- pointers ---
-
-
 def has_reason(lines: Lines, index: int) -> bool:
     """A `// Safe:` comment on the line, in its paragraph above, or within the ten lines above."""
     paragraph = True
@@ -263,9 +265,6 @@ def check_pointers(path: Path, lines: Lines, code: Lines) -> Iterator[str]:
                 f"{path}:{index + 1}: raw pointer outside Buffer/, Kernels/, Interop/ and the C "
                 "ABI; move it, or say '// Safe: reason' above it (or in the file's head)"
             )
-
-
-# --- every file ---
 
 
 def check_licence(path: Path, lines: Lines) -> Iterator[str]:
