@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers are the caller's views, used within their counts and during the call only.
 
 /// Decompresses whole pieces (pages, buffers) whose largest possible result is known.
 ///

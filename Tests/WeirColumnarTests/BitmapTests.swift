@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import _WeirTestSupport
+internal import Testing
+internal import _WeirTestSupport
 
-@testable import WeirColumnar
+@testable internal import WeirColumnar
 
 /// Every combination of alignments around byte and word borders, against bit-by-bit loops. The
 /// memory is exactly as large as the bits need, so that the address sanitizer sees reads outside.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import WeirColumnar
-import _WeirTestSupport
+internal import Testing
+internal import WeirColumnar
+internal import _WeirTestSupport
 
 @Suite struct EqualityTests {
   /// Equal values in other memory: rebuilt through builders, so without offsets and garbage.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import _WeirTestSupport
+internal import Testing
+internal import _WeirTestSupport
 
-@testable import WeirColumnar
+@testable internal import WeirColumnar
 
 @Suite struct ValidationTests {
   @Test(arguments: 0..<150)

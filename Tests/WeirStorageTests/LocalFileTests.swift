@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-import Testing
-import WeirColumnar
-import WeirStorage
-import _WeirTestSupport
+internal import Glibc
+internal import Testing
+internal import WeirColumnar
+internal import WeirStorage
+internal import _WeirTestSupport
 
 @Suite struct LocalFileTests {
   let folder = TemporaryFolder()

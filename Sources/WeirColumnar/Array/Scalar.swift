@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: the one pointer is a view of a string's own bytes, used inside its closure.
 
 /// One value of any type, for printing, small results and tests; never for whole columns.
 ///

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: callers pass memory that holds all bits they name and stays alive during the call.
 
 extension Bitmap {
   /// Up to 64 of the bits from `offset` on, the first in the lowest place; the rest is 0. Reads no

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers are the caller's views, read within their counts and during the call only.
 
 /// Builds utf8, large utf8, binary and large binary arrays.
 public final class BinaryBuilder: ArrayBuilder {

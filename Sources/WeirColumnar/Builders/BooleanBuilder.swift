@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers are the caller's bits, which hold offset + count of them, read during the call only.
 
 /// Builds arrays of bools, one bit each.
 public final class BooleanBuilder: ArrayBuilder {

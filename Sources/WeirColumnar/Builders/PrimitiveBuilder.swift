@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers are the caller's views, read within their counts and during the call only.
 
 /// Numbers that fixed-width arrays hold.
 public protocol PrimitiveValue: BitwiseCopyable, Sendable {

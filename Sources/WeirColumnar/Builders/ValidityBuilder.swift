@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers are the caller's bits, which hold offset + count of them, read during the call only.
 
 /// The validity of a builder's rows: a count alone until the first null comes, then a bitmap.
 struct ValidityBuilder {
