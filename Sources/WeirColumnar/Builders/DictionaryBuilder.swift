@@ -66,7 +66,7 @@ public final class DictionaryBuilder: ArrayBuilder {
   }
 
   /// Floats are told apart by their bits, so that -0.0 and each NaN keep theirs.
-  private static func key(_ scalar: Scalar) -> Scalar {
+  static func key(_ scalar: Scalar) -> Scalar {
     switch scalar {
     case .float16(let value): .list([.uint(UInt64(value.bitPattern))])
     case .float32(let value): .list([.uint(UInt64(value.bitPattern))])
