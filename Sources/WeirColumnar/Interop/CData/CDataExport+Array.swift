@@ -20,6 +20,8 @@ extension CDataExport {
 
 /// The memory behind one exported `ArrowArray`: the array itself, which keeps its buffers alive, and
 /// the lists of pointers. Each level has its own, as in `ExportedSchema`.
+///
+/// Safe: as `ExportedSchema`; the buffers' memory lives as long as `array`.
 private final class ExportedArray {
   private let array: ArrayData
   private let buffers: UnsafeMutableBufferPointer<UnsafeRawPointer?>

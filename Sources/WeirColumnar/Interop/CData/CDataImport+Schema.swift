@@ -8,6 +8,8 @@ package import CWeirKernels
 /// Every function takes its struct over: it is released, or will be, also when an error is thrown, and
 /// the caller must not touch it again. The producer's pointers are trusted, as the interface demands;
 /// counts, lengths and offsets are checked.
+///
+/// Safe: what is taken over is read only until it is released.
 package enum CDataImport {
   /// Reads a struct type as a schema.
   package static func schema(

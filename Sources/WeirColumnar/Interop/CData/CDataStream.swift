@@ -32,6 +32,9 @@ private func releaseStream(_ stream: UnsafeMutablePointer<ArrowArrayStream>?) {
 }
 
 /// The state behind an exported stream.
+///
+/// Safe: `private_data` holds one reference to it, which `release` gives back once; a consumer calls
+/// nothing after that.
 private final class ExportedStream {
   private let reader: any RecordBatchReader
   /// Of the last call, `nil` when it went well; freed with the next.
