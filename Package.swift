@@ -62,7 +62,9 @@ let package = Package(
       swiftSettings: weirSettings),
     .target(
       name: "WeirC",
-      dependencies: ["CWeir", "CWeirKernels", "WeirColumnar", "WeirParquet", "WeirStorage"],
+      dependencies: [
+        "CWeir", "CWeirKernels", "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage",
+      ],
       exclude: ["exports.map"],
       swiftSettings: weirSettings,
       linkerSettings: [

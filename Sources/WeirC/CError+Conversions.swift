@@ -29,6 +29,7 @@ extension ColumnarError: CErrorConvertible {
       case .invalidData: WEIR_INVALID_DATA
       case .unsupported: WEIR_UNSUPPORTED
       case .overflow: WEIR_OVERFLOW
+      case .sourceFailed: WEIR_SOURCE_FAILED
       default: WEIR_INTERNAL
       }
     var error = CError(status, description)

@@ -15,6 +15,8 @@ public struct ColumnarError: Error, Sendable, CustomStringConvertible {
     public static let unsupported = Code("unsupported")
     /// The result would not fit its type (offsets past 2^31, for example).
     public static let overflow = Code("overflow")
+    /// A stream of another library reported an error; the message holds it.
+    public static let sourceFailed = Code("source failed")
   }
 
   public var code: Code

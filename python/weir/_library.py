@@ -191,8 +191,6 @@ def string_array(names: Sequence[str] | None) -> tuple[Any, int]:
     """``const char *const *`` and a count; NULL for ``None``."""
     if names is None:
         return None, 0
-    if isinstance(names, (str, bytes)):
-        raise TypeError("columns must be a sequence of names, not one string")
     encoded = [encode(name) for name in names]
     # One more, so that an empty list is not NULL.
     return (c_char_p * (len(encoded) + 1))(*encoded), len(encoded)

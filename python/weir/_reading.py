@@ -101,6 +101,8 @@ class Table:
         batch_rows: int | None,
     ) -> None:
         self._file = file
+        if isinstance(columns, (str, bytes)):
+            raise TypeError("columns must be a sequence of names, not one string")
         self._columns = None if columns is None else list(columns)
         self._row_groups = None if row_groups is None else list(row_groups)
         self._batch_rows = 0 if batch_rows is None else batch_rows

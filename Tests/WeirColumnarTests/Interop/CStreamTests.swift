@@ -59,7 +59,7 @@ private final class FailingReader: RecordBatchReader {
       let reader = try CStreamReader(&stream)
       #expect(try reader.next()?.rowCount == 1)
       let error = #expect(throws: ColumnarError.self) { try reader.next() }
-      #expect(error?.code == .unsupported)
+      #expect(error?.code == .sourceFailed)
       #expect(error?.message.contains("no more of this") == true)
       #expect(released == 0)
     }

@@ -141,13 +141,7 @@ package final class CStreamReader: RecordBatchReader {
 
   private static func failure(_ stream: inout ArrowArrayStream, _ status: CInt) -> ColumnarError {
     let text = stream.get_last_error?(&stream).map { String(cString: $0) }
-    let code: ColumnarError.Code =
-      switch status {
-      case EINVAL: .invalidArgument
-      case ENOSYS, ENOTSUP: .unsupported
-      default: .invalidData
-      }
     return ColumnarError(
-      code, "the Arrow stream's producer failed: \(text ?? "status \(status), no message")")
+      .sourceFailed, "the Arrow stream's producer failed: \(text ?? "status \(status), no message")")
   }
 }
