@@ -46,4 +46,15 @@ size_t weir_count_equal_u8(const uint8_t *in, uint8_t value, size_t count);
 /// How many of `count` bytes are at least `value`.
 size_t weir_count_at_least_u8(const uint8_t *in, uint8_t value, size_t count);
 
+/// Bit i of `out` is in[i] >= value; whole bytes of `out` are written. Returns how many bits are 1.
+size_t weir_pack_at_least_u8(const uint8_t *in, uint8_t value, uint8_t *out, size_t count);
+
+/// For a list of the first level over a leaf without deeper lists: writes, for each entry with
+/// repetition 0, how many items come before it, beginning with `items`. An entry is an item when its
+/// definition is at least `item_level`, or always when `definition` is NULL. Returns the number of
+/// starts written (at most `count`) and adds the items seen to `*items`.
+size_t weir_list_starts(
+    const uint8_t *repetition, const uint8_t *definition, uint8_t item_level, size_t count,
+    int64_t *starts, int64_t *items);
+
 #endif

@@ -39,7 +39,7 @@ extension RecordBatch {
 }
 
 /// What the row index -1 gives.
-enum NegativeRows {
+package enum NegativeRows {
   /// It does not occur.
   case none
   case null
@@ -48,8 +48,9 @@ enum NegativeRows {
 }
 
 /// Rows -1 (as `negative` says) or 0 ..< array.length; the caller checked them.
-func takeRows(_ array: ArrayData, _ rows: [Int], _ negative: NegativeRows) throws(ColumnarError)
-  -> ArrayData
+package func takeRows(
+  _ array: ArrayData, _ rows: [Int], _ negative: NegativeRows
+) throws(ColumnarError) -> ArrayData
 {
   let result = rows.withUnsafeBufferPointer { pointer in
     Result { () throws(ColumnarError) in try Take(rows: pointer, negative: negative).take(array) }

@@ -32,6 +32,12 @@ enum FixedSizeLists {
       let isFull = Int(starts[index + 1]) > start
       for item in 0..<size { indices.append(isFull ? start + item : -1) }
     }
-    throw ParquetError(.unsupported, "nulls among fixed-size lists", column: field.name)
+    // An item that cannot be null gets a placeholder under its null list.
+    let isNullable = field.type.children[0].nullable
+    do throws(ColumnarError) {
+      return try takeRows(items, indices, isNullable ? .null : .placeholder)
+    } catch {
+      throw ParquetError(.limitExceeded, "\(error)", column: field.name)
+    }
   }
 }

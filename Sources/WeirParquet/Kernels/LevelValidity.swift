@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CWeirKernels
 internal import WeirColumnar
 
 /// A validity bitmap that takes no memory until the first null comes.
@@ -10,6 +11,7 @@ struct LevelValidity {
   private var bits: MutableBuffer?
   private var count = 0
   private var nullCount = 0
+  private let scratch = MutableBuffer()
 
   init(nullable: Bool) { self.nullable = nullable }
 
@@ -41,6 +43,16 @@ struct LevelValidity {
       return
     }
     let base = grown(by: levelCount).base
+    if slotLevel == 0 {
+      scratch.reserve(Bitmap.byteCount(levelCount))
+      let ones = weir_pack_at_least_u8(
+        levels, full, scratch.base.assumingMemoryBound(to: UInt8.self), levelCount)
+      Bitmap.copy(
+        from: scratch.base, offset: 0, to: base, offset: count, count: levelCount)
+      count += levelCount
+      nullCount += levelCount - ones
+      return
+    }
     var index = count
     var nulls = 0
     for position in 0..<levelCount {

@@ -28,6 +28,7 @@ struct LevelStretch {
 final class NestedState {
   let info: LevelInfo
   let isList: Bool
+  private let isSingleLevel: Bool
   private var validity: LevelValidity
   /// Lists: where each slot's items start.
   private let starts = MutableBuffer()
@@ -37,8 +38,13 @@ final class NestedState {
   private let slotCountMax: Int
   private var slotLevels = MutableBuffer()
 
-  init(_ info: LevelInfo, isList: Bool, nullable: Bool, slotCountMax: Int) {
+  /// - Parameter leafRepetitionMax: of the leaf whose levels come.
+  init(
+    _ info: LevelInfo, isList: Bool, nullable: Bool, leafRepetitionMax: Int, slotCountMax: Int
+  ) {
     self.info = info
+    isSingleLevel =
+      isList && info.slotLevel == 0 && info.repetition == 0 && leafRepetitionMax == 1
     self.isList = isList
     self.slotCountMax = slotCountMax
     validity = LevelValidity(nullable: nullable)
@@ -53,10 +59,12 @@ final class NestedState {
           + "ask for fewer rows a batch")
     }
     if isList { reserveStarts(stretch.count) }
-    guard let definition = stretch.definition else { return consumeUniform(stretch) }
-    if isList && info.slotLevel == 0 && info.repetition == 0, let repetition = stretch.repetition {
-      return consumeOuterList(definition, repetition, stretch.count)
+    if isSingleLevel, let repetition = stretch.repetition,
+      stretch.definition != nil || Int(stretch.uniformDefinition) >= info.itemLevel
+    {
+      return consumeSingleLevel(stretch.definition, repetition, stretch.count)
     }
+    guard let definition = stretch.definition else { return consumeUniform(stretch) }
     consumeAny(definition, stretch.repetition, stretch.count)
   }
 
@@ -65,38 +73,29 @@ final class NestedState {
     starts.reserve((slotCount + count + 1) * 8)
   }
 
-  /// Lists of the first level: no ancestor can take the slot away.
-  private func consumeOuterList(
-    _ definition: UnsafePointer<UInt8>, _ repetition: UnsafePointer<UInt8>, _ count: Int
+  /// Lists of the first level over a leaf without deeper lists: no ancestor takes the slot away, and
+  /// every entry is an item of this list or an empty or null list.
+  private func consumeSingleLevel(
+    _ definition: UnsafePointer<UInt8>?, _ repetition: UnsafePointer<UInt8>, _ count: Int
   ) {
-    let starts = self.starts.base.assumingMemoryBound(to: Int64.self)
-    let itemLevel = UInt8(info.itemLevel)
-    var slot = slotCount
-    var items = itemCount
-    // Every entry writes a start; only one that begins a slot keeps it. An item of an outer list has
-    // repetition 0 or 1; deeper entries continue an item.
+    var items = Int64(itemCount)
+    let begun = weir_list_starts(
+      repetition, definition, UInt8(info.itemLevel), count,
+      starts.base.assumingMemoryBound(to: Int64.self) + slotCount, &items)
+    itemCount = Int(items)
+    slotCount += begun
+    starts.setCount(slotCount * 8)
+    guard let definition,
+      weir_count_at_least_u8(definition, UInt8(info.definedLevel), count) < count
+    else { return validity.appendValid(begun) }
+    slotLevels.reserve(count)
+    let levels = slotLevels.base.assumingMemoryBound(to: UInt8.self)
+    var kept = 0
     for index in 0..<count {
-      starts[slot] = Int64(items)
-      slot += repetition[index] == 0 ? 1 : 0
-      items += definition[index] >= itemLevel && repetition[index] <= 1 ? 1 : 0
+      levels[kept] = definition[index]
+      kept += repetition[index] == 0 ? 1 : 0
     }
-    let begun = slot - slotCount
-    if weir_count_at_least_u8(definition, UInt8(info.definedLevel), count) == count {
-      validity.appendValid(begun)
-    } else {
-      slotLevels.reserve(count)
-      let levels = slotLevels.base.assumingMemoryBound(to: UInt8.self)
-      var kept = 0
-      for index in 0..<count {
-        levels[kept] = definition[index]
-        kept += repetition[index] == 0 ? 1 : 0
-      }
-      validity.append(
-        levels: levels, count: kept, slotLevel: 0, full: UInt8(info.definedLevel))
-    }
-    slotCount = slot
-    itemCount = items
-    self.starts.setCount(slot * 8)
+    validity.append(levels: levels, count: kept, slotLevel: 0, full: UInt8(info.definedLevel))
   }
 
   private func consumeAny(

@@ -42,7 +42,9 @@ indirect enum ColumnAssembly {
       var states = above
       var own: NestedState?
       if field.nullable {
-        let state = NestedState(info, isList: false, nullable: true, slotCountMax: slotCountMax)
+        let state = NestedState(
+          info, isList: false, nullable: true, leafRepetitionMax: node.firstLeaf.repetitionMax,
+          slotCountMax: slotCountMax)
         states.append(state)
         own = state
       }
@@ -53,7 +55,8 @@ indirect enum ColumnAssembly {
       return .structure(field, built, own)
     case .list(let field, let item, let info):
       let state = NestedState(
-        info, isList: true, nullable: field.nullable, slotCountMax: slotCountMax)
+        info, isList: true, nullable: field.nullable,
+        leafRepetitionMax: node.firstLeaf.repetitionMax, slotCountMax: slotCountMax)
       return .list(field, make(item, options, above + [state], &work), state)
     }
   }

@@ -43,10 +43,13 @@ indirect enum SchemaNode: Sendable {
     }
   }
 
-  func renamed(_ name: String) -> SchemaNode {
-    var field = field
-    field.name = name
-    return with(field)
+  /// The leaf whose levels the nodes above it are built from.
+  var firstLeaf: LeafColumn {
+    switch self {
+    case .leaf(_, let leaf): leaf
+    case .structure(_, let children, _): children[0].firstLeaf
+    case .list(_, let item, _): item.firstLeaf
+    }
   }
 
   func with(_ field: Field) -> SchemaNode {
