@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Builds FlatBuffers from front to back: a table first, then what it refers to, whose place is then
-/// filled in. Equal vtables are written once.
+/// filled in. Every table has its vtable right before it: polars cannot follow a reference to a vtable
+/// that lies before the table's parent, so none is shared.
 struct FlatBufferWriter {
   /// One slot of a table.
   enum Slot {
@@ -27,7 +28,6 @@ struct FlatBufferWriter {
   }
 
   private(set) var bytes: [UInt8] = [0, 0, 0, 0]  // The reference to the root.
-  private var vtables: [[UInt16]: Int] = [:]
 
   /// Writes a table and returns where each slot lies (0 for absent ones), for `refer`.
   mutating func table(_ slots: [Slot]) -> [Int] {
@@ -44,8 +44,9 @@ struct FlatBufferWriter {
     var vtable = [UInt16(4 + slots.count * 2), UInt16(size)] + offsets.map { UInt16($0) }
     while vtable.count > 2, vtable.last == 0 { vtable.removeLast() }
     vtable[0] = UInt16(vtable.count * 2)
-    let vtablePosition = vtables[vtable] ?? write(vtable)
-    vtables[vtable] = vtablePosition
+    align(2)
+    let vtablePosition = bytes.count
+    for entry in vtable { append(entry) }
 
     align(8)
     let start = bytes.count
@@ -101,12 +102,6 @@ struct FlatBufferWriter {
     append(UInt32(numbers.count / fieldsPerStruct))
     bytes.reserveCapacity(bytes.count + numbers.count * 8)
     for number in numbers { append(number) }
-  }
-
-  private mutating func write(_ vtable: [UInt16]) -> Int {
-    align(2)
-    defer { for entry in vtable { append(entry) } }
-    return bytes.count
   }
 
   private mutating func refer(_ place: Int, to target: Int) {
