@@ -64,6 +64,11 @@ public enum ObjectPath {
     return nil
   }
 
+  /// The path without its last segment; empty when it has only one.
+  static func folder(of path: String) -> String {
+    path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? ""
+  }
+
   private static func isControl(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x7f }
 
   /// `path` fit for a message: short, and without control characters.

@@ -124,7 +124,16 @@ extension ObjectReader {
     let plan = coalescing.plan(ranges)
     var merged: [Buffer] = []
     merged.reserveCapacity(plan.requests.count)
-    for request in plan.requests { merged.append(try read(request)) }
+    for request in plan.requests {
+      let bytes = try read(request)
+      guard bytes.count == request.count else {
+        throw StorageError(
+          .changed, operation: "read", path: name,
+          "asked for bytes \(request.lowerBound)..<\(request.upperBound) and got \(bytes.count) of "
+            + "\(request.count); the store is broken, or somebody cut the object")
+      }
+      merged.append(bytes)
+    }
     return zip(ranges, plan.requestOfRange).map { range, index in
       guard let index else { return Buffer() }
       return merged[index].slice(

@@ -12,6 +12,15 @@ public enum SystemTime {
     clock_gettime(CLOCK_REALTIME, &time)
     return time.tv_sec * 1_000_000_000 + time.tv_nsec
   }
+
+  /// Waits for so many nanoseconds.
+  @Sendable
+  public static func sleep(_ nanoseconds: Int) {
+    var wanted = timespec(
+      tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
+    var left = timespec()
+    while nanosleep(&wanted, &left) != 0 && errno == EINTR { wanted = left }
+  }
 }
 
 /// The operating system's error number.
@@ -96,6 +105,25 @@ enum SystemCalls {
     return FileStatus(status)
   }
 
+  /// The same, or `nil` when nothing has the path.
+  static func statusIfPresent(_ path: String) throws(SystemError) -> FileStatus? {
+    do {
+      return try status(path)
+    } catch {
+      if error.number == ENOENT || error.number == ENOTDIR { return nil }
+      throw error
+    }
+  }
+
+  /// The path without links and relative parts.
+  ///
+  /// Safe: the C library allocates the text, which is copied and given back here.
+  static func resolve(_ path: String) throws(SystemError) -> String {
+    guard let text = realpath(path, nil) else { throw SystemError() }
+    defer { free(text) }
+    return String(cString: text)
+  }
+
   /// The bytes from `offset` on, `count` of them or fewer where the file ends.
   ///
   /// Safe: reads into memory reserved for `count` bytes, and never asks for more than is left of it.
@@ -159,6 +187,14 @@ enum SystemCalls {
 
   static func makeFolder(_ path: String) throws(SystemError) {
     _ = try retrying { mkdir(path, 0o777) }
+  }
+
+  static func makeFolderIfMissing(_ path: String) throws(SystemError) {
+    do {
+      try makeFolder(path)
+    } catch {
+      if error.number != EEXIST { throw error }
+    }
   }
 
   static var processID: Int32 { getpid() }

@@ -39,7 +39,7 @@ public enum LocalFile {
       throw StorageError(error, operation: "create", path: path)
     }
     return LocalFileWriter(file: file, temporaryPath: temporary, name: path, syncs: syncs) {
-      (temporary, _) throws(StorageError) in
+      (_, temporary, status) throws(StorageError) in
       do throws(SystemError) {
         if overwrite {
           try SystemCalls.rename(temporary, path)
@@ -52,6 +52,7 @@ public enum LocalFile {
         if error.number == EEXIST { throw exists(path) }
         throw StorageError(error, operation: "finish", path: path)
       }
+      return status
     }
   }
 
@@ -69,7 +70,7 @@ public enum LocalFile {
   }
 
   /// The path without its last segment.
-  private static func folder(of path: String) -> String {
+  static func folder(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

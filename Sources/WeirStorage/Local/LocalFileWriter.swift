@@ -19,8 +19,9 @@ final class LocalFileWriter: ObjectWriter {
     case done
   }
 
-  /// Gives the temporary file its final name; gets its path and status.
-  typealias Publish = (String, FileStatus) throws(StorageError) -> Void
+  /// Gives the temporary file its final name. Gets the open file, its path and status, and returns
+  /// the status, which it may have changed.
+  typealias Publish = (Int32, String, FileStatus) throws(StorageError) -> FileStatus
 
   private let name: String
   private let temporaryPath: String
@@ -74,16 +75,16 @@ final class LocalFileWriter: ObjectWriter {
       if syncs { try SystemCalls.sync(file) }
       status = try SystemCalls.status(of: file)
     }
+    let published: FileStatus
     do {
-      try publish(temporaryPath, status!)
+      published = try publish(file, temporaryPath, status!)
     } catch {
       abort()
       throw error
     }
     state = .done
     SystemCalls.close(file)
-    return ObjectMetadata(
-      path: name, size: status!.size, etag: status!.etag, lastModified: status!.modified)
+    return ObjectMetadata(path: name, published)
   }
 
   func abort() {
