@@ -142,6 +142,7 @@ package final class CStreamReader: RecordBatchReader {
   private static func failure(_ stream: inout ArrowArrayStream, _ status: CInt) -> ColumnarError {
     let text = stream.get_last_error?(&stream).map { String(cString: $0) }
     return ColumnarError(
-      .sourceFailed, "the Arrow stream's producer failed: \(text ?? "status \(status), no message")")
+      .sourceFailed, "the Arrow stream's producer failed: \(text ?? "status \(status), no message")"
+    )
   }
 }

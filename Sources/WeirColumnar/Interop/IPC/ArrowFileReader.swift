@@ -23,7 +23,7 @@ public final class ArrowFileReader: RecordBatchReader {
     let body: Range<Int>
   }
 
-  private static let magic: [UInt8] = Array("ARROW1".utf8)
+  static let magic: [UInt8] = Array("ARROW1".utf8)
 
   /// Reads the footer.
   ///

@@ -6,11 +6,10 @@ struct ArrowSchemaEncoder {
   private(set) var wires: [WireType] = []
   private var nextDictionary: Int64 = 0
   private var metadata = FlatBufferWriter()
-
-  /// The schema's message.
-  private(set) var message: [UInt8] = []
+  private let schema: Schema
 
   init(_ schema: Schema) throws(ColumnarError) {
+    self.schema = schema
     for field in schema.fields {
       do throws(ColumnarError) {
         wires.append(try wire(field.type))
@@ -18,15 +17,35 @@ struct ArrowSchemaEncoder {
         throw error.inColumn(field.name)
       }
     }
-    let header = ArrowMessageEncoder.begin(&metadata, kind: 1, bodyLength: 0)
+  }
+
+  /// The schema's message.
+  func message() -> [UInt8] {
+    var encoder = self
+    let header = ArrowMessageEncoder.begin(&encoder.metadata, kind: 1, bodyLength: 0)
+    encoder.writeSchema(for: header)
+    return encoder.metadata.bytes
+  }
+
+  /// The footer of a file, which holds the schema again and says where the messages are.
+  func footer(dictionaries: [ArrowBlock], batches: [ArrowBlock]) -> [UInt8] {
+    var encoder = self
+    let places = encoder.metadata.table(
+      [.int16(4), .reference, .reference, .reference], for: 0)
+    encoder.writeSchema(for: places[1])
+    encoder.metadata.structs(dictionaries.flatMap(\.numbers), fieldsPerStruct: 3, for: places[2])
+    encoder.metadata.structs(batches.flatMap(\.numbers), fieldsPerStruct: 3, for: places[3])
+    return encoder.metadata.bytes
+  }
+
+  private mutating func writeSchema(for place: Int) {
     let places = metadata.table(
-      [.int16(0), .reference, schema.metadata.isEmpty ? .absent : .reference], for: header)
+      [.int16(0), .reference, schema.metadata.isEmpty ? .absent : .reference], for: place)
     let fields = metadata.references(schema.fields.count, for: places[1])
     for (index, field) in schema.fields.enumerated() {
       write(field, wires[index], for: fields[index])
     }
     write(schema.metadata, for: places[2])
-    message = metadata.bytes
   }
 
   private mutating func wire(_ type: DataType) throws(ColumnarError) -> WireType {
@@ -140,6 +159,17 @@ struct ArrowSchemaEncoder {
   private static func number(_ unit: TimeUnit) -> Int16 {
     Int16(TimeUnit.allCases.firstIndex(of: unit)!)
   }
+}
+
+/// Where a file's message lies.
+struct ArrowBlock {
+  var offset: Int
+  /// With the marker and the length before it, and the padding behind it.
+  var metadataLength: Int
+  var bodyLength: Int
+
+  /// As the footer holds it; the metadata's length is an int32 with 4 bytes of padding there.
+  var numbers: [Int64] { [Int64(offset), Int64(metadataLength), Int64(bodyLength)] }
 }
 
 /// Starts the FlatBuffer of any message.

@@ -14,13 +14,17 @@ public final class ArrowStreamWriter {
 
   private let options: ArrowWriteOptions
   private let sink: (Buffer) throws -> Void
-  private let wires: [WireType]
+  private let encoder: ArrowSchemaEncoder
   private let compressor: Compressor?
   /// The dictionaries that the reader has.
   private var sent: [Int64: ArrayData] = [:]
   /// Small parts, gathered.
   private let pending = MutableBuffer()
   private var finished = false
+  private let isFile: Bool
+  /// Of a file: where its messages are.
+  private var dictionaryBlocks: [ArrowBlock] = []
+  private var batchBlocks: [ArrowBlock] = []
 
   /// Parts from this size on go to the sink on their own.
   private static let ownPartBytesMin = 16 << 10
@@ -31,8 +35,16 @@ public final class ArrowStreamWriter {
   /// - Parameter sink: takes the bytes in order.
   /// - Throws: `invalidArgument` for options that do not fit, `unsupported` for a dictionary of
   ///   dictionaries, and what `sink` throws.
-  public init(
+  public convenience init(
     schema: Schema, options: ArrowWriteOptions = ArrowWriteOptions(),
+    sink: @escaping (Buffer) throws -> Void
+  ) throws {
+    try self.init(schema: schema, options: options, isFile: false, sink: sink)
+  }
+
+  /// - Parameter isFile: writes what a file has before its footer, and notes where the messages are.
+  init(
+    schema: Schema, options: ArrowWriteOptions, isFile: Bool,
     sink: @escaping (Buffer) throws -> Void
   ) throws {
     guard [8, 16, 32, 64].contains(options.alignment) else {
@@ -42,11 +54,16 @@ public final class ArrowStreamWriter {
     }
     self.schema = schema
     self.options = options
+    self.isFile = isFile
     self.sink = sink
     compressor = try Self.compressor(options)
-    let encoder = try ArrowSchemaEncoder(schema)
-    wires = encoder.wires
-    try write(encoder.message, pieces: [])
+    encoder = try ArrowSchemaEncoder(schema)
+    if isFile {
+      pending.append(contentsOf: ArrowFileReader.magic)
+      pending.appendZeros(options.alignment - ArrowFileReader.magic.count)
+      byteCount = options.alignment
+    }
+    _ = try write(encoder.message(), pieces: [])
   }
 
   /// Writes into `target`, which must not be used otherwise until `finish()`.
@@ -82,16 +99,17 @@ public final class ArrowStreamWriter {
       throw ColumnarError(
         .invalidArgument, "the batch's column types differ from those of the stream's schema")
     }
-    var encoder = encoder(rowCount: batch.rowCount)
+    var arrays = batchEncoder(rowCount: batch.rowCount)
     for (index, column) in batch.columns.enumerated() {
       do {
-        try writeDictionaries(of: column, wires[index])
-        try encoder.add(column)
+        try writeDictionaries(of: column, encoder.wires[index])
+        try arrays.add(column)
       } catch let error as ColumnarError {
         throw error.inColumn(schema.fields[index].name)
       }
     }
-    try write(encoder.message(), pieces: encoder.pieces)
+    let block = try write(arrays.message(), pieces: arrays.pieces)
+    if isFile { batchBlocks.append(block) }
   }
 
   /// Writes the end of the stream. Calling it again does nothing.
@@ -101,10 +119,17 @@ public final class ArrowStreamWriter {
     pending.append(ArrowMessage.continuation)
     pending.append(UInt32(0))
     byteCount += 8
+    if isFile {
+      let footer = encoder.footer(dictionaries: dictionaryBlocks, batches: batchBlocks)
+      pending.append(contentsOf: footer)
+      pending.append(Int32(footer.count))
+      pending.append(contentsOf: ArrowFileReader.magic)
+      byteCount += footer.count + 4 + ArrowFileReader.magic.count
+    }
     try flush()
   }
 
-  private func encoder(rowCount: Int) -> ArrowBatchEncoder {
+  private func batchEncoder(rowCount: Int) -> ArrowBatchEncoder {
     ArrowBatchEncoder(rowCount: rowCount, alignment: options.alignment, compressor: compressor)
   }
 
@@ -136,15 +161,25 @@ public final class ArrowStreamWriter {
         fresh = values.slice(offset: known.length, length: values.length - known.length)
       }
     }
-    var encoder = encoder(rowCount: fresh.length)
-    try encoder.add(fresh)
-    try write(
-      encoder.message(dictionaryID: wire.dictionaryID, isDelta: isDelta), pieces: encoder.pieces)
+    guard !isFile || known == nil || isDelta else {
+      throw ColumnarError(
+        .unsupported,
+        "an Arrow file holds one dictionary for a column, which may only grow (deltaDictionaries); "
+          + "unify the batches' dictionaries, or write a stream")
+    }
+    var arrays = batchEncoder(rowCount: fresh.length)
+    try arrays.add(fresh)
+    let block = try write(
+      arrays.message(dictionaryID: wire.dictionaryID, isDelta: isDelta), pieces: arrays.pieces)
+    if isFile { dictionaryBlocks.append(block) }
     sent[wire.dictionaryID] = values
   }
 
   /// Writes one message: the marker, the metadata's length, the metadata, the body.
-  private func write(_ metadata: [UInt8], pieces: [ArrowBatchEncoder.Piece]) throws {
+  private func write(
+    _ metadata: [UInt8], pieces: [ArrowBatchEncoder.Piece]
+  ) throws -> ArrowBlock {
+    let start = byteCount
     let length = padded(8 + metadata.count) - 8
     guard length <= Int(Int32.max) else {
       throw ColumnarError(.overflow, "the message's metadata would be larger than 2 GiB")
@@ -154,6 +189,7 @@ public final class ArrowStreamWriter {
     pending.append(contentsOf: metadata)
     pending.appendZeros(length - metadata.count)
     byteCount += 8 + length
+    let bodyStart = byteCount
     for piece in pieces {
       if let prefix = piece.prefix { pending.append(prefix) }
       if piece.bytes.count >= Self.ownPartBytesMin {
@@ -167,6 +203,8 @@ public final class ArrowStreamWriter {
       if pending.count >= Self.pendingBytesMax { try flush() }
     }
     try flush()
+    return ArrowBlock(
+      offset: start, metadataLength: bodyStart - start, bodyLength: byteCount - bodyStart)
   }
 
   private func padded(_ count: Int) -> Int {
