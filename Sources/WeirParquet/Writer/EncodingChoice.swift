@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirCompression
+
+/// How a column chunk's values are stored, and about how large they get.
+struct EncodingChoice {
+  var encoding: Encoding
+  /// Bits per value before compression, for the size of pages.
+  var bits: Double
+  var dictionary: ColumnDictionary?
+}
+
+/// Chooses the encoding of a column chunk from the whole chunk's values.
+///
+/// 1. An encoding that the options name is taken.
+/// 2. Integers: the size of the delta encoding is measured on sampled blocks, that of
+///    BYTE_STREAM_SPLIT with compression estimated by the entropy of sampled bytes. Reading the
+///    latter costs more, so it has to be a fifth smaller.
+/// 3. A dictionary is built as long as it looks smaller than the best of those, and kept when it is
+///    about as small: its pages are the fastest to read.
+/// 4. Floating-point numbers without a dictionary are split into byte streams when that makes them
+///    compressible, byte arrays get their lengths apart from their bytes, or shared prefixes left
+///    out when neighbours share many.
+struct EncodingChooser {
+  /// What BYTE_STREAM_SPLIT of integers costs in reading, as a factor on its size.
+  private static let splitPenalty = 1.25
+
+  let plan: LeafPlan
+  let settings: ParquetWriteOptions.Column
+  let options: ParquetWriteOptions
+  let isCompressed: Bool
+  /// Size of compressed indices against packed ones, as last seen in this column.
+  var indexRatio = 0.85
+
+  func choose(_ values: LeafValues) throws(ParquetError) -> EncodingChoice {
+    if let encoding = settings.encoding { return try named(encoding, values) }
+    if values.count == 0 { return EncodingChoice(encoding: .plain, bits: 1) }
+    switch values.form {
+    case .bits:
+      return EncodingChoice(encoding: options.encodings == .all ? .rle : .plain, bits: 1)
+    case .fixed: return chooseNumbers(values)
+    case .fixedBytes, .views: return chooseBytes(values)
+    }
+  }
+
+  private func named(
+    _ encoding: Encoding, _ values: LeafValues
+  ) throws(ParquetError) -> EncodingChoice {
+    guard ValueEncoder.supports(encoding, plan.physicalType) else {
+      throw ParquetError(
+        .invalidArgument, "values of type \(plan.physicalType) cannot have encoding \(encoding)",
+        column: plan.path.joined(separator: "."))
+    }
+    guard encoding.isDictionary else {
+      return EncodingChoice(encoding: encoding, bits: plainBits(values))
+    }
+    let limits = DictionaryLimits(bytesMax: 1 << 30, otherBits: .infinity)
+    guard values.count > 0,
+      let dictionary = ColumnDictionary(values, order: plan.order, limits: limits)
+    else { return EncodingChoice(encoding: .plain, bits: plainBits(values)) }
+    return EncodingChoice(
+      encoding: .rleDictionary, bits: Double(dictionary.width), dictionary: dictionary)
+  }
+
+  private func plainBits(_ values: LeafValues) -> Double {
+    switch values.form {
+    case .bits: return 1
+    case .fixed(let width), .fixedBytes(let width): return Double(width * 8)
+    case .views:
+      let total = EncodeBytes.totalBytes(values.at(0, as: ByteView.self), count: values.count)
+      return Double(total * 8) / Double(max(values.count, 1)) + 32
+    }
+  }
+
+  private var mayUseDictionary: Bool { settings.dictionary ?? options.dictionary }
+
+  private func chooseNumbers(_ values: LeafValues) -> EncodingChoice {
+    let width = values.stride
+    let isInteger = plan.physicalType == .int32 || plan.physicalType == .int64
+    let plain = Double(width * 8)
+    var best = EncodingChoice(encoding: .plain, bits: plain)
+    // What counts is the size after compression.
+    var bestCost = plain
+    if isCompressed {
+      let split = EncodeEstimate.splitBits(values.base, width: width, count: values.count)
+      if options.encodings == .all {
+        let cost = split * (isInteger ? Self.splitPenalty : 1)
+        if cost < plain * 0.97 {
+          best.encoding = .byteStreamSplit
+          bestCost = cost
+        }
+      } else {
+        // General compression of plain values comes about this near to their entropy.
+        bestCost = min(plain, split * 1.2)
+      }
+    }
+    if isInteger && options.encodings == .all {
+      let delta =
+        width == 4
+        ? EncodeDelta.estimatedBits(values.at(0, as: Int32.self), count: values.count)
+        : EncodeDelta.estimatedBits(values.at(0, as: Int64.self), count: values.count)
+      if delta < bestCost {
+        best = EncodingChoice(encoding: .deltaBinaryPacked, bits: delta)
+        bestCost = delta
+      }
+    }
+    return dictionary(values, insteadOf: best, cost: bestCost) ?? best
+  }
+
+  private func chooseBytes(_ values: LeafValues) -> EncodingChoice {
+    var best = EncodingChoice(encoding: .plain, bits: plainBits(values))
+    var share = 0.0
+    var length = Double(values.stride)
+    if case .views = values.form {
+      (share, length) = EncodeEstimate.prefixShare(
+        values.at(0, as: ByteView.self), count: values.count)
+    }
+    if options.encodings == .all, case .views = values.form {
+      best.encoding = share > 0.5 && length >= 4 ? .deltaByteArray : .deltaLengthByteArray
+    } else if options.encodings == .all && isCompressed && plan.order == .float16 {
+      best.encoding = .byteStreamSplit
+    }
+    // Compression of text halves it, about.
+    let cost = best.bits * (isCompressed ? 0.5 : 1) * (1 - share / 2)
+    return dictionary(values, insteadOf: best, cost: cost) ?? best
+  }
+
+  /// The dictionary when it is smaller than `cost` bits a value, or nearly as small.
+  private func dictionary(
+    _ values: LeafValues, insteadOf other: EncodingChoice, cost: Double
+  ) -> EncodingChoice? {
+    guard mayUseDictionary else { return nil }
+    let slack = isCompressed ? 1.1 / indexRatio : 1
+    let limits = DictionaryLimits(bytesMax: options.dictionaryBytesMax, otherBits: cost * slack)
+    guard let dictionary = ColumnDictionary(values, order: plan.order, limits: limits) else {
+      return nil
+    }
+    return EncodingChoice(
+      encoding: .rleDictionary, bits: Double(dictionary.width), dictionary: dictionary)
+  }
+}
