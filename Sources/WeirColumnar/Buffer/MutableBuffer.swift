@@ -105,23 +105,3 @@ public final class MutableBuffer {
     capacity = newCapacity
   }
 }
-
-/// Allocates what buffers are made of: 64-byte aligned, in multiples of 64 bytes.
-enum BufferMemory {
-  // Safe: never read or written, only a non-nil address for capacity 0.
-  private nonisolated(unsafe) static let nothing = UnsafeMutableRawPointer.allocate(
-    byteCount: 64, alignment: 64)
-
-  static func allocate(_ minimum: Int) -> (UnsafeMutableRawPointer, Int) {
-    if minimum == 0 { return (nothing, 0) }
-    let capacity = (minimum + 63) & ~63
-    guard let base = aligned_alloc(64, capacity) else {
-      fatalError("out of memory: could not allocate \(capacity) bytes for a buffer")
-    }
-    return (base, capacity)
-  }
-
-  static func free(_ base: UnsafeMutableRawPointer, capacity: Int) {
-    if capacity > 0 { Glibc.free(base) }
-  }
-}

@@ -50,6 +50,7 @@ final class LeafReader {
 
   /// Decodes the next `rows` rows into the sink and the nodes.
   func read(rows: Int) throws(ParquetError) {
+    sink.begin(rows: rows, isFlat: leaf.repetitionMax == 0)
     if leaf.repetitionMax == 0 { try readFlat(rows) } else { try readRepeated(rows) }
   }
 

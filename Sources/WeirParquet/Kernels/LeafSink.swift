@@ -28,14 +28,39 @@ final class LeafSink {
   private var validity: LevelValidity
   /// Slots so far: values and nulls.
   private(set) var slotCount = 0
-  /// Of the batch before: what to reserve at once.
+  /// Of the batch before, to know what to reserve at once.
+  private var lastRowCount = 0
   private var lastDataCount = 0
   private var lastEndsCount = 0
+  private var rowCount = 0
 
   init(layout: SinkLayout, nullable: Bool, byteCountMax: Int) {
     self.layout = layout
     self.byteCountMax = byteCountMax
     validity = LevelValidity(nullable: nullable)
+  }
+
+  /// A batch of `rows` rows begins: reserves what it will take by the measure of the one before.
+  ///
+  /// - Parameter isFlat: every row is one slot.
+  func begin(rows: Int, isFlat: Bool) {
+    rowCount = rows
+    switch layout {
+    case .bool where isFlat: data.reserve(min(rows, byteCountMax))
+    case .fixed(let width) where isFlat: data.reserve(min(rows * width, byteCountMax))
+    case .binary(let width) where isFlat:
+      ends.reserve(rows * width)
+      data.reserve(min(expected(lastDataCount), byteCountMax))
+    default:
+      data.reserve(min(expected(lastDataCount), byteCountMax))
+      ends.reserve(expected(lastEndsCount))
+    }
+  }
+
+  /// As many bytes as the batch before took for its rows, and a sixteenth more.
+  private func expected(_ last: Int) -> Int {
+    guard lastRowCount > 0 else { return 0 }
+    return Int(Double(last) / Double(lastRowCount) * Double(rowCount) * 1.0625)
   }
 
   @inline(never)
@@ -48,7 +73,6 @@ final class LeafSink {
 
   /// Room for `count` values of a fixed width; the caller fills it and calls `commitFixed`.
   func reserveFixed(_ count: Int, width: Int) throws(ParquetError) -> UnsafeMutableRawPointer {
-    if data.count == 0 { data.reserve(min(lastDataCount, byteCountMax)) }
     guard count <= (byteCountMax - data.count) / max(width, 1) else { throw tooLarge() }
     return data.reserveTail(count * width)
   }
@@ -57,7 +81,6 @@ final class LeafSink {
 
   /// Room for the ends of `count` byte arrays; the caller fills it and calls `commitEnds`.
   func reserveEnds(_ count: Int) throws(ParquetError) -> UnsafeMutableRawPointer {
-    if ends.count == 0 { ends.reserve(lastEndsCount) }
     guard count <= byteCountMax / 4 else { throw tooLarge() }
     return ends.reserveTail(count * endWidth)
   }
@@ -66,7 +89,6 @@ final class LeafSink {
 
   /// Room for `byteCount` more bytes of byte arrays, and a little beyond for wide copies.
   func reserveBytes(_ byteCount: Int) throws(ParquetError) -> UnsafeMutableRawPointer {
-    if data.count == 0 { data.reserve(min(lastDataCount, byteCountMax)) }
     let limit = endWidth == 4 ? min(byteCountMax, Int(Int32.max)) : byteCountMax
     guard byteCount <= limit - data.count else { throw tooLarge() }
     return data.reserveTail(byteCount + 16)
@@ -161,6 +183,7 @@ final class LeafSink {
 
   /// Hands over the batch as an array of `type`, and starts again empty.
   func finish(type: DataType) -> ArrayData {
+    lastRowCount = rowCount
     lastDataCount = data.count
     lastEndsCount = ends.count
     defer { slotCount = 0 }

@@ -15,9 +15,9 @@ public struct ParquetReadOptions: Sendable {
   /// Bytes that one column of one batch may take.
   public var columnByteCountMax = 2 << 30
   /// Bytes that a batch should take at most, by the file's own sizes; batches get fewer rows for it.
-  public var batchByteCountTarget = 256 << 20
+  public var batchByteCountTarget = 64 << 20
   /// Bytes of compressed pages read ahead, all columns together.
-  public var readAheadByteCount = 64 << 20
+  public var readAheadByteCount = 32 << 20
 
   public init() {}
 }
