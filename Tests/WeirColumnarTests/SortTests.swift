@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import WeirColumnar
-import _WeirTestSupport
+internal import Testing
+internal import WeirColumnar
+internal import _WeirTestSupport
 
 @Suite struct SortTests {
   /// Negative, zero or positive, as `a` comes before, with or after `b`; both are no nulls.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import WeirColumnar
-import _WeirTestSupport
+internal import Testing
+internal import WeirColumnar
+internal import _WeirTestSupport
 
 @Suite struct TakeFilterConcatenateTests {
   /// Compares with the oracle's rows, by values and by the validator's rules.

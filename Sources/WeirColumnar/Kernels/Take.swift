@@ -50,8 +50,7 @@ package enum NegativeRows {
 /// Rows -1 (as `negative` says) or 0 ..< array.length; the caller checked them.
 package func takeRows(
   _ array: ArrayData, _ rows: [Int], _ negative: NegativeRows
-) throws(ColumnarError) -> ArrayData
-{
+) throws(ColumnarError) -> ArrayData {
   let result = rows.withUnsafeBufferPointer { pointer in
     Result { () throws(ColumnarError) in try Take(rows: pointer, negative: negative).take(array) }
   }
