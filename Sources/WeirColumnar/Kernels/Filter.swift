@@ -99,6 +99,7 @@ private struct Selection {
     return (both.finish(), 0)
   }
 
+  // Safe: the base is that of the mask, whose bits were checked to be `length` from `offset` on.
   private static func countRuns(_ base: UnsafeRawPointer, _ offset: Int, _ length: Int) -> Int {
     var runs = 0
     var last: UInt64 = 0

@@ -22,6 +22,7 @@ struct DeltaDecoder {
   private var value: Int64
   private var isFirst = true
   private var minimumDelta: UInt64 = 0
+  /// Safe: points to `miniblockCount` bytes that `cursor.take` checked, in the buffer it holds.
   private var widths: UnsafePointer<UInt8>
   private var miniblock: Int
   private var deltas: [UInt64]

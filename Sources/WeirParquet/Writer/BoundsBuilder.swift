@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers cover the `count` values of a `LeafValues`, which the chunk's writer keeps alive.
 
 internal import WeirColumnar
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers lead into the scratch buffers that this writer owns, and are used up within a page.
 
 internal import CWeirKernels
 internal import WeirColumnar

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers lead into buffers that this struct or the values passed in own, within their counts.
 
 internal import WeirColumnar
 

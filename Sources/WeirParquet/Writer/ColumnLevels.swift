@@ -212,6 +212,7 @@ struct LeafValues {
     count = owner.count / Self.stride(form)
   }
 
+  /// Safe: the column that lends `base` outlives this and holds `count` values of the form.
   init(_ form: Form, borrowed base: UnsafeRawPointer, count: Int) {
     self.form = form
     self.base = base
@@ -229,6 +230,7 @@ struct LeafValues {
 
   var stride: Int { Self.stride(form) }
 
+  /// Safe: `T` is the form's type and `index` at most `count`; valid as long as `base`.
   func at<T>(_ index: Int, as type: T.Type) -> UnsafePointer<T> {
     (base + index * stride).assumingMemoryBound(to: T.self)
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Safe: pointers cover the range of a `LeafValues` that the caller holds, during the call only.
 
 internal import CWeirKernels
 internal import WeirColumnar
