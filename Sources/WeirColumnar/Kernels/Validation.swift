@@ -46,10 +46,16 @@ extension ArrayData {
   ///
   /// - Throws: `invalidData` with the path of the child.
   public func validate(full: Bool) throws(ColumnarError) {
-    try validate(full: full, depth: 0)
+    try validate(full: full, dictionaries: true, depth: 0)
   }
 
-  private func validate(full: Bool, depth: Int) throws(ColumnarError) {
+  /// As `validate(full:)`, but dictionaries are known to be valid: batches share them, and checking
+  /// them with each batch would cost more than the batch.
+  func validateButDictionaries(full: Bool) throws(ColumnarError) {
+    try validate(full: full, dictionaries: false, depth: 0)
+  }
+
+  private func validate(full: Bool, dictionaries: Bool, depth: Int) throws(ColumnarError) {
     guard depth < Self.nestingDepthMax else {
       throw ColumnarError(.invalidData, "more than \(Self.nestingDepthMax) levels of nesting")
     }
@@ -83,10 +89,12 @@ extension ArrayData {
     }
     for (child, field) in zip(children, type.children) {
       do throws(ColumnarError) {
-        try child.validate(full: full, depth: depth + 1)
+        try child.validate(full: full, dictionaries: dictionaries, depth: depth + 1)
       } catch { throw error.inColumn(field.name) }
     }
-    try dictionary?.validate(full: full, depth: depth + 1)
+    if dictionaries {
+      try dictionary?.validate(full: full, dictionaries: true, depth: depth + 1)
+    }
     if case .map = type, full { try validateMap(covered) }
   }
 

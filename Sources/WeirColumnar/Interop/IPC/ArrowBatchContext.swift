@@ -67,7 +67,7 @@ final class ArrowBatchContext {
           throw ColumnarError(
             .invalidData, "the column has \(array.length) rows, its batch \(decoder.rowCount)")
         }
-        try array.validate(full: options.validates)
+        try array.validateButDictionaries(full: options.validates)
         columns[target] = array
       } catch {
         throw error.inColumn(schema.fields[target].name)
@@ -95,7 +95,7 @@ final class ArrowBatchContext {
         "dictionary \(id) has \(values.length) values, its message \(decoder.rowCount)"
       )
     }
-    try values.validate(full: options.validates)
+    try values.validateButDictionaries(full: options.validates)
     try decoder.finish()
 
     let byteCount = values.byteCount
