@@ -58,13 +58,18 @@ extension Scalar: Hashable {
     case (.float32(let a), .float32(let b)): a == b || (a.isNaN && b.isNaN)
     case (.float64(let a), .float64(let b)): a == b || (a.isNaN && b.isNaN)
     case (.decimal(let a, let aScale), .decimal(let b, let bScale)): a == b && aScale == bScale
-    case (.string(let a), .string(let b)): a.utf8.elementsEqual(b.utf8)
+    case (.string(let a), .string(let b)): sameBytes(a, b)
     case (.binary(let a), .binary(let b)): a == b
     case (.list(let a), .list(let b)): a == b
     case (.struct(let a), .struct(let b)): a == b
     case (.map(let a), .map(let b)): a == b
     default: false
     }
+  }
+
+  private static func sameBytes(_ a: String, _ b: String) -> Bool {
+    var (a, b) = (a, b)
+    return a.withUTF8 { a in b.withUTF8 { b in a.count == b.count && a.elementsEqual(b) } }
   }
 
   public func hash(into hasher: inout Hasher) {

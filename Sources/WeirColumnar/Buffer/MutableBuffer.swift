@@ -67,7 +67,15 @@ public final class MutableBuffer {
 
   @inlinable
   public func append<T: BitwiseCopyable>(_ value: T) {
-    Swift.withUnsafeBytes(of: value) { append($0) }
+    appendUninitialized(MemoryLayout<T>.size).storeBytes(of: value, as: T.self)
+  }
+
+  /// Safe: the one caller above writes all of the bytes at once.
+  @usableFromInline
+  func appendUninitialized(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    let tail = reserveTail(byteCount)
+    count += byteCount
+    return tail
   }
 
   public func append<T: BitwiseCopyable>(contentsOf values: [T]) {

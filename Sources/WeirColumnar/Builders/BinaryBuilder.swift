@@ -5,8 +5,8 @@
 public final class BinaryBuilder: ArrayBuilder {
   public let type: DataType
   private let bytes = MutableBuffer()
-  private var offsets: OffsetsBuilder
-  private var validity = ValidityBuilder()
+  private let offsets: OffsetsBuilder
+  private let validity = ValidityBuilder()
   private let isText: Bool
 
   public var length: Int { validity.length }
@@ -40,17 +40,15 @@ public final class BinaryBuilder: ArrayBuilder {
 
   public func append(_ value: String) throws(ColumnarError) {
     var value = value
-    let result = value.withUTF8 { utf8 in
-      Result { () throws(ColumnarError) in try append(UnsafeRawBufferPointer(utf8)) }
-    }
-    try result.get()
+    try offsets.append(bytes.count + value.utf8.count)
+    value.withUTF8 { bytes.append(UnsafeRawBufferPointer($0)) }
+    validity.appendValid()
   }
 
   public func append(_ value: [UInt8]) throws(ColumnarError) {
-    let result = value.withUnsafeBytes { bytes in
-      Result { () throws(ColumnarError) in try append(bytes) }
-    }
-    try result.get()
+    try offsets.append(bytes.count + value.count)
+    value.withUnsafeBytes { bytes.append($0) }
+    validity.appendValid()
   }
 
   public func append(contentsOf values: [String]) throws(ColumnarError) {
@@ -94,8 +92,8 @@ public final class BinaryBuilder: ArrayBuilder {
   }
 }
 
-/// Offsets of 4 or 8 bytes, starting with 0.
-struct OffsetsBuilder {
+/// Offsets of 4 or 8 bytes, starting with 0. A class for the reason that `ValidityBuilder` gives.
+final class OffsetsBuilder {
   let width: Int
   private let buffer = MutableBuffer()
   private(set) var last = 0
@@ -108,7 +106,7 @@ struct OffsetsBuilder {
   func reserve(_ additional: Int) { buffer.reserve(buffer.count + additional * width) }
 
   /// Appends where the next row ends.
-  mutating func append(_ end: Int) throws(ColumnarError) {
+  func append(_ end: Int) throws(ColumnarError) {
     if width == 4 && end > Int(Int32.max) {
       throw ColumnarError(
         .overflow,
@@ -119,9 +117,9 @@ struct OffsetsBuilder {
   }
 
   /// Appends an empty row.
-  mutating func appendSame() { store(last) }
+  func appendSame() { store(last) }
 
-  mutating func truncate(to length: Int) {
+  func truncate(to length: Int) {
     buffer.truncate(to: (length + 1) * width)
     last =
       width == 4
@@ -129,9 +127,10 @@ struct OffsetsBuilder {
       : Int((buffer.base + length * 8).load(as: Int64.self))
   }
 
-  mutating func finish() -> Buffer {
+  func finish() -> Buffer {
     let result = buffer.finish()
-    self = OffsetsBuilder(width: width)
+    last = 0
+    store(0)
     return result
   }
 
@@ -149,7 +148,7 @@ public final class FixedSizeBinaryBuilder: ArrayBuilder {
   public let type: DataType
   public let width: Int
   private let bytes = MutableBuffer()
-  private var validity = ValidityBuilder()
+  private let validity = ValidityBuilder()
 
   public var length: Int { validity.length }
 

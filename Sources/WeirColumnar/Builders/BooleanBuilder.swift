@@ -6,7 +6,7 @@ public final class BooleanBuilder: ArrayBuilder {
   public var type: DataType { .bool }
   /// Bits past `length` in the last byte are 0.
   private let bits = MutableBuffer()
-  private var validity = ValidityBuilder()
+  private let validity = ValidityBuilder()
 
   public var length: Int { validity.length }
 

@@ -6,7 +6,7 @@ public final class Decimal128Builder: ArrayBuilder {
   public let precision: Int
   public let scale: Int
   private let values = MutableBuffer()
-  private var validity = ValidityBuilder()
+  private let validity = ValidityBuilder()
   private let limit: Int128
 
   public var length: Int { validity.length }

@@ -6,8 +6,8 @@ public final class ListBuilder: ArrayBuilder {
   /// Takes the items of the row that the next `appendList()` closes.
   public let items: any ArrayBuilder
   private let itemField: Field
-  private var offsets: OffsetsBuilder
-  private var validity = ValidityBuilder()
+  private let offsets: OffsetsBuilder
+  private let validity = ValidityBuilder()
 
   public var length: Int { validity.length }
 
@@ -82,7 +82,7 @@ public final class FixedSizeListBuilder: ArrayBuilder {
   public let size: Int
   public let items: any ArrayBuilder
   private let itemField: Field
-  private var validity = ValidityBuilder()
+  private let validity = ValidityBuilder()
 
   public var length: Int { validity.length }
 
@@ -154,7 +154,7 @@ public final class StructBuilder: ArrayBuilder {
   public let type: DataType
   /// One builder for each field.
   public let fields: [any ArrayBuilder]
-  private var validity = ValidityBuilder()
+  private let validity = ValidityBuilder()
 
   public var length: Int { validity.length }
 
@@ -227,8 +227,8 @@ public final class MapBuilder: ArrayBuilder {
   public let keys: any ArrayBuilder
   public let values: any ArrayBuilder
   private let entryType: DataType
-  private var offsets = OffsetsBuilder(width: 4)
-  private var validity = ValidityBuilder()
+  private let offsets = OffsetsBuilder(width: 4)
+  private let validity = ValidityBuilder()
 
   public var length: Int { validity.length }
 

@@ -13,8 +13,8 @@ public protocol PrimitiveValue: BitwiseCopyable, Sendable {
 /// Builds arrays of integers, floats, dates, times, timestamps and durations.
 public final class PrimitiveBuilder<T: PrimitiveValue>: ArrayBuilder {
   public let type: DataType
-  private let values = MutableBuffer()
-  private var validity = ValidityBuilder()
+  @usableFromInline let values = MutableBuffer()
+  @usableFromInline let validity = ValidityBuilder()
 
   public var length: Int { validity.length }
 
@@ -28,11 +28,14 @@ public final class PrimitiveBuilder<T: PrimitiveValue>: ArrayBuilder {
     values.reserve(values.count + additional * MemoryLayout<T>.stride)
   }
 
+  // Inlinable, so that other modules append without generic code.
+  @inlinable
   public func append(_ value: T) {
     values.append(value)
     validity.appendValid()
   }
 
+  @inlinable
   public func append(_ value: T?) {
     values.append(value ?? .zero)
     validity.append(value != nil)

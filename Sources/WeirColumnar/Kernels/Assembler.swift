@@ -14,7 +14,7 @@ class Assembler {
 
   let type: DataType
   let sources: [ArrayData]
-  fileprivate(set) var validity = ValidityBuilder()
+  let validity = ValidityBuilder()
 
   fileprivate init(_ type: DataType, _ sources: [ArrayData]) throws(ColumnarError) {
     self.type = type
@@ -46,6 +46,11 @@ class Assembler {
     } else {
       validity.appendValid(count: range.count)
     }
+  }
+
+  /// Appends the rows of all `ranges`, in order, of one source.
+  func append(_ source: Int, ranges: [Range<Int>]) throws(ColumnarError) {
+    for range in ranges { try append(source, range) }
   }
 
   fileprivate func appendValues(_ source: Int, _ array: ArrayData, _ range: Range<Int>)
@@ -112,6 +117,20 @@ private final class FixedAssembler: Assembler {
       UnsafeRawBufferPointer(
         start: array.buffers[0].base + (array.offset + range.lowerBound) * width,
         count: range.count * width))
+  }
+
+  override func append(_ source: Int, ranges: [Range<Int>]) throws(ColumnarError) {
+    let array = sources[source]
+    let rows = ranges.reduce(0) { $0 + $1.count }
+    copyRanges(
+      array.buffers[0].base + array.offset * width, width, ranges,
+      bytes.reserveTail(rows * width))
+    bytes.advance(by: rows * width)
+    guard let bits = array.validity else { return validity.appendValid(count: rows) }
+    for range in ranges {
+      validity.append(
+        bitmap: bits.base, offset: array.offset + range.lowerBound, count: range.count)
+    }
   }
 
   override func reserve(_ pieces: [Piece]) throws(ColumnarError) {
@@ -341,6 +360,17 @@ private func appendOffsets(
     throw offsetsOverflow(array.type)
   }
   return covered
+}
+
+private func copyRanges(
+  _ source: UnsafeRawPointer, _ width: Int, _ ranges: [Range<Int>],
+  _ target: UnsafeMutableRawPointer
+) {
+  var end = target
+  for range in ranges {
+    end.copyMemory(from: source + range.lowerBound * width, byteCount: range.count * width)
+    end += range.count * width
+  }
 }
 
 /// Reserves offsets for `pieces` and returns the ranges of bytes or items that they cover.

@@ -289,6 +289,7 @@ private func firstFloatDifference<T: BinaryFloatingPoint & BitwiseCopyable>(
   let a = a.assumingMemoryBound(to: T.self) + aRow
   let b = b.assumingMemoryBound(to: T.self) + bRow
   let (nanEqual, zerosEqual) = (options.nanEqual, options.signedZerosEqual)
+  if nanEqual && memcmp(a, b, count * MemoryLayout<T>.stride) == 0 { return nil }
   for row in 0..<count {
     let (x, y) = (a[row], b[row])
     if x == y {

@@ -80,7 +80,7 @@ private struct Selection {
         return array.slice(offset: ranges[0].lowerBound, length: ranges[0].count)
       }
       let assembler = try Assembler.make(array.type, [array])
-      for range in ranges { try assembler.append(0, range) }
+      try assembler.append(0, ranges: ranges)
       return assembler.finish()
     }
   }

@@ -20,8 +20,7 @@ extension RecordBatch {
   ///
   /// Stable: rows with equal keys stay in their order. NaN is greater than all numbers, -0.0 equals
   /// 0.0; strings and bytes compare byte by byte, false before true, dictionaries by their values.
-  /// Cost: radix passes over the bytes of the keys that differ; comparisons only for strings that
-  /// are equal in their first 8 bytes.
+  /// Cost: radix passes over the bits of the keys that differ, strings 8 bytes at a time.
   ///
   /// - Throws: `invalidArgument` for a column that is not there, `unsupported` for nested keys.
   public func sortIndices(by keys: [SortKey]) throws(ColumnarError) -> [Int] {
@@ -69,7 +68,7 @@ private struct Sorter {
   private(set) var indices: [Int]
   /// Ranges of two or more rows that are equal by all keys so far.
   private var ranges: [Range<Int>]
-  private var scratch = RankScratch()
+  private let scratch = RankScratch()
 
   init(_ count: Int) {
     indices = Array(0..<count)
@@ -96,10 +95,10 @@ private struct Sorter {
         for range in ranges {
           switch level {
           case .ranks(let ranks):
-            ranks.withUnsafeBufferPointer {
-              sortByRank(indices, range, $0, &scratch, &equal)
+            ranks.withUnsafeBufferPointer { ranks in
+              sortByRank(indices, range, scratch, &equal) { ranks[$0] }
             }
-          case .bytes(let bytes): bytes.sort(indices, range, &equal)
+          case .bytes(let bytes): bytes.sort(indices, range, scratch, &equal)
           }
         }
       }

@@ -73,14 +73,16 @@ struct BytesOrder {
 
   /// Sorts rows whose first 8 bytes are equal, and appends the ranges that stay equal.
   func sort(
-    _ indices: UnsafeMutableBufferPointer<Int>, _ range: Range<Int>, _ equal: inout [Range<Int>]
+    _ indices: UnsafeMutableBufferPointer<Int>, _ range: Range<Int>, _ scratch: RankScratch,
+    _ equal: inout [Range<Int>]
   ) {
     switch array.type.layout {
     case .variableBinary(let width) where width == 4:
-      sort(OffsetRows(array.offsets(as: Int32.self).baseAddress!), indices, range, &equal)
+      sort(OffsetRows(array.offsets(as: Int32.self).baseAddress!), indices, range, scratch, &equal)
     case .variableBinary:
-      sort(OffsetRows(array.offsets(as: Int64.self).baseAddress!), indices, range, &equal)
-    default: sort(FixedRows(array.type.byteWidth!, array.offset), indices, range, &equal)
+      sort(OffsetRows(array.offsets(as: Int64.self).baseAddress!), indices, range, scratch, &equal)
+    default:
+      sort(FixedRows(array.type.byteWidth!, array.offset), indices, range, scratch, &equal)
     }
   }
 
@@ -89,59 +91,83 @@ struct BytesOrder {
     let bytes = array.buffers[array.buffers.count - 1].base
     let count = array.length
     return [UInt64](unsafeUninitializedCapacity: count) { target, initialized in
-      for row in 0..<count {
-        let range = rows.range(row)
-        var prefix: UInt64 = 0
-        if range.count >= 8 {
-          prefix = bytes.loadUnaligned(fromByteOffset: range.lowerBound, as: UInt64.self).bigEndian
-        } else {
-          for (place, position) in range.enumerated() {
-            let byte = bytes.load(fromByteOffset: position, as: UInt8.self)
-            prefix |= UInt64(byte) << UInt64(56 - 8 * place)
-          }
-        }
-        target[row] = prefix ^ flip
-      }
+      for row in 0..<count { target[row] = eightBytes(bytes, rows.range(row)) ^ flip }
       initialized = count
     }
   }
 
+  /// Goes on with the next 8 bytes within what is still equal; where all values have ended, their
+  /// lengths decide (zeros at the end look like the filling).
   @inline(__always)
   private func sort<R: ByteRows>(
     _ rows: R, _ indices: UnsafeMutableBufferPointer<Int>, _ range: Range<Int>,
-    _ equal: inout [Range<Int>]
+    _ scratch: RankScratch, _ equal: inout [Range<Int>]
   ) {
     let bytes = array.buffers[array.buffers.count - 1].base
-    let direction = descending ? -1 : 1
-    // What follows the equal prefix decides, then the length: a prefix comes first.
-    @inline(__always) func order(_ a: Int, _ b: Int) -> Int {
-      let (x, y) = (rows.range(a), rows.range(b))
-      let common = min(x.count, y.count)
-      if common > 8 {
-        let result = memcmp(bytes + x.lowerBound + 8, bytes + y.lowerBound + 8, common - 8)
-        if result != 0 { return Int(result) * direction }
+    let flip: UInt64 = descending ? .max : 0
+    var pending = [(range: range, done: 8)]
+    while let next = pending.popLast() {
+      var same: [Range<Int>] = []
+      var lengthMax = 0
+      for position in next.range {
+        lengthMax = max(lengthMax, rows.range(indices[position]).count)
       }
-      return (x.count - y.count) * direction
-    }
-    var sorted = true
-    for position in range.dropFirst() where order(indices[position - 1], indices[position]) > 0 {
-      sorted = false
-      break
-    }
-    if !sorted {
-      var part = UnsafeMutableBufferPointer(rebasing: indices[range])
-      part.sort {
-        let result = order($0, $1)
-        return result != 0 ? result < 0 : $0 < $1
+      if lengthMax <= next.done {
+        sortByRank(indices, next.range, scratch, &same) {
+          UInt64(rows.range($0).count) ^ flip
+        }
+        equal += same
+        continue
       }
+      let skipped = next.done + commonPrefix(rows, bytes, indices, next.range, next.done)
+      sortByRank(indices, next.range, scratch, &same) { row in
+        let all = rows.range(row)
+        let start = min(all.upperBound, all.lowerBound + skipped)
+        return eightBytes(bytes, Range(uncheckedBounds: (start, all.upperBound))) ^ flip
+      }
+      for range in same { pending.append((range, skipped + 8)) }
     }
-    var start = range.lowerBound
-    for position in range.dropFirst() where order(indices[position - 1], indices[position]) != 0 {
-      if position - start > 1 { equal.append(start..<position) }
-      start = position
-    }
-    if range.upperBound - start > 1 { equal.append(start..<range.upperBound) }
   }
+
+  /// Bytes after the first `done` that all rows of `range` share.
+  @inline(__always)
+  private func commonPrefix<R: ByteRows>(
+    _ rows: R, _ bytes: UnsafeRawPointer, _ indices: UnsafeMutableBufferPointer<Int>,
+    _ range: Range<Int>, _ done: Int
+  ) -> Int {
+    let first = rows.range(indices[range.lowerBound])
+    let start = bytes + first.lowerBound + done
+    var common = max(0, first.count - done)
+    for position in range.dropFirst() where common > 0 {
+      let other = rows.range(indices[position])
+      common = min(common, max(0, other.count - done))
+      let otherStart = bytes + other.lowerBound + done
+      if common == 0 || memcmp(start, otherStart, common) == 0 { continue }
+      var equal = 0
+      while start.load(fromByteOffset: equal, as: UInt8.self)
+        == otherStart.load(fromByteOffset: equal, as: UInt8.self)
+      {
+        equal += 1
+      }
+      common = equal
+    }
+    return common
+  }
+}
+
+/// The first 8 bytes of `range` as a big-endian number, filled up with zeros.
+@inline(__always)
+private func eightBytes(_ bytes: UnsafeRawPointer, _ range: Range<Int>) -> UInt64 {
+  if range.count >= 8 {
+    return bytes.loadUnaligned(fromByteOffset: range.lowerBound, as: UInt64.self).bigEndian
+  }
+  var result: UInt64 = 0
+  var shift: UInt64 = 56
+  for position in range {
+    result |= UInt64(bytes.load(fromByteOffset: position, as: UInt8.self)) << shift
+    shift -= 8
+  }
+  return result
 }
 
 /// Where the bytes of a row are.
@@ -201,10 +227,11 @@ struct RankScratch {
 /// Rows above which radix passes are cheaper than comparisons.
 private let radixCountMin = 512
 
-/// Sorts `range` of `indices` by rank, stable, and appends the ranges of equal ranks.
+/// Sorts `range` of `indices` by the rank of each row, stable, and appends the ranges of equal ranks.
+@inline(__always)
 func sortByRank(
-  _ indices: UnsafeMutableBufferPointer<Int>, _ range: Range<Int>,
-  _ ranks: UnsafeBufferPointer<UInt64>, _ scratch: inout RankScratch, _ equal: inout [Range<Int>]
+  _ indices: UnsafeMutableBufferPointer<Int>, _ range: Range<Int>, _ scratch: RankScratch,
+  _ equal: inout [Range<Int>], _ rankOf: (Int) -> UInt64
 ) {
   let count = range.count
   let (first, second) = scratch.pointers(count)
@@ -214,7 +241,7 @@ func sortByRank(
   var (all, any) = (UInt64.max, UInt64(0))
   for position in 0..<count {
     let row = indices[range.lowerBound + position]
-    let rank = ranks[row]
+    let rank = rankOf(row)
     sorted = sorted && rank >= previous
     previous = rank
     all &= rank
@@ -242,26 +269,32 @@ func sortByRank(
   if count - start > 1 { equal.append(range.lowerBound + start..<range.upperBound) }
 }
 
-/// Least-significant-byte radix sort; bytes that are the same everywhere (0 in `varying`) are left
-/// out. Returns where the result is.
+/// Radix sort from the least significant digit on. The bits that vary are cut into as few digits as
+/// possible of at most 11 bits each; digits that are the same everywhere are left out. Returns where
+/// the result is.
 private func radixSort(
   _ first: UnsafeMutablePointer<RankedRow>, _ second: UnsafeMutablePointer<RankedRow>,
   _ count: Int, varying: UInt64
 ) -> UnsafeMutablePointer<RankedRow> {
   var (from, to) = (first, second)
-  withUnsafeTemporaryAllocation(of: Int.self, capacity: 256) { starts in
-    for byte in 0..<8 where varying >> UInt64(8 * byte) & 0xff != 0 {
-      let shift = UInt64(8 * byte)
+  let low = varying.trailingZeroBitCount
+  let span = max(0, 64 - varying.leadingZeroBitCount - low)
+  let digitBits = span == 0 ? 1 : (span + (span + 10) / 11 - 1) / ((span + 10) / 11)
+  let mask = (UInt64(1) << UInt64(digitBits)) - 1
+  withUnsafeTemporaryAllocation(of: Int.self, capacity: 1 << digitBits) { starts in
+    for lowBit in stride(from: low, to: low + span, by: digitBits) {
+      let shift = UInt64(lowBit)
+      if varying >> shift & mask == 0 { continue }
       starts.initialize(repeating: 0)
-      for position in 0..<count { starts[Int(from[position].rank >> shift & 0xff)] += 1 }
+      for position in 0..<count { starts[Int(from[position].rank >> shift & mask)] += 1 }
       var next = 0
-      for value in 0..<256 {
+      for value in 0..<1 << digitBits {
         let rows = starts[value]
         starts[value] = next
         next += rows
       }
       for position in 0..<count {
-        let value = Int(from[position].rank >> shift & 0xff)
+        let value = Int(from[position].rank >> shift & mask)
         to[starts[value]] = from[position]
         starts[value] += 1
       }
