@@ -36,7 +36,7 @@ extension SeededRandom {
         dictionary: dictionary)
     }
     switch type.layout {
-    case .null, .bits: return made([Buffer(bytes((length + 7) / 8))])
+    case .null, .bits: return made([exactBuffer(bytes((length + 7) / 8))])
     case .fixedWidth(let width): return made([fixedWidthValues(type, width, length, options)])
     case .variableBinary(let width):
       let (offsets, bytes) = stringValues(type, width, length, options)
@@ -60,7 +60,7 @@ extension SeededRandom {
         let index = Int64(int(0..<count))
         withUnsafeBytes(of: index.littleEndian) { indices += $0.prefix(width) }
       }
-      return made([Buffer(indices)], [], dictionary)
+      return made([exactBuffer(indices)], [], dictionary)
     }
   }
 
@@ -78,7 +78,7 @@ extension SeededRandom {
       }
       index += run
     }
-    return Buffer(bits)
+    return exactBuffer(bits)
   }
 
   private mutating func listOffsets(_ width: Int, _ length: Int, _ options: RandomOptions) -> (
@@ -96,7 +96,7 @@ extension SeededRandom {
   }
 
   private static func offsetsBuffer(_ offsets: [Int64], _ width: Int) -> Buffer {
-    width == 4 ? Buffer(offsets.map { Int32($0) }) : Buffer(offsets)
+    width == 4 ? exactBuffer(offsets.map { Int32($0) }) : exactBuffer(offsets)
   }
 
   private mutating func stringValues(
@@ -111,7 +111,7 @@ extension SeededRandom {
       data += few.isEmpty ? randomBytes(isText, options) : pick(few)
       offsets.append(Int64(data.count))
     }
-    return (Self.offsetsBuffer(offsets, width), Buffer(data))
+    return (Self.offsetsBuffer(offsets, width), exactBuffer(data))
   }
 
   private mutating func randomBytes(_ isText: Bool, _ options: RandomOptions) -> [UInt8] {
@@ -142,7 +142,7 @@ extension SeededRandom {
   private mutating func fixedWidthValues(
     _ type: DataType, _ width: Int, _ length: Int, _ options: RandomOptions
   ) -> Buffer {
-    if case .fixedSizeBinary = type { return Buffer(bytes(width * length)) }
+    if case .fixedSizeBinary = type { return exactBuffer(bytes(width * length)) }
     var result: [UInt8] = []
     result.reserveCapacity(width * length)
     // Small numbers, sorted numbers and few distinct ones are the common cases of real columns.
@@ -164,7 +164,7 @@ extension SeededRandom {
       }
       withUnsafeBytes(of: bits.littleEndian) { result += $0.prefix(width) }
     }
-    return Buffer(result)
+    return exactBuffer(result)
   }
 
   /// A small number as the type's bits, within the type's meaning.
@@ -236,5 +236,18 @@ extension SeededRandom {
 
   private static func powerOfTen(_ exponent: Int) -> Int128 {
     (0..<exponent).reduce(Int128(1)) { power, _ in power * 10 }
+  }
+}
+
+/// The elements in memory of exactly their size, so that the address sanitizer sees a read of one byte
+/// too many (`Buffer`'s own memory ends at a multiple of 64).
+public func exactBuffer<T: BitwiseCopyable>(_ elements: [T]) -> Buffer {
+  elements.withUnsafeBytes { bytes in
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 16)
+    if let base = bytes.baseAddress { memory.copyMemory(from: base, byteCount: bytes.count) }
+    let address = UInt(bitPattern: memory)
+    return Buffer(foreign: memory, count: bytes.count) {
+      UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
+    }
   }
 }

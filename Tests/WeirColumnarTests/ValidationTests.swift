@@ -57,13 +57,7 @@ internal import _WeirTestSupport
       for _ in 0..<random.int(1...4) where !bytes.isEmpty {
         bytes[random.int(0..<bytes.count)] = random.pick([0xff, 0x7f, 0x80, 0, 1])
       }
-      // Exactly sized memory, so that the sanitizer notices one byte too far.
-      let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 16)
-      memory.copyMemory(from: bytes, byteCount: bytes.count)
-      let address = UInt(bitPattern: memory)
-      buffers[index] = Buffer(foreign: memory, count: bytes.count) {
-        UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
-      }
+      buffers[index] = exactBuffer(bytes)
     }
     return try ArrayData.untrusted(
       type: array.type, length: length, offset: offset, nullCount: nullCount, validity: validity,
