@@ -162,17 +162,24 @@ class ParquetFile:
 
     :param path: the file.
     :param verify_checksums: whether pages that carry a checksum are checked against it.
+    :param int96_unit: unit of the timestamps that INT96 values are read as, ``"s"``, ``"ms"``,
+        ``"us"`` or ``"ns"``; nanoseconds span the years 1677 to 2262.
     :raises NotFoundError: there is no such file (also a ``FileNotFoundError``).
     :raises InvalidDataError: the file is damaged or not a Parquet file.
     """
 
-    def __init__(self, path: StrPath, *, verify_checksums: bool = True) -> None:
+    def __init__(
+        self, path: StrPath, *, verify_checksums: bool = True, int96_unit: str = "ns"
+    ) -> None:
         self.path = os.fspath(path)
         self._lock = threading.Lock()
         self._metadata: Mapping[str, Any] | None = None
         self._reader = Handle(library.weir_parquet_reader_close)
         options, count = option_array(
-            [("verify_checksums", "true" if verify_checksums else "false", None)]
+            [
+                ("verify_checksums", "true" if verify_checksums else "false", None),
+                ("int96_unit", int96_unit, None),
+            ]
         )
         reader = self._reader.value
         call(library.weir_parquet_reader_open, encode_path(path), options, count, byref(reader))
@@ -278,6 +285,7 @@ def read_parquet(
     row_groups: Sequence[int] | None = None,
     batch_rows: int | None = None,
     verify_checksums: bool = True,
+    int96_unit: str = "ns",
 ) -> Table:
     """Opens a Parquet file as a table that Arrow's consumers read without copies.
 
@@ -288,6 +296,8 @@ def read_parquet(
     :param row_groups: numbers from 0; all when ``None``.
     :param batch_rows: at most so many rows in a batch; 65,536 when ``None``.
     :param verify_checksums: whether pages that carry a checksum are checked against it.
+    :param int96_unit: unit of the timestamps that INT96 values are read as, ``"s"``, ``"ms"``,
+        ``"us"`` or ``"ns"``; nanoseconds span the years 1677 to 2262.
     """
-    file = ParquetFile(path, verify_checksums=verify_checksums)
+    file = ParquetFile(path, verify_checksums=verify_checksums, int96_unit=int96_unit)
     return file.read(columns, row_groups=row_groups, batch_rows=batch_rows)

@@ -40,7 +40,9 @@ public struct ColumnMetaData: Sendable {
 
   init(_ reader: inout ThriftReader) throws(ParquetError) {
     var value = ColumnMetaData()
+    var seen = 0
     try reader.structure { (reader, id, type) throws(ParquetError) in
+      if id < Int.bitWidth - 1 { seen |= 1 << id }
       switch (id, type) {
       case (1, .i32):
         let raw = try reader.int32()
@@ -68,6 +70,11 @@ public struct ColumnMetaData: Sendable {
       }
       return true
     }
+    // Type, codec, number of values, compressed size and position.
+    let needed = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 9
+    guard seen & needed == needed else {
+      throw reader.damaged("a column chunk's metadata lacks a field that every chunk has")
+    }
     self = value
   }
 
@@ -84,7 +91,7 @@ public struct ColumnMetaData: Sendable {
         try PageEncodingStats(&reader)
       }
     case (14, .i64): bloomFilterOffset = try reader.size()
-    case (15, .i32): bloomFilterLength = try reader.size()
+    case (15, .i32): bloomFilterLength = try reader.size32()
     case (16, .structure): sizeStatistics = try SizeStatistics(&reader)
     default: return false
     }

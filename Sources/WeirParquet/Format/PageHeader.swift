@@ -92,8 +92,8 @@ public struct PageHeader: Sendable {
     try reader.structure { (reader, id, type) throws(ParquetError) in
       switch (id, type) {
       case (1, .i32): rawType = try reader.int32()
-      case (2, .i32): uncompressed = try reader.size()
-      case (3, .i32): compressed = try reader.size()
+      case (2, .i32): uncompressed = try reader.size32()
+      case (3, .i32): compressed = try reader.size32()
       case (4, .i32): crc = UInt32(bitPattern: try reader.int32())
       case (5, .structure): data = try DataPage(&reader)
       case (7, .structure): dictionary = try DictionaryPage(&reader)
@@ -152,7 +152,7 @@ extension PageHeader.DataPage {
     var value = PageHeader.DataPage(valueCount: 0, encoding: .plain)
     try reader.structure { (reader, id, type) throws(ParquetError) in
       switch (id, type) {
-      case (1, .i32): value.valueCount = try reader.size()
+      case (1, .i32): value.valueCount = try reader.size32()
       case (2, .i32): value.encoding = Encoding(rawValue: try reader.int32())
       case (3, .i32): value.definitionLevelEncoding = Encoding(rawValue: try reader.int32())
       case (4, .i32): value.repetitionLevelEncoding = Encoding(rawValue: try reader.int32())
@@ -180,12 +180,12 @@ extension PageHeader.DataPageV2 {
       repetitionLevelsByteCount: 0)
     try reader.structure { (reader, id, type) throws(ParquetError) in
       switch (id, type) {
-      case (1, .i32): value.valueCount = try reader.size()
-      case (2, .i32): value.nullCount = try reader.size()
-      case (3, .i32): value.rowCount = try reader.size()
+      case (1, .i32): value.valueCount = try reader.size32()
+      case (2, .i32): value.nullCount = try reader.size32()
+      case (3, .i32): value.rowCount = try reader.size32()
       case (4, .i32): value.encoding = Encoding(rawValue: try reader.int32())
-      case (5, .i32): value.definitionLevelsByteCount = try reader.size()
-      case (6, .i32): value.repetitionLevelsByteCount = try reader.size()
+      case (5, .i32): value.definitionLevelsByteCount = try reader.size32()
+      case (6, .i32): value.repetitionLevelsByteCount = try reader.size32()
       case (7, .boolTrue), (7, .boolFalse): value.isCompressed = reader.bool(type)
       case (8, .structure): value.statistics = try Statistics(&reader)
       default: return false
@@ -212,7 +212,7 @@ extension PageHeader.DictionaryPage {
     var value = PageHeader.DictionaryPage(valueCount: 0, encoding: .plain)
     try reader.structure { (reader, id, type) throws(ParquetError) in
       switch (id, type) {
-      case (1, .i32): value.valueCount = try reader.size()
+      case (1, .i32): value.valueCount = try reader.size32()
       case (2, .i32): value.encoding = Encoding(rawValue: try reader.int32())
       case (3, .boolTrue), (3, .boolFalse): value.isSorted = reader.bool(type)
       default: return false

@@ -104,7 +104,7 @@ public struct OffsetIndex: Sendable {
           try reader.structure { (reader, id, type) throws(ParquetError) in
             switch (id, type) {
             case (1, .i64): page.offset = try reader.size()
-            case (2, .i32): page.compressedByteCount = try reader.size()
+            case (2, .i32): page.compressedByteCount = try reader.size32()
             case (3, .i64): page.firstRow = try reader.size()
             default: return false
             }
@@ -147,7 +147,7 @@ public struct BloomFilterHeader: Sendable {
     var byteCount: Int?
     try reader.structure { (reader, id, type) throws(ParquetError) in
       switch (id, type) {
-      case (1, .i32): byteCount = try reader.size()
+      case (1, .i32): byteCount = try reader.size32()
       case (2, .structure), (3, .structure), (4, .structure):
         try reader.structure { (reader, choice, _) throws(ParquetError) in
           guard choice == 1 else {

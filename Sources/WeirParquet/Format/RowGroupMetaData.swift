@@ -111,21 +111,27 @@ public struct ColumnChunk: Sendable {
 
   init(_ reader: inout ThriftReader) throws(ParquetError) {
     var value = ColumnChunk(metaData: ColumnMetaData())
+    var hasMetaData = false
     try reader.structure { (reader, id, type) throws(ParquetError) in
       switch (id, type) {
       case (1, .binary): value.filePath = try reader.string()
       case (2, .i64): value.fileOffset = Int(try reader.int64())
-      case (3, .structure): value.metaData = try ColumnMetaData(&reader)
+      case (3, .structure):
+        value.metaData = try ColumnMetaData(&reader)
+        hasMetaData = true
       case (4, .i64): value.offsetIndexOffset = try reader.size()
-      case (5, .i32): value.offsetIndexLength = try reader.size()
+      case (5, .i32): value.offsetIndexLength = try reader.size32()
       case (6, .i64): value.columnIndexOffset = try reader.size()
-      case (7, .i32): value.columnIndexLength = try reader.size()
+      case (7, .i32): value.columnIndexLength = try reader.size32()
       case (8, _), (9, _):
         value.isEncrypted = true
         return false
       default: return false
       }
       return true
+    }
+    guard hasMetaData || value.isEncrypted else {
+      throw reader.damaged("a column chunk has no metadata")
     }
     self = value
   }

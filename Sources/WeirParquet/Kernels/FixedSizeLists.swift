@@ -9,7 +9,8 @@ enum FixedSizeLists {
   ///
   /// - Parameter offsets: `count + 1` of 8 bytes.
   static func items(
-    _ items: ArrayData, offsets: Buffer, validity: Buffer?, count: Int, size: Int, field: Field
+    _ items: ArrayData, offsets: Buffer, validity: Buffer?, count: Int, size: Int, field: Field,
+    itemCountMax: Int
   ) throws(ParquetError) -> ArrayData {
     // Safe: the buffer holds count + 1 offsets.
     let starts = offsets.elements(of: Int64.self)
@@ -25,6 +26,15 @@ enum FixedSizeLists {
       missing += 1
     }
     if missing == 0 { return items }
+    let (total, overflow) = count.multipliedReportingOverflow(by: size)
+    guard !overflow && total <= itemCountMax,
+      Double(total) * (field.type.children[0].type.fixedByteCount / 8) <= Double(itemCountMax)
+    else {
+      throw ParquetError(
+        .limitExceeded,
+        "\(count) lists of \(size) items do not fit a batch; ask for fewer rows a batch",
+        column: field.name)
+    }
     var indices: [Int] = []
     indices.reserveCapacity(count * size)
     for index in 0..<count {
@@ -38,6 +48,21 @@ enum FixedSizeLists {
       return try takeRows(items, indices, isNullable ? .null : .placeholder)
     } catch {
       throw ParquetError(.limitExceeded, "\(error)", column: field.name)
+    }
+  }
+}
+
+extension DataType {
+  /// Bytes that a row takes whatever is in it, also a null.
+  var fixedByteCount: Double {
+    switch self {
+    case .fixedSizeList(let item, let size): Double(size) * item.type.fixedByteCount
+    case .struct(let fields): fields.reduce(0) { $0 + $1.type.fixedByteCount }
+    default:
+      switch layout {
+      case .fixedWidth(let width), .variableBinary(let width), .list(let width): Double(width)
+      default: 0
+      }
     }
   }
 }

@@ -48,6 +48,15 @@ final class LeafReader {
     return true
   }
 
+  /// Bytes that the batch takes so far.
+  var byteCount: Int { nodes.reduce(sink.byteCount) { $0 + $1.byteCount } }
+
+  /// Sets what the batch may take.
+  func limit(byteCount: Int) {
+    sink.byteCountMax = byteCount
+    for node in nodes { node.slotCountMax = byteCount / 8 }
+  }
+
   /// Decodes the next `rows` rows into the sink and the nodes.
   func read(rows: Int) throws(ParquetError) {
     sink.begin(rows: rows, isFlat: leaf.repetitionMax == 0)

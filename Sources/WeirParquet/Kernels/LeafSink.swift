@@ -21,7 +21,7 @@ enum SinkLayout: Equatable {
 final class LeafSink {
   let layout: SinkLayout
   /// Bytes that one batch's values may take.
-  private let byteCountMax: Int
+  var byteCountMax: Int
   private(set) var data = MutableBuffer()
   /// The end of each value in `data`; the first value starts at 0.
   private(set) var ends = MutableBuffer()
@@ -71,6 +71,9 @@ final class LeafSink {
         + "ask for fewer rows a batch")
   }
 
+  /// Bytes that the values take so far.
+  var byteCount: Int { data.count + ends.count }
+
   /// Room for `count` values of a fixed width; the caller fills it and calls `commitFixed`.
   func reserveFixed(_ count: Int, width: Int) throws(ParquetError) -> UnsafeMutableRawPointer {
     guard count <= (byteCountMax - data.count) / max(width, 1) else { throw tooLarge() }
@@ -81,7 +84,7 @@ final class LeafSink {
 
   /// Room for the ends of `count` byte arrays; the caller fills it and calls `commitEnds`.
   func reserveEnds(_ count: Int) throws(ParquetError) -> UnsafeMutableRawPointer {
-    guard count <= byteCountMax / 4 else { throw tooLarge() }
+    guard count <= (byteCountMax - ends.count) / endWidth else { throw tooLarge() }
     return ends.reserveTail(count * endWidth)
   }
 

@@ -35,7 +35,7 @@ final class NestedState {
   private var lastStartsCount = 0
   private(set) var slotCount = 0
   private(set) var itemCount = 0
-  private let slotCountMax: Int
+  var slotCountMax: Int
   private var slotLevels = MutableBuffer()
 
   /// - Parameter leafRepetitionMax: of the leaf whose levels come.
@@ -49,6 +49,9 @@ final class NestedState {
     self.slotCountMax = slotCountMax
     validity = LevelValidity(nullable: nullable)
   }
+
+  /// Bytes that the batch takes so far.
+  var byteCount: Int { slotCount / 8 + (isList ? slotCount * 8 : 0) }
 
   func consume(_ stretch: LevelStretch) throws(ParquetError) {
     guard stretch.count <= slotCountMax - slotCount, stretch.count <= slotCountMax - itemCount

@@ -85,6 +85,13 @@ package struct ThriftReader {
     return Int(value)
   }
 
+  /// A count or size whose field is 32 bits wide: not negative.
+  package mutating func size32() throws(ParquetError) -> Int {
+    let value = try int32()
+    guard value >= 0 else { throw damaged("a size in the metadata is negative") }
+    return Int(value)
+  }
+
   package mutating func double() throws(ParquetError) -> Double {
     guard end - position >= 8 else { throw damaged("the metadata ends in the middle of a value") }
     let bits = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)

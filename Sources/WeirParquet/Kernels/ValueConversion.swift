@@ -99,9 +99,14 @@ enum ValueConversion: Equatable {
     let divisor = 1_000_000_000 / unit.perSecond
     for index in 0..<count {
       let nanoseconds = input.loadUnaligned(fromByteOffset: index * 12, as: Int64.self)
-      let julianDay = Int64(input.loadUnaligned(fromByteOffset: index * 12 + 8, as: UInt32.self))
-      let (days, overflow) = (julianDay - 2_440_588).multipliedReportingOverflow(by: perDay)
+      let julianDay = Int64(input.loadUnaligned(fromByteOffset: index * 12 + 8, as: Int32.self))
+      let day = julianDay - 2_440_588
+      let (days, overflow) = day.multipliedReportingOverflow(by: perDay)
       let (sum, overflow2) = days.addingReportingOverflow(nanoseconds / divisor)
+      if let wrapped = sparkMicroseconds(day, nanoseconds), unit != .nanosecond {
+        target[index] = wrapped / (1_000_000 / unit.perSecond)
+        continue
+      }
       if overflow || overflow2 {
         throw ParquetError(
           .limitExceeded,
@@ -110,5 +115,14 @@ enum ValueConversion: Equatable {
       }
       target[index] = sum
     }
+  }
+
+  /// Days that do not fit 64-bit microseconds come from Spark: it holds microseconds, and its sum with
+  /// the Julian epoch overflows in the years beyond 287,000. Undone by the same wrapping; `nil` where
+  /// nothing overflows.
+  private static func sparkMicroseconds(_ day: Int64, _ nanoseconds: Int64) -> Int64? {
+    let (days, overflow) = day.multipliedReportingOverflow(by: 86_400_000_000)
+    let (sum, overflow2) = days.addingReportingOverflow(nanoseconds / 1000)
+    return overflow || overflow2 ? sum : nil
   }
 }

@@ -22,19 +22,23 @@ indirect enum ColumnAssembly {
   static func make(
     _ node: SchemaNode, options: ParquetReadOptions, work: inout [LeafWork]
   ) -> ColumnAssembly {
-    make(node, options, [], &work)
+    make(node, options, [], &work, .plain)
   }
+
+  /// What a node is to the map around it.
+  private enum Role { case plain, entries, key }
 
   private static func make(
     _ node: SchemaNode, _ options: ParquetReadOptions, _ above: [NestedState],
-    _ work: inout [LeafWork]
+    _ work: inout [LeafWork], _ role: Role
   ) -> ColumnAssembly {
     let slotCountMax = options.columnByteCountMax / 8
     switch node {
     case .leaf(let field, let leaf):
       let plan = LeafTypes.plan(leaf, type: field.type, int96Unit: options.int96Unit)
       let sink = LeafSink(
-        layout: plan.layout, nullable: field.nullable || field.type == .null,
+        // Keys that some writers mark as optional: null ones must not pass for empty ones.
+        layout: plan.layout, nullable: field.nullable || field.type == .null || role == .key,
         byteCountMax: options.columnByteCountMax)
       work.append(LeafWork(leaf: leaf, field: field, sink: sink, nodes: above))
       return .leaf(field, leaf, sink)
@@ -50,14 +54,17 @@ indirect enum ColumnAssembly {
       }
       var built: [ColumnAssembly] = []
       for (index, child) in children.enumerated() {
-        built.append(make(child, options, index == 0 ? states : [], &work))
+        let role = role == .entries && index == 0 ? Role.key : .plain
+        built.append(make(child, options, index == 0 ? states : [], &work, role))
       }
       return .structure(field, built, own)
     case .list(let field, let item, let info):
       let state = NestedState(
         info, isList: true, nullable: field.nullable,
         leafRepetitionMax: node.firstLeaf.repetitionMax, slotCountMax: slotCountMax)
-      return .list(field, make(item, options, above + [state], &work), state)
+      let isMap = if case .map = field.type { true } else { false }
+      return .list(
+        field, make(item, options, above + [state], &work, isMap ? .entries : .plain), state)
     }
   }
 
@@ -104,9 +111,13 @@ indirect enum ColumnAssembly {
       let offsets = try state.finishOffsets(width: 8)
       let (validity, nullCount) = state.finishValidity()
       let full = try FixedSizeLists.items(
-        items, offsets: offsets, validity: validity, count: count, size: size, field: field)
+        items, offsets: offsets, validity: validity, count: count, size: size, field: field,
+        itemCountMax: state.slotCountMax)
       return ArrayData(
         type: field.type, length: count, nullCount: nullCount, validity: validity, children: [full])
+    }
+    if case .map = field.type, items.children[0].nullCount > 0 {
+      throw ParquetError(.damaged, "a map has a null for a key", column: field.name)
     }
     let width = if case .list(let width) = field.type.layout { width } else { 4 }
     let offsets = try state.finishOffsets(width: width)

@@ -24,6 +24,9 @@ final class PageReader {
   private let chunk: ColumnMetaData
   private let source: ChunkSource
   private let options: ParquetReadOptions
+  private let memory: MemoryBudget
+  /// Bytes that the page which is open takes in `memory`.
+  private var pageByteCount = 0
   private var decompressor: Decompressor?
   private var dictionary: DictionaryValues?
   /// Level entries that the chunk still has by its metadata.
@@ -40,8 +43,9 @@ final class PageReader {
 
   init(
     leaf: LeafColumn, plan: LeafTypes.Plan, chunk: ColumnMetaData, source: ChunkSource,
-    options: ParquetReadOptions
+    options: ParquetReadOptions, memory: MemoryBudget
   ) {
+    self.memory = memory
     self.leaf = leaf
     self.plan = plan
     self.chunk = chunk
@@ -64,10 +68,12 @@ final class PageReader {
       switch header.kind {
       case .data(let page):
         pageIndex += 1
-        return try take(page.valueCount, try dataPage(header, page))
+        try take(page.valueCount)
+        return try dataPage(header, page)
       case .dataV2(let page):
         pageIndex += 1
-        return try take(page.valueCount, try dataPageV2(header, page))
+        try take(page.valueCount)
+        return try dataPageV2(header, page)
       case .dictionary(let page): try readDictionary(header, page)
       case .other: _ = try source.take(header.compressedByteCount, "a page")
       }
@@ -75,13 +81,13 @@ final class PageReader {
     return nil
   }
 
-  private func take(_ entries: Int, _ page: DataPage) throws(ParquetError) -> DataPage {
+  /// Before anything is decoded: what follows trusts the number of entries.
+  private func take(_ entries: Int) throws(ParquetError) {
     guard entries <= entriesLeft else {
       throw ParquetError(
         .damaged, "the page says that it has \(entries) values, its chunk has \(entriesLeft) left")
     }
     entriesLeft -= entries
-    return page
   }
 
   /// Jumps to the data page at `position`; `entriesLeft` is no longer known and counts as what the
@@ -125,14 +131,16 @@ final class PageReader {
     }
   }
 
-  private func body(_ header: PageHeader) throws(ParquetError) -> Buffer {
+  private func body(
+    _ header: PageHeader, _ whose: String = "the page's"
+  ) throws(ParquetError) -> Buffer {
     let bytes = try source.take(header.compressedByteCount, "a page")
     if options.verifiesChecksums, let expected = header.crc {
       let actual = bytes.withUnsafeBytes { weir_crc32(0, $0.baseAddress, $0.count) }
       guard actual == expected else {
         throw ParquetError(
           .damaged,
-          "the page's checksum does not match its bytes: the file was damaged after it "
+          "\(whose) checksum does not match its bytes: the file was damaged after it "
             + "was written; restore it or read without checksums")
       }
     }
@@ -158,25 +166,39 @@ final class PageReader {
         .damaged,
         "\(bytes.count) bytes of \(codec) cannot hold the \(byteCount) bytes that the header says")
     }
+    memory.giveBack(pageByteCount)
+    pageByteCount = 0
+    try memory.take(byteCount, "a page")
+    pageByteCount = byteCount
     let decompressor = decompressor ?? Decompressor(codec)
     self.decompressor = decompressor
-    let target = MutableBuffer(capacity: byteCount + 16)
-    do throws(CompressionError) {
-      // Safe: the target has room for byteCount bytes.
-      let written = try bytes.withUnsafeBytes { (input) throws(CompressionError) in
-        try decompressor.decompress(
-          input, into: UnsafeMutableRawBufferPointer(start: target.base, count: byteCount))
+    // Nobody gets a gigabyte for saying so: beyond a size the room grows with what really comes.
+    var room = byteCount <= Self.roomAtOnceMax ? byteCount : Self.roomAtOnceMax
+    while true {
+      let target = MutableBuffer(capacity: room + 16)
+      do throws(CompressionError) {
+        // Safe: the target has room for `room` bytes.
+        let written = try bytes.withUnsafeBytes { (input) throws(CompressionError) in
+          try decompressor.decompress(
+            input, into: UnsafeMutableRawBufferPointer(start: target.base, count: room))
+        }
+        guard written == byteCount else {
+          throw CompressionError(
+            .invalidData, codec, "the page holds \(written) bytes, its header says \(byteCount)")
+        }
+      } catch {
+        guard error.code == .outputTooSmall && room < byteCount else {
+          throw ParquetError(.damaged, "the page does not decompress: \(error)")
+        }
+        room = min(byteCount, room * 8)
+        continue
       }
-      guard written == byteCount else {
-        throw CompressionError(
-          .invalidData, codec, "the page holds \(written) bytes, its header says \(byteCount)")
-      }
-    } catch {
-      throw ParquetError(.damaged, "the page does not decompress: \(error)")
+      target.advance(by: byteCount)
+      return target.finish()
     }
-    target.advance(by: byteCount)
-    return target.finish()
   }
+
+  private static let roomAtOnceMax = 256 << 20
 
   // MARK: data pages
 
@@ -304,10 +326,11 @@ final class PageReader {
     guard page.encoding == .plain || page.encoding == .plainDictionary else {
       throw ParquetError(.unsupported, "a dictionary in encoding \(page.encoding) is not supported")
     }
-    let bytes = try decompress(try body(header), byteCount: header.uncompressedByteCount)
+    let bytes = try decompress(
+      try body(header, "the dictionary page's"), byteCount: header.uncompressedByteCount)
     let sink = LeafSink(
       layout: plan.layout == .binary(offsetWidth: 8) ? .binary(offsetWidth: 4) : plan.layout,
-      nullable: false, byteCountMax: options.columnByteCountMax)
+      nullable: false, byteCountMax: min(options.columnByteCountMax, memory.left))
     let decoder: any ValueDecoder =
       switch leaf.physicalType {
       case .byteArray: PlainByteArrayDecoder(bytes, form: plan.form)
@@ -315,6 +338,7 @@ final class PageReader {
       default: PlainFixedDecoder(bytes, conversion: plan.conversion)
       }
     try decoder.decode(page.valueCount, into: sink)
+    try memory.take(sink.byteCount, "a dictionary")
     let offsets = MutableBuffer(capacity: sink.ends.count + 4)
     offsets.appendZeros(4)
     sink.ends.withUnsafeBytes { offsets.append($0) }

@@ -27,6 +27,7 @@ public final class ParquetBatches: RecordBatchReader {
   private var position = 0
   private var pageIndexes: [OffsetIndex?] = []
   private var failed: ParquetError?
+  private let memory = MemoryBudget()
 
   init(
     _ reader: ParquetReader, columns: [SchemaNode], rowGroups: [Int], pruning: Pruning,
@@ -66,9 +67,13 @@ public final class ParquetBatches: RecordBatchReader {
     let range = ranges[0]
     let rows = min(range.count, groupBatchRows)
     if range.lowerBound > position { try skip(to: range.lowerBound) }
+    var batchByteCount = 0
     for leaf in leaves {
       do throws(ParquetError) {
+        let left = max(0, memory.left - batchByteCount)
+        leaf.limit(byteCount: min(left, reader.options.columnByteCountMax))
         try leaf.read(rows: rows)
+        batchByteCount += leaf.byteCount
       } catch {
         throw leaf.located(error)
       }
@@ -106,6 +111,10 @@ public final class ParquetBatches: RecordBatchReader {
     var chunks: [Range<Int>] = []
     for item in work { chunks.append(try check(item, group.columns[item.leaf.index])) }
     let windows = try readAhead(chunks)
+    memory.reset(
+      chunks: zip(work, chunks).map {
+        (group.columns[$0.leaf.index].metaData.codec, $1.count)
+      }, options: reader.options)
     for (index, item) in work.enumerated() {
       let chunk = group.columns[item.leaf.index]
       let source = ChunkSource(
@@ -115,7 +124,7 @@ public final class ParquetBatches: RecordBatchReader {
         item.leaf, type: item.field.type, int96Unit: reader.options.int96Unit)
       let pages = PageReader(
         leaf: item.leaf, plan: plan, chunk: chunk.metaData, source: source,
-        options: reader.options)
+        options: reader.options, memory: memory)
       leaves.append(LeafReader(leaf: item.leaf, sink: item.sink, pages: pages, nodes: item.nodes))
     }
     pageIndexes = []
@@ -180,8 +189,14 @@ public final class ParquetBatches: RecordBatchReader {
         case .fixed(let width): width
         case .binary(let width): width
         }
-      bytes += max(Double(chunk.totalUncompressedSize), Double(chunk.valueCount) * Double(width))
+      bytes += max(
+        Double(chunk.totalUncompressedSize), Double(chunk.valueCount) * Double(width),
+        Double(chunk.sizeStatistics?.unencodedByteArrayBytes ?? 0))
     }
+    // Fixed-size lists take their room where the file holds nulls alone, too, and 8 bytes an item
+    // while they are put in.
+    let fixed = schema.fields.reduce(0.0) { $0 + $1.type.fixedByteCount } * Double(group.rowCount)
+    bytes = max(bytes, fixed * 2)
     let rows = Double(reader.options.batchByteCountTarget) / max(bytes / Double(group.rowCount), 1)
     return rows >= Double(batchRows) ? batchRows : max(1, Int(rows))
   }

@@ -14,6 +14,9 @@ public struct ParquetReadOptions: Sendable {
   public var pageByteCountMax = 1 << 31
   /// Bytes that one column of one batch may take.
   public var columnByteCountMax = 2 << 30
+  /// Bytes that all columns of a batch and their open pages may take together. Small files get less:
+  /// see `MemoryBudget`.
+  public var scanByteCountMax = 8 << 30
   /// Bytes that a batch should take at most, by the file's own sizes; batches get fewer rows for it.
   public var batchByteCountTarget = 64 << 20
   /// Bytes of compressed pages read ahead, all columns together.

@@ -13,7 +13,8 @@ public final class ParquetReader: Sendable {
   public let schema: Schema
   /// Name of the file, for messages.
   public var name: String { source.name }
-  public var rowCount: Int { metadata.rowCount }
+  /// Rows of all row groups together.
+  public let rowCount: Int
 
   let source: any ObjectReader
   let options: ParquetReadOptions
@@ -34,13 +35,16 @@ public final class ParquetReader: Sendable {
       self.columns = columns
       schema = Schema(columns.map(\.field), metadata: metadata)
       leafCount = columns.reduce(0) { $0 + $1.leaves.count }
-      try Self.check(metadata: self.metadata, leafCount: leafCount)
+      rowCount = try Self.check(metadata: self.metadata, leafCount: leafCount)
     } catch {
       throw error.adding(file: source.name)
     }
   }
 
-  private static func check(metadata: FileMetaData, leafCount: Int) throws(ParquetError) {
+  /// Returns the number of rows.
+  private static func check(
+    metadata: FileMetaData, leafCount: Int
+  ) throws(ParquetError) -> Int {
     var rows = 0
     for (index, group) in metadata.rowGroups.enumerated() {
       guard group.columns.count == leafCount else {
@@ -54,10 +58,12 @@ public final class ParquetReader: Sendable {
       }
       rows = sum
     }
-    guard rows == metadata.rowCount else {
+    // Early versions of parquet-rs left the file's own number at 0.
+    guard rows == metadata.rowCount || metadata.rowCount == 0 else {
       throw ParquetError(
         .damaged, "the file says that it has \(metadata.rowCount) rows, its row groups \(rows)")
     }
+    return rows
   }
 
   /// Scans columns, in batches.
@@ -108,7 +114,18 @@ public final class ParquetReader: Sendable {
         "the column chunk's \(chunk.totalCompressedSize) bytes do not lie within the file",
         position: start)
     }
-    return start..<end
+    return start..<end + unstatedByteCount(after: end)
+  }
+
+  /// Bytes behind a chunk that may still be its own: parquet-mr before 1.2.9 left the dictionary
+  /// page's header out of the chunk's size (PARQUET-816).
+  private func unstatedByteCount(after end: Int) -> Int {
+    guard let writer = metadata.createdBy, writer.hasPrefix("parquet-mr") else { return 0 }
+    let version = writer.dropFirst("parquet-mr".count).drop { $0 == " " }
+      .drop { !$0.isNumber }.prefix { $0.isNumber || $0 == "." }
+    let numbers = version.split(separator: ".").map { Int($0) ?? 0 }
+    guard numbers.lexicographicallyPrecedes([1, 2, 9]) else { return 0 }
+    return min(100, source.size - 8 - end)
   }
 }
 

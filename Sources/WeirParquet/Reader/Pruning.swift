@@ -14,6 +14,14 @@ struct Pruning {
     let comparison: ColumnPredicate.Comparison
     let values: [Bound]
     let scalars: [Scalar]
+
+    /// Whether the column is read in another unit than it is stored in.
+    var isConverted: Bool {
+      switch LeafTypes.plan(leaf, type: type, int96Unit: .nanosecond).conversion {
+      case .daysToMilliseconds, .millisecondsToSeconds: true
+      default: false
+      }
+    }
   }
 
   private let tests: [Test]
@@ -129,6 +137,8 @@ struct Pruning {
     default: break
     }
     if allNull { return false }
+    // Statistics are of the values as stored.
+    if test.isConverted { return true }
     let low = min.flatMap { Bound(statistic: $0, leaf: test.leaf, type: test.type) }
     let high = max.flatMap { Bound(statistic: $0, leaf: test.leaf, type: test.type) }
     func canEqual(_ value: Bound) -> Bool {
@@ -152,6 +162,7 @@ struct Pruning {
     _ test: Test, _ chunk: ColumnChunk, _ reader: ParquetReader
   ) throws(ParquetError) -> Bool {
     guard test.comparison == .equal || test.comparison == .isIn else { return true }
+    if test.isConverted { return true }
     var hashes: [UInt64] = []
     for value in test.values {
       guard let bytes = Self.plainBytes(value, test.leaf) else { return true }

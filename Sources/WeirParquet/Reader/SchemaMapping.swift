@@ -14,6 +14,10 @@ struct SchemaMapping {
   private let options: ParquetReadOptions
   private var next = 1
   private var leafCount = 0
+  /// Bytes of all leaves' paths: each repeats the names above it, so a small footer can ask for many.
+  private var pathByteCount = 0
+
+  private static let pathByteCountMax = 256 << 20
 
   /// Groups within groups; deeper schemas are refused.
   private static let depthMax = 64
@@ -92,8 +96,12 @@ struct SchemaMapping {
   }
 
   /// The element itself, its own repetition being accounted for.
+  ///
+  /// - Parameter isListItem: the element is the repeated child of a two-level list, whose own
+  ///   annotation says what the items are.
   private mutating func body(
-    _ element: SchemaElement, _ outer: Context, path outerPath: [String], nullable: Bool
+    _ element: SchemaElement, _ outer: Context, path outerPath: [String], nullable: Bool,
+    isListItem: Bool = false
   ) throws(ParquetError) -> SchemaNode {
     var context = outer
     context.depth += 1
@@ -106,7 +114,7 @@ struct SchemaMapping {
     if !isGroup(element) {
       return try leaf(element, context, path: path, nullable: nullable)
     }
-    if element.repetition != .repeated {
+    if element.repetition != .repeated || isListItem {
       let isMap =
         element.logicalType == .map || element.convertedType == .map
         || element.convertedType == .mapKeyValue
@@ -155,7 +163,7 @@ struct SchemaMapping {
       definedLevel: context.definition, itemLevel: inner.definition)
     let item: SchemaNode
     if isTwoLevel(repeated, listName: element.name) {
-      item = try body(repeated, inner, path: path, nullable: false)
+      item = try body(repeated, inner, path: path, nullable: false, isListItem: true)
     } else {
       next += 1
       inner.depth += 1
@@ -224,6 +232,11 @@ struct SchemaMapping {
   ) throws(ParquetError) -> SchemaNode {
     guard let physicalType = element.type else { preconditionFailure("a leaf has a type") }
     let dotted = path.joined(separator: ".")
+    pathByteCount += dotted.utf8.count
+    guard pathByteCount <= Self.pathByteCountMax else {
+      throw ParquetError(
+        .limitExceeded, "the columns' paths take more than \(Self.pathByteCountMax) bytes")
+    }
     let length = Int(element.typeLength ?? 0)
     if physicalType == .fixedLenByteArray && (length < 0 || length > 1 << 24) {
       throw ParquetError(.damaged, "fixed-length values of \(length) bytes", column: dotted)

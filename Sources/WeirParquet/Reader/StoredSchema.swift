@@ -65,9 +65,10 @@ enum StoredSchema {
   ) -> SchemaNode? {
     var field = original
     func renamed(_ stored: Field) -> SchemaNode {
-      var inner = refineUnnamed(item, stored).field
+      let refined = refineUnnamed(item, stored)
+      var inner = refined.field
       inner.name = stored.name
-      return refineUnnamed(item, stored).with(inner)
+      return refined.with(inner)
     }
     switch (field.type, stored.type) {
     case (.list, .list(let storedItem)):
@@ -88,9 +89,10 @@ enum StoredSchema {
         storedMembers.count == 2
       else { return nil }
       let refined = zip(members, storedMembers).map { member, stored -> SchemaNode in
-        var inner = refineUnnamed(member, stored).field
+        let refined = refineUnnamed(member, stored)
+        var inner = refined.field
         inner.name = stored.name
-        return refineUnnamed(member, stored).with(inner)
+        return refined.with(inner)
       }
       var entriesField = entries
       entriesField.name = storedEntries.name
