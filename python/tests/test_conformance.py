@@ -7,10 +7,9 @@ $WEIR_CONFORMANCE names the folder; the default is ../shared/conformance beside 
 from __future__ import annotations
 
 import csv
-import hashlib
 import math
 import os
-import time
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -146,14 +145,14 @@ def test_map_with_optional_keys():
     assert table.to_pylist() == [{"my_map": [("parent", "another"), ("name", "report")]}]
 
 
+@pytest.mark.slow
 def test_two_rows_of_a_gigabyte():
     """Two row groups, each with one string of 2^30 letters: a batch each, not both at once."""
     path = FOLDER / "large_string_map.brotli.parquet"
-    begin = time.monotonic()
-    wanted = hashlib.blake2b()
     block = b"a" * (1 << 20)
+    wanted = 0
     for _ in range(1 << 10):
-        wanted.update(block)
+        wanted = zlib.crc32(block, wanted)
     rows = 0
     for batch in weir.read_parquet(path):
         column = pa.record_batch(batch).column(0)
@@ -162,12 +161,12 @@ def test_two_rows_of_a_gigabyte():
             assert entries.field(1).to_pylist() == [1]
             text = entries.field(0)
             assert len(text) == 1
-            assert hashlib.blake2b(text[0].as_buffer()).digest() == wanted.digest()
+            assert len(text[0].as_buffer()) == 1 << 30
+            assert zlib.crc32(text[0].as_buffer()) == wanted
             rows += 1
         assert len(batch) == 1, "a batch holds more than one of the large rows"
         del batch, column, entries, text
     assert rows == 2
-    print(f"{time.monotonic() - begin:.1f} s")
 
 
 def _expected_rows(path: Path) -> tuple[list[str], list[list[str]]]:
