@@ -83,6 +83,7 @@ final class ChunkWriter {
     var pageNulls: [Int] = []
     var pageValues: [Int] = []
     var pageBytes: [Int] = []
+    var plainPages: Int32 = 0
   }
 
   func write(_ column: ColumnLevels) throws(ParquetError) -> EncodedChunk {
@@ -142,6 +143,7 @@ final class ChunkWriter {
     payload.truncate(to: 0)
     if !isV2 { levels.withUnsafeBytes { payload.append($0) } }
     let encoding = encodeValues(page.values, state, into: payload)
+    if encoding != state.choice.encoding { state.plainPages += 1 }
     try checkSize(payload.count + levels.count)
 
     let stored = try compressed(payload, mayKeep: isV2)
@@ -215,6 +217,8 @@ final class ChunkWriter {
     _ range: Range<Int>, _ state: State, into out: MutableBuffer
   ) -> Encoding {
     guard let dictionary = state.choice.dictionary else {
+      // Polars cannot read delta pages without values.
+      if range.isEmpty { return .plain }
       ValueEncoder.encode(state.values, range, state.choice.encoding, into: out)
       return state.choice.encoding
     }
@@ -294,6 +298,7 @@ final class ChunkWriter {
     metaData.totalUncompressedSize = state.uncompressedSize
     metaData.totalCompressedSize = state.out.count
     metaData.encodings = state.choice.dictionary == nil ? [dataEncoding] : [.plain, .rleDictionary]
+    if state.plainPages > 0 && dataEncoding != .plain { metaData.encodings.append(.plain) }
     if plan.maxDefinition + plan.maxRepetition > 0 && !metaData.encodings.contains(.rle) {
       metaData.encodings.append(.rle)
     }
@@ -301,8 +306,12 @@ final class ChunkWriter {
     if state.choice.dictionary != nil {
       metaData.encodingStats.append(.init(pageType: .dictionaryPage, encoding: .plain, count: 1))
     }
-    metaData.encodingStats.append(
-      .init(pageType: pageType, encoding: dataEncoding, count: Int32(state.pages.count)))
+    let pageCounts = [
+      (dataEncoding, Int32(state.pages.count) - state.plainPages), (.plain, state.plainPages),
+    ]
+    for (encoding, count) in pageCounts where count > 0 {
+      metaData.encodingStats.append(.init(pageType: pageType, encoding: encoding, count: count))
+    }
     if settings.statistics ?? options.statistics {
       metaData.statistics = statistics(state)
     }

@@ -116,10 +116,10 @@ struct EncodingChooser {
       (share, length) = EncodeEstimate.prefixShare(
         values.at(0, as: ByteView.self), count: values.count)
     }
-    if options.encodings == .all, case .views = values.form {
+    if plan.isDictionary {
+      // pyarrow restores a dictionary column from dictionary and plain pages only.
+    } else if options.encodings == .all, case .views = values.form {
       best.encoding = share > 0.5 && length >= 4 ? .deltaByteArray : .deltaLengthByteArray
-    } else if options.encodings == .all && isCompressed && plan.order == .float16 {
-      best.encoding = .byteStreamSplit
     }
     // Compression of text halves it, about.
     let cost = best.bits * (isCompressed ? 0.5 : 1) * (1 - share / 2)

@@ -49,6 +49,8 @@ struct LeafPlan {
   var steps: [PathStep]
   var path: [String]
   var type: DataType
+  /// The Arrow array is dictionary-encoded.
+  var isDictionary: Bool
   var physicalType: PhysicalType
   /// Bytes of one physical value; 0 for byte arrays and booleans.
   var width: Int
@@ -153,7 +155,11 @@ struct WriteSchema {
     definition: Int, repetition: Int
   ) throws(ParquetError) {
     var type = field.type
-    if case .dictionary(_, let value, _) = type { type = value }
+    var isDictionary = false
+    if case .dictionary(_, let value, _) = type {
+      type = value
+      isDictionary = true
+    }
     guard let storage = LeafStorage(type) else {
       throw ParquetError(.unsupported, "columns of type \(field.type) cannot be written")
     }
@@ -172,7 +178,7 @@ struct WriteSchema {
     elements.append(leaf)
     leaves.append(
       LeafPlan(
-        column: column, steps: steps, path: path, type: type,
+        column: column, steps: steps, path: path, type: type, isDictionary: isDictionary,
         physicalType: storage.physicalType, width: storage.width, conversion: storage.conversion,
         order: storage.order, maxDefinition: definition, maxRepetition: repetition))
   }
