@@ -242,6 +242,7 @@ extension SeededRandom {
 /// The elements in memory of exactly their size, so that the address sanitizer sees a read of one byte
 /// too many (`Buffer`'s own memory ends at a multiple of 64).
 public func exactBuffer<T: BitwiseCopyable>(_ elements: [T]) -> Buffer {
+  // Safe: the buffer's release is the only one to free the memory, once nobody reads it any more.
   elements.withUnsafeBytes { bytes in
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 16)
     if let base = bytes.baseAddress { memory.copyMemory(from: base, byteCount: bytes.count) }
