@@ -78,7 +78,7 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "WeirColumnar", "WeirParquet", "WeirStorage", "WeirWorld",
+        "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),
