@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Builds FlatBuffers from front to back: a table first, then what it refers to, whose place is then
-/// filled in. Every table has its vtable right before it: polars cannot follow a reference to a vtable
-/// that lies before the table's parent, so none is shared.
+/// filled in. Every table has a vtable of its own, right before it: with shared vtables polars 2.1
+/// refused the streams.
 struct FlatBufferWriter {
   /// One slot of a table.
   enum Slot {
