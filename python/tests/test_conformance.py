@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 import weir
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -64,7 +64,7 @@ def address(capsule: object, name: bytes) -> int:
         raise InvalidArgumentError(
             f"an Arrow capsule named {name.decode()!r} is needed, not {type(capsule).__name__}"
         )
-    return _pointer(capsule, name)
+    return int(_pointer(capsule, name))
 
 
 def stream_schema(stream: int) -> Any:

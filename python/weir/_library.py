@@ -128,7 +128,7 @@ library = _load()
 
 def version() -> str:
     """The native library's version."""
-    return library.weir_version().decode()
+    return str(library.weir_version().decode())
 
 
 def take_error(error: c_void_p) -> WeirError:
@@ -162,7 +162,7 @@ def take_json(function: Callable[..., int], *arguments: object) -> Any:
     text = c_void_p()
     call(function, *arguments, byref(text))
     try:
-        return json.loads(ctypes.string_at(text))  # type: ignore[arg-type]
+        return json.loads(ctypes.string_at(text))
     finally:
         library.weir_string_free(text)
 

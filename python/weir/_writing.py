@@ -99,7 +99,7 @@ class ParquetWriter:
         if self._writer.is_open:
             with self._use() as writer:
                 self._rows = library.weir_parquet_writer_row_count(writer)
-                call(library.weir_parquet_writer_close, byref(writer))
+                call(library.weir_parquet_writer_close, byref(self._writer.value))
 
     def abort(self) -> None:
         """Throws away what was written. After ``close()`` it does nothing."""

@@ -43,6 +43,7 @@ public final class ParquetWriter {
       for leaf in parquetSchema.leaves {
         writers.append(try ChunkWriter(leaf, options: options, scratch: scratch))
       }
+      try Self.checkNames(options.columns.keys, parquetSchema.leaves)
       sorting = try Self.sortingColumns(options.sorting, parquetSchema.leaves)
       try Self.put(Buffer(Array("PAR1".utf8)), sink)
     } catch {
@@ -53,6 +54,20 @@ public final class ParquetWriter {
   }
 
   deinit { if state == .open { sink.abort() } }
+
+  /// Settings for a column that is not there are a mistake, not a wish.
+  private static func checkNames(
+    _ names: some Sequence<String>, _ leaves: [LeafPlan]
+  ) throws(ParquetError) {
+    for name in names {
+      guard leaves.contains(where: { $0.path[0] == name || $0.path.joined(separator: ".") == name })
+      else {
+        throw ParquetError(
+          .invalidArgument, "the options name a column that the schema does not have",
+          column: name)
+      }
+    }
+  }
 
   private static func sortingColumns(
     _ wanted: [ParquetWriteOptions.Sorting], _ leaves: [LeafPlan]
