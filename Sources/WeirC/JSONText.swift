@@ -38,6 +38,11 @@ struct JSONText {
     text += value.map { $0 ? "true" : "false" } ?? "null"
   }
 
+  mutating func value(_ value: Scalar?, _ type: DataType) {
+    separate()
+    if let value { value.appendJSON(as: type, to: &text) } else { text += "null" }
+  }
+
   mutating func pair(_ key: String, _ value: String?) {
     self.key(key)
     self.value(value)

@@ -3,14 +3,16 @@ internal import WeirColumnar
 internal import WeirParquet
 
 /// A Parquet footer as JSON, for callers that have no Parquet structures (see weir.h).
-func metadataJSON(_ metadata: FileMetaData, schema: Schema) -> String {
+func metadataJSON(_ reader: ParquetReader) -> String {
+  let metadata = reader.metadata
+  let infos = reader.columnInfos
   var json = JSONText()
   json.object { json in
     json.pair("version", Int(metadata.version))
     json.pair("created_by", metadata.createdBy)
     json.pair("row_count", metadata.rowCount)
     json.key("schema")
-    json.array(schema.fields) { json, field in
+    json.array(reader.schema.fields) { json, field in
       json.object { json in
         json.pair("name", field.name)
         json.pair("type", field.type.description)
@@ -19,7 +21,7 @@ func metadataJSON(_ metadata: FileMetaData, schema: Schema) -> String {
       }
     }
     json.key("row_groups")
-    json.array(metadata.rowGroups) { json, group in appendRowGroup(group, to: &json) }
+    json.array(metadata.rowGroups) { json, group in appendRowGroup(group, infos, to: &json) }
     json.key("key_value_metadata")
     json.array(metadata.keyValues) { json, entry in
       json.object { json in
@@ -31,7 +33,9 @@ func metadataJSON(_ metadata: FileMetaData, schema: Schema) -> String {
   return json.text
 }
 
-private func appendRowGroup(_ group: RowGroupMetaData, to json: inout JSONText) {
+private func appendRowGroup(
+  _ group: RowGroupMetaData, _ infos: [ColumnInfo], to json: inout JSONText
+) {
   json.object { json in
     json.pair("row_count", group.rowCount)
     json.pair("uncompressed_bytes", group.totalByteSize)
@@ -45,11 +49,13 @@ private func appendRowGroup(_ group: RowGroupMetaData, to json: inout JSONText) 
       }
     }
     json.key("columns")
-    json.array(group.columns) { json, chunk in appendChunk(chunk, to: &json) }
+    json.array(zip(group.columns, infos)) { json, column in
+      appendChunk(column.0, column.1, to: &json)
+    }
   }
 }
 
-private func appendChunk(_ chunk: ColumnChunk, to json: inout JSONText) {
+private func appendChunk(_ chunk: ColumnChunk, _ info: ColumnInfo, to json: inout JSONText) {
   let column = chunk.metaData
   json.object { json in
     json.pair("path", column.path.joined(separator: "."))
@@ -62,6 +68,10 @@ private func appendChunk(_ chunk: ColumnChunk, to json: inout JSONText) {
     json.pair("compressed_bytes", column.totalCompressedSize)
     json.pair("null_count", column.statistics?.nullCount)
     json.pair("distinct_count", column.statistics?.distinctCount)
+    json.key("min")
+    json.value(column.statistics?.min.flatMap { info.value(ofStatistic: $0) }, info.type)
+    json.key("max")
+    json.value(column.statistics?.max.flatMap { info.value(ofStatistic: $0) }, info.type)
     json.pair("has_dictionary", column.dictionaryPageOffset != nil)
     json.pair("has_bloom_filter", column.bloomFilterOffset != nil)
     json.pair("has_page_index", chunk.offsetIndexOffset != nil)

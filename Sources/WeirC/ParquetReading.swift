@@ -88,7 +88,7 @@ public func weir_parquet_reader_metadata_json(
   status(error) {
     let reader = try Handle.need(reader, ReaderHandle.self, "reader").reader
     let json = try Arguments.output(json, "json")
-    json.pointee = copyText(metadataJSON(reader.metadata, schema: reader.schema))
+    json.pointee = copyText(metadataJSON(reader))
   }
 }
 

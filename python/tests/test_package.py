@@ -95,7 +95,9 @@ def test_metadata(file):
     }
     column = metadata["row_groups"][0]["columns"][0]
     assert (column["path"], column["codec"], column["value_count"]) == ("id", "SNAPPY", 1_000)
-    assert column["null_count"] == 0
+    assert (column["null_count"], column["min"], column["max"]) == (0, 0, 999)
+    names = metadata["row_groups"][0]["columns"][2]
+    assert (names["null_count"], names["min"], names["max"]) == (91, "name-0", "name-96")
     assert column["has_dictionary"] is True
 
 
