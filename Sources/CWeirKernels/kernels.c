@@ -158,6 +158,19 @@ size_t weir_count_at_least_u8(const uint8_t *in, uint8_t value, size_t count) {
   return total;
 }
 
+WEIR_CLONES
+int weir_is_ascii(const uint8_t *in, size_t count) {
+  size_t i = 0;
+  // In parts, so that text which is not ASCII is found early.
+  while (i < count) {
+    size_t end = count - i > 4096 ? i + 4096 : count;
+    uint8_t any = 0;
+    for (; i < end; i++) any |= in[i];
+    if (any & 0x80) return 0;
+  }
+  return 1;
+}
+
 // ---- byte stream split ------------------------------------------------------------------------
 
 WEIR_CLONES

@@ -27,11 +27,12 @@ private func readOptions(_ options: [Option]) throws(CError) -> ParquetReadOptio
     try option.forAllColumns()
     switch option.key {
     case "verify_checksums": result.verifiesChecksums = try option.boolean()
+    case "validate_text": result.validatesText = try option.boolean()
     case "int96_unit":
       result.int96Unit = try option.choice([
         "s": .second, "ms": .millisecond, "us": .microsecond, "ns": .nanosecond,
       ])
-    default: throw option.unknown(["verify_checksums", "int96_unit"])
+    default: throw option.unknown(["verify_checksums", "validate_text", "int96_unit"])
     }
   }
   return result

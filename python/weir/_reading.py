@@ -162,6 +162,8 @@ class ParquetFile:
 
     :param path: the file.
     :param verify_checksums: whether pages that carry a checksum are checked against it.
+    :param validate_text: whether strings that are not UTF-8 are an error. Consumers of Arrow data
+        rely on it: turn it off for files of careless writers only.
     :param int96_unit: unit of the timestamps that INT96 values are read as, ``"s"``, ``"ms"``,
         ``"us"`` or ``"ns"``; nanoseconds span the years 1677 to 2262.
     :raises NotFoundError: there is no such file (also a ``FileNotFoundError``).
@@ -169,7 +171,12 @@ class ParquetFile:
     """
 
     def __init__(
-        self, path: StrPath, *, verify_checksums: bool = True, int96_unit: str = "ns"
+        self,
+        path: StrPath,
+        *,
+        verify_checksums: bool = True,
+        validate_text: bool = True,
+        int96_unit: str = "ns",
     ) -> None:
         self.path = os.fspath(path)
         self._lock = threading.Lock()
@@ -178,6 +185,7 @@ class ParquetFile:
         options, count = option_array(
             [
                 ("verify_checksums", "true" if verify_checksums else "false", None),
+                ("validate_text", "true" if validate_text else "false", None),
                 ("int96_unit", int96_unit, None),
             ]
         )
@@ -285,6 +293,7 @@ def read_parquet(
     row_groups: Sequence[int] | None = None,
     batch_rows: int | None = None,
     verify_checksums: bool = True,
+    validate_text: bool = True,
     int96_unit: str = "ns",
 ) -> Table:
     """Opens a Parquet file as a table that Arrow's consumers read without copies.
@@ -296,8 +305,15 @@ def read_parquet(
     :param row_groups: numbers from 0; all when ``None``.
     :param batch_rows: at most so many rows in a batch; 65,536 when ``None``.
     :param verify_checksums: whether pages that carry a checksum are checked against it.
+    :param validate_text: whether strings that are not UTF-8 are an error. Consumers of Arrow data
+        rely on it: turn it off for files of careless writers only.
     :param int96_unit: unit of the timestamps that INT96 values are read as, ``"s"``, ``"ms"``,
         ``"us"`` or ``"ns"``; nanoseconds span the years 1677 to 2262.
     """
-    file = ParquetFile(path, verify_checksums=verify_checksums, int96_unit=int96_unit)
+    file = ParquetFile(
+        path,
+        verify_checksums=verify_checksums,
+        validate_text=validate_text,
+        int96_unit=int96_unit,
+    )
     return file.read(columns, row_groups=row_groups, batch_rows=batch_rows)

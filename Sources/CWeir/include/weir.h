@@ -97,7 +97,9 @@ WEIR_EXPORT void weir_error_free(weir_error *error);
 
 // Opens the file at `path` and reads its footer.
 //
-// Options: "verify_checksums" ("true", which is the default, or "false").
+// Options: "verify_checksums" ("true", which is the default, or "false"); "validate_text" ("true",
+// which is the default, or "false"): whether strings that are not UTF-8 are an error; "int96_unit"
+// ("ns", which is the default, "us", "ms" or "s").
 WEIR_EXPORT int32_t weir_parquet_reader_open(
     const char *path, const weir_option *options, int64_t option_count,
     weir_parquet_reader **reader, weir_error **error);

@@ -70,6 +70,7 @@ final class PlainByteArrayDecoder: ValueDecoder {
       return
     }
     // The lengths first: they say how much room the bytes need, so that the copies check nothing.
+    let mark = sink.mark
     let total = try measure(count)
     let bytes = try sink.reserveBytes(total)
     let ends = try sink.reserveEnds(count)
@@ -79,6 +80,7 @@ final class PlainByteArrayDecoder: ValueDecoder {
       : copy(count, bytes, ends.assumingMemoryBound(to: Int64.self), Int64(sink.data.count))
     sink.commitBytes(written)
     sink.commitEnds(count)
+    try sink.checkText(since: mark)
   }
 
   /// The bytes of the next `count` values, checked to lie within the page.
@@ -133,11 +135,13 @@ final class DeltaLengthByteArrayDecoder: ValueDecoder {
   }
 
   func decode(_ count: Int, into sink: LeafSink) throws(ParquetError) {
+    let mark = sink.mark
     try decodeLengths(&lengths, count, into: &batch)
     for index in 0..<count {
       let length = Int(batch[index])
       try target.append(try cursor.take(length, "a byte array"), length, to: sink)
     }
+    try sink.checkText(since: mark)
   }
 }
 
@@ -178,6 +182,7 @@ final class DeltaByteArrayDecoder: ValueDecoder {
   }
 
   func decode(_ count: Int, into sink: LeafSink) throws(ParquetError) {
+    let mark = sink.mark
     try decodeLengths(&prefixes, count, into: &prefixBatch)
     try decodeLengths(&suffixes, count, into: &suffixBatch)
     for index in 0..<count {
@@ -193,5 +198,6 @@ final class DeltaByteArrayDecoder: ValueDecoder {
       try target.append(
         UnsafePointer(last.base.assumingMemoryBound(to: UInt8.self)), last.count, to: sink)
     }
+    try sink.checkText(since: mark)
   }
 }

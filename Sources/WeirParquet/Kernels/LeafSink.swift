@@ -20,6 +20,7 @@ enum SinkLayout: Equatable {
 /// Safe: all pointers go into buffers that this object owns and are used before the next growth.
 final class LeafSink {
   let layout: SinkLayout
+  let isText: Bool
   /// Bytes that one batch's values may take.
   var byteCountMax: Int
   private(set) var data = MutableBuffer()
@@ -34,8 +35,10 @@ final class LeafSink {
   private var lastEndsCount = 0
   private var rowCount = 0
 
-  init(layout: SinkLayout, nullable: Bool, byteCountMax: Int) {
+  /// - Parameter isText: what is decoded must be UTF-8.
+  init(layout: SinkLayout, nullable: Bool, isText: Bool, byteCountMax: Int) {
     self.layout = layout
+    self.isText = isText
     self.byteCountMax = byteCountMax
     validity = LevelValidity(nullable: nullable)
   }

@@ -39,6 +39,7 @@ indirect enum ColumnAssembly {
       let sink = LeafSink(
         // Keys that some writers mark as optional: null ones must not pass for empty ones.
         layout: plan.layout, nullable: field.nullable || field.type == .null || role == .key,
+        isText: plan.isText && options.validatesText,
         byteCountMax: options.columnByteCountMax)
       work.append(LeafWork(leaf: leaf, field: field, sink: sink, nodes: above))
       return .leaf(field, leaf, sink)

@@ -93,6 +93,8 @@ enum LeafTypes {
     var conversion: ValueConversion
     /// For byte arrays, and for fixed-length ones in a byte array's encoding.
     var form: ByteArrayTarget.Form
+    /// Strings, which must be UTF-8.
+    var isText = false
   }
 
   static func plan(_ leaf: LeafColumn, type: DataType, int96Unit: TimeUnit) -> Plan {
@@ -114,7 +116,8 @@ enum LeafTypes {
       }
       if case .variableBinary(let offsetWidth) = type.layout {
         return Plan(
-          layout: .binary(offsetWidth: offsetWidth), conversion: .none(width: 1), form: .bytes)
+          layout: .binary(offsetWidth: offsetWidth), conversion: .none(width: 1), form: .bytes,
+          isText: type == .utf8 || type == .largeUtf8)
       }
       return Plan(layout: .binary(offsetWidth: 4), conversion: .none(width: 1), form: .bytes)
     case .fixedLenByteArray:

@@ -330,7 +330,8 @@ final class PageReader {
       try body(header, "the dictionary page's"), byteCount: header.uncompressedByteCount)
     let sink = LeafSink(
       layout: plan.layout == .binary(offsetWidth: 8) ? .binary(offsetWidth: 4) : plan.layout,
-      nullable: false, byteCountMax: min(options.columnByteCountMax, memory.left))
+      nullable: false, isText: plan.isText && options.validatesText,
+      byteCountMax: min(options.columnByteCountMax, memory.left))
     let decoder: any ValueDecoder =
       switch leaf.physicalType {
       case .byteArray: PlainByteArrayDecoder(bytes, form: plan.form)

@@ -6,6 +6,8 @@ public import WeirColumnar
 public struct ParquetReadOptions: Sendable {
   /// Compare each page with its checksum, where it has one.
   public var verifiesChecksums = true
+  /// Check that strings are UTF-8, on which those rely who get them.
+  public var validatesText = true
   /// Unit of the timestamps that INT96 values are read as. Nanoseconds span the years 1677 to 2262.
   public var int96Unit = TimeUnit.nanosecond
   /// Bytes of a file's footer that are accepted.
