@@ -49,26 +49,31 @@ package enum EventTime {
 
 /// Reads fixed runs of ASCII digits.
 private struct DigitScanner {
-  private var rest: ArraySlice<UInt8>
+  private let bytes: ArraySlice<UInt8>
+  private var position: Int
 
-  init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+  init(_ bytes: ArraySlice<UInt8>) {
+    self.bytes = bytes
+    position = bytes.startIndex
+  }
 
-  var isAtEnd: Bool { rest.isEmpty }
+  var isAtEnd: Bool { position == bytes.endIndex }
 
   mutating func skip(_ byte: UInt8) -> Bool {
-    guard rest.first == byte else { return false }
-    rest.removeFirst()
+    guard position < bytes.endIndex, bytes[position] == byte else { return false }
+    position += 1
     return true
   }
 
   mutating func number(_ digits: Int) -> Int? {
-    guard rest.count >= digits else { return nil }
+    guard bytes.endIndex - position >= digits else { return nil }
     var value = 0
-    for byte in rest.prefix(digits) {
-      guard byte >= 0x30 && byte <= 0x39 else { return nil }
-      value = value * 10 + Int(byte - 0x30)
+    for index in position..<position + digits {
+      let digit = bytes[index] &- 0x30
+      guard digit <= 9 else { return nil }
+      value = value * 10 + Int(digit)
     }
-    rest = rest.dropFirst(digits)
+    position += digits
     return value
   }
 
@@ -76,24 +81,28 @@ private struct DigitScanner {
   mutating func millisecondFraction() -> Int? {
     var value = 0
     var count = 0
-    while let byte = rest.first, byte >= 0x30 && byte <= 0x39 {
-      if count < 3 { value = value * 10 + Int(byte - 0x30) }
+    while position < bytes.endIndex, bytes[position] &- 0x30 <= 9 {
+      if count < 3 { value = value * 10 + Int(bytes[position] - 0x30) }
       count += 1
-      rest.removeFirst()
+      position += 1
     }
-    if count == 0 { return nil }
-    return value * [1, 100, 10, 1][min(count, 3)]
+    switch count {
+    case 0: return nil
+    case 1: return value * 100
+    case 2: return value * 10
+    default: return value
+    }
   }
 
   /// The rest as a zone; 0 for none, `nil` when it is not one.
   mutating func zoneMinutes() -> Int? {
-    if rest.isEmpty { return 0 }
-    if skip(0x5a) { return rest.isEmpty ? 0 : nil }
+    if isAtEnd { return 0 }
+    if skip(0x5a) { return isAtEnd ? 0 : nil }
     let sign: Int
     if skip(0x2b) { sign = 1 } else if skip(0x2d) { sign = -1 } else { return nil }
     guard let hour = number(2), hour < 24 else { return nil }
     _ = skip(0x3a)
-    guard let minute = number(2), minute < 60, rest.isEmpty else { return nil }
+    guard let minute = number(2), minute < 60, isAtEnd else { return nil }
     return sign * (hour * 60 + minute)
   }
 }

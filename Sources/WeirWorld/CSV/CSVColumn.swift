@@ -75,41 +75,60 @@ protocol ColumnSink: AnyObject {
   var byteCount: Int { get }
 }
 
-final class IntegerSink<Value: FixedWidthInteger & BitwiseCopyable>: ColumnSink {
-  private var column: FixedColumn<Value>
+/// Integers of all widths; they are narrowed when the batch is made.
+final class IntegerSink: ColumnSink {
+  private var column = FixedColumn<Int64>(.int64)
+  private let type: DataType
+  private let range: ClosedRange<Int64>
   private let offset: Int64
 
-  init(_ type: DataType, offset: Int64 = 0) {
-    column = FixedColumn(type)
+  init(_ type: DataType, _ range: ClosedRange<Int64>, offset: Int64 = 0) {
+    self.type = type
+    self.range = range
     self.offset = offset
   }
 
   func append(_ bytes: ArraySlice<UInt8>) -> Bool {
     guard let number = FieldParsing.int64(bytes) else { return false }
-    let (shifted, overflowed) = number.addingReportingOverflow(offset)
-    guard !overflowed, let value = Value(exactly: shifted) else { return false }
+    let (value, overflowed) = number.addingReportingOverflow(offset)
+    guard !overflowed, range.contains(value) else { return false }
     column.append(value)
     return true
   }
 
   func appendNull() { column.appendNull() }
-  func finish() -> ArrayData { column.finish() }
+
+  func finish() -> ArrayData {
+    switch type {
+    case .int8: column.finish(as: type) { Int8(truncatingIfNeeded: $0) }
+    case .int16: column.finish(as: type) { Int16(truncatingIfNeeded: $0) }
+    case .int32: column.finish(as: type) { Int32(truncatingIfNeeded: $0) }
+    default: column.finish()
+    }
+  }
+
   var byteCount: Int { column.byteCount }
 }
 
-final class FloatSink<Value: BinaryFloatingPoint & BitwiseCopyable>: ColumnSink {
-  private var column: FixedColumn<Value>
+/// Floating point numbers; they are narrowed when the batch is made.
+final class FloatSink: ColumnSink {
+  private var column = FixedColumn<Double>(.float64)
+  private let type: DataType
 
-  init(_ type: DataType) { column = FixedColumn(type) }
+  init(_ type: DataType) { self.type = type }
 
   func append(_ bytes: ArraySlice<UInt8>) -> Bool {
     guard let value = FieldParsing.double(bytes) else { return false }
-    column.append(Value(value))
+    column.append(value)
     return true
   }
 
   func appendNull() { column.appendNull() }
-  func finish() -> ArrayData { column.finish() }
+
+  func finish() -> ArrayData {
+    type == .float32 ? column.finish(as: type) { Float($0) } : column.finish()
+  }
+
   var byteCount: Int { column.byteCount }
 }
 

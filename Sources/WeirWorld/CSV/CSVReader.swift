@@ -13,66 +13,133 @@ package struct CSVOptions: Sendable {
   package init() {}
 }
 
+/// One record: its fields, without quotes, one behind the other.
+package struct CSVRecord: Sendable {
+  package fileprivate(set) var bytes: [UInt8] = []
+  fileprivate var ends: [Int] = []
+  /// The line where it begins, counted from 1.
+  package fileprivate(set) var line = 1
+
+  package var fieldCount: Int { ends.count }
+
+  /// The bytes of field `index`.
+  package func field(_ index: Int) -> ArraySlice<UInt8> {
+    bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
+  }
+}
+
 /// Records of a CSV text (RFC 4180), one at a time, in bounded memory.
 ///
 /// Lines end with LF, CR LF or CR. A field may be quoted; inside quotes two quotes stand for one, and
 /// delimiters and line ends are text. A quote inside an unquoted field is text. Lines without any
 /// byte are skipped, and so is a UTF-8 byte order mark at the start. Errors name the source and the
 /// line. One thread at a time.
-///
-/// How it works: a state machine walks the current piece of input; runs of plain bytes are copied
-/// to the record in one step, and the state survives the seam between pieces.
 package final class CSVReader {
-  private enum State {
-    case fieldStart, unquoted, quoted, quoteInQuoted
-  }
-
   private let source: any ByteSource
-  private let options: CSVOptions
-  private var piece: [UInt8] = []
-  private var position = 0
+  private var scanner: CSVScanner
   private var atStart = true
-  /// A CR ended the last record: an LF that follows belongs to it.
-  private var skipsLineFeed = false
-  /// Line of the next unread byte, counted from 1.
-  private var nextLine = 1
-
-  /// The record's fields, one behind the other.
-  package private(set) var bytes: [UInt8] = []
-  private var ends: [Int] = []
-  /// The line where the record begins.
-  package private(set) var line = 1
-
-  package var name: String { source.name }
-  package var fieldCount: Int { ends.count }
-  package var consumedByteCount: Int { source.consumedByteCount }
-  package var totalByteCount: Int { source.totalByteCount }
   /// Bytes of text in the pieces so far, after decompression.
   package private(set) var textByteCount = 0
 
   package init(_ source: any ByteSource, options: CSVOptions = CSVOptions()) {
     self.source = source
-    self.options = options
+    scanner = CSVScanner(options)
   }
 
-  /// The bytes of field `index` of the record, without quotes.
-  package func field(_ index: Int) -> ArraySlice<UInt8> {
-    bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
-  }
+  package var name: String { source.name }
+  package var consumedByteCount: Int { source.consumedByteCount }
+  package var totalByteCount: Int { source.totalByteCount }
+
+  /// The record that `next()` moved to. Let go of it before the next call, which would copy it.
+  package var record: CSVRecord { scanner.record }
+  package var fieldCount: Int { scanner.record.fieldCount }
+  package var line: Int { scanner.record.line }
+
+  package func field(_ index: Int) -> ArraySlice<UInt8> { scanner.record.field(index) }
 
   /// Field `index` of the record as text; bytes that are not UTF-8 become U+FFFD.
   package func text(_ index: Int) -> String { String(decoding: field(index), as: UTF8.self) }
 
   /// Moves to the next record; false at the end of the text.
   package func next() throws(WorldError) -> Bool {
-    bytes.removeAll(keepingCapacity: true)
-    ends.removeAll(keepingCapacity: true)
-    var state = State.fieldStart
+    scanner.begin()
     while true {
-      if position == piece.count {
-        guard try refill() else { return try finish(state) }
-        continue
+      switch scanner.advance() {
+      case .record: return true
+      case .failed(let message): throw error(message)
+      case .needsInput:
+        if let piece = try source.next() {
+          scanner.feed(try withoutMark(piece))
+          continue
+        }
+        switch scanner.finish() {
+        case .record: return true
+        case .failed(let message): throw error(message)
+        case .needsInput: return false
+        }
       }
+    }
+  }
+
+  /// The first piece without a byte order mark, whose three bytes could lie in several pieces.
+  private func withoutMark(_ piece: [UInt8]) throws(WorldError) -> [UInt8] {
+    textByteCount += piece.count
+    guard atStart else { return piece }
+    atStart = false
+    var start = piece
+    while start.count < 3, let more = try source.next() {
+      start += more
+      textByteCount += more.count
+    }
+    return start.starts(with: [0xef, 0xbb, 0xbf]) ? Array(start.dropFirst(3)) : start
+  }
+
+  package func error(_ message: String) -> WorldError {
+    WorldError(.invalidData, message, file: source.name, line: line)
+  }
+}
+
+/// The state machine below `CSVReader`: walks the current piece of input; runs of plain bytes are
+/// copied to the record in one step, and the state survives the seam between pieces.
+private struct CSVScanner {
+  enum Step {
+    case record
+    case needsInput
+    case failed(String)
+  }
+
+  private enum State {
+    case fieldStart, unquoted, quoted, quoteInQuoted
+  }
+
+  private let options: CSVOptions
+  private var piece: [UInt8] = []
+  private var position = 0
+  private var state = State.fieldStart
+  /// A CR ended the last record: an LF that follows belongs to it.
+  private var skipsLineFeed = false
+  /// Line of the next unread byte, counted from 1.
+  private var nextLine = 1
+  private(set) var record = CSVRecord()
+
+  init(_ options: CSVOptions) { self.options = options }
+
+  /// Starts a new record.
+  mutating func begin() {
+    record.bytes.removeAll(keepingCapacity: true)
+    record.ends.removeAll(keepingCapacity: true)
+    state = .fieldStart
+  }
+
+  /// Takes the next piece of input; the last one was used up.
+  mutating func feed(_ piece: [UInt8]) {
+    self.piece = piece
+    position = 0
+  }
+
+  /// Goes on to the end of the record or of the piece.
+  mutating func advance() -> Step {
+    while position < piece.count {
       if skipsLineFeed {
         skipsLineFeed = false
         if piece[position] == 0x0a {
@@ -80,115 +147,91 @@ package final class CSVReader {
           continue
         }
       }
-      if bytes.isEmpty && ends.isEmpty && state == .fieldStart { line = nextLine }
-      if try step(&state) { return true }
+      if state == .fieldStart && record.ends.isEmpty { record.line = nextLine }
+      if let step = step() { return step }
+      if record.bytes.count + record.ends.count > options.recordBytesMax {
+        return .failed(
+          "the record that begins here has more than \(options.recordBytesMax) bytes; "
+            + "is a quote not closed?")
+      }
     }
+    return .needsInput
   }
 
-  /// Consumes at least one byte of the piece; true when a record is complete.
-  private func step(_ state: inout State) throws(WorldError) -> Bool {
+  /// Consumes at least one byte of the piece; `nil` when the record goes on.
+  private mutating func step() -> Step? {
     let byte = piece[position]
     switch state {
     case .quoted:
-      appendRun { $0 == self.options.quote }
-      try checkSize()
+      let quote = options.quote
+      appendRun { $0 == quote }
       if position < piece.count {
         position += 1
         state = .quoteInQuoted
       }
-      return false
+      return nil
     case .quoteInQuoted where byte == options.quote:
-      bytes.append(byte)
+      record.bytes.append(byte)
       position += 1
       state = .quoted
-      return false
+      return nil
     case .fieldStart where byte == options.quote:
       position += 1
       state = .quoted
-      return false
+      return nil
     default: break
     }
     if byte == options.delimiter {
-      ends.append(bytes.count)
-      try checkSize()
+      record.ends.append(record.bytes.count)
       position += 1
       state = .fieldStart
-      return false
+      return nil
     }
     if byte == 0x0a || byte == 0x0d {
       position += 1
       nextLine += 1
       skipsLineFeed = byte == 0x0d
-      if state == .fieldStart && ends.isEmpty { return false }
-      ends.append(bytes.count)
-      return true
+      if state == .fieldStart && record.ends.isEmpty { return nil }
+      record.ends.append(record.bytes.count)
+      return .record
     }
     if state == .quoteInQuoted {
-      throw error("text follows a closing quote; quotes inside a quoted field are doubled (\"\")")
+      return .failed(
+        "text follows a closing quote; quotes inside a quoted field are doubled (\"\")")
     }
     let delimiter = options.delimiter
     appendRun { $0 == delimiter || $0 == 0x0a || $0 == 0x0d }
-    try checkSize()
     state = .unquoted
-    return false
+    return nil
   }
 
   /// Copies bytes to the record up to the first that `stops`, which stays unread.
   @inline(__always)
-  private func appendRun(until stops: (UInt8) -> Bool) {
+  private mutating func appendRun(until stops: (UInt8) -> Bool) {
     let start = position
     var end = start
     var lines = 0
-    piece.withUnsafeBufferPointer { piece in
-      while end < piece.count && !stops(piece[end]) {
-        lines += piece[end] == 0x0a ? 1 : 0
-        end += 1
-      }
+    while end < piece.count {
+      let byte = piece[end]
+      if stops(byte) { break }
+      lines += byte == 0x0a ? 1 : 0
+      end += 1
     }
-    bytes.append(contentsOf: piece[start..<end])
+    record.bytes.append(contentsOf: piece[start..<end])
     nextLine += lines
     position = end
   }
 
-  private func checkSize() throws(WorldError) {
-    guard bytes.count + ends.count <= options.recordBytesMax else {
-      throw error(
-        "the record that begins here has more than \(options.recordBytesMax) bytes; "
-          + "is a quote not closed?")
-    }
-  }
-
-  /// The next piece of input; false at its end.
-  private func refill() throws(WorldError) -> Bool {
-    guard let next = try source.next() else { return false }
-    piece = next
-    position = 0
-    textByteCount += next.count
-    if atStart {
-      // The mark's three bytes could lie in several pieces: collect them first.
-      while piece.count < 3, let more = try source.next() {
-        piece += more
-        textByteCount += more.count
-      }
-      if piece.starts(with: [0xef, 0xbb, 0xbf]) { position = 3 }
-      atStart = false
-    }
-    return true
-  }
-
-  /// The text has ended: the last record needs no line end.
-  private func finish(_ state: State) throws(WorldError) -> Bool {
+  /// The text has ended: the last record needs no line end. `needsInput` means that there is none.
+  mutating func finish() -> Step {
     switch state {
     case .quoted:
-      throw error("a quoted field that begins in this record is not closed before the text ends")
-    case .fieldStart where ends.isEmpty: return false
+      return .failed(
+        "a quoted field that begins in this record is not closed before the text ends")
+    case .fieldStart where record.ends.isEmpty: return .needsInput
     default:
-      ends.append(bytes.count)
-      return true
+      record.ends.append(record.bytes.count)
+      return .record
     }
-  }
-
-  package func error(_ message: String) -> WorldError {
-    WorldError(.invalidData, message, file: source.name, line: line)
   }
 }

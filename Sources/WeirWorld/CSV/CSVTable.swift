@@ -40,13 +40,55 @@ package final class CSVTable: TableReader {
     var text: [UInt8]
   }
 
-  private struct Binding {
+  private final class Binding {
     let column: CSVColumn
     let sink: any ColumnSink
     /// Positions in the record.
     let indices: [Int]
     let nullText: [UInt8]?
     let constant: [UInt8]
+    let isNullable: Bool
+    let keepsEmpty: Bool
+
+    init(_ column: CSVColumn, _ sink: any ColumnSink, _ indices: [Int], constant: [UInt8]) {
+      self.column = column
+      self.sink = sink
+      self.indices = indices
+      self.constant = constant
+      nullText = column.nullText.map { Array($0.utf8) }
+      isNullable = column.field.nullable
+      keepsEmpty = column.keepsEmpty
+    }
+
+    /// Appends the record's value; the text that does not fit, if it does not.
+    func append(_ record: CSVRecord, _ passName: [UInt8]) -> ArraySlice<UInt8>? {
+      switch column.origin {
+      case .column: return append(record.field(indices[0]))
+      case .columns:
+        guard let vector = sink as? VectorSink else { preconditionFailure("a vector's sink") }
+        for index in indices where !vector.appendElement(record.field(index)) {
+          return record.field(index)
+        }
+        vector.endRow()
+        return nil
+      case .null: sink.appendNull()
+      case .constant: _ = sink.append(constant[...])
+      case .passName: _ = sink.append(passName[...])
+      }
+      return nil
+    }
+
+    private func append(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+      if isNullable {
+        let isNull =
+          bytes.isEmpty ? !keepsEmpty : nullText.map { bytes.elementsEqual($0) } ?? false
+        if isNull {
+          sink.appendNull()
+          return nil
+        }
+      }
+      return sink.append(bytes) ? nil : bytes
+    }
   }
 
   /// Reads the header at once.
@@ -91,9 +133,7 @@ package final class CSVTable: TableReader {
     case .constant(let text): constant = Array(text.utf8)
     case .passName, .null: break
     }
-    return Binding(
-      column: column, sink: try makeSink(column), indices: indices,
-      nullText: column.nullText.map { Array($0.utf8) }, constant: constant)
+    return Binding(column, try makeSink(column), indices, constant: constant)
   }
 
   package var consumedByteCount: Int { reader.consumedByteCount }
@@ -105,15 +145,7 @@ package final class CSVTable: TableReader {
     // Room for one more record with all its passes.
     while rows <= batchRows - passes.count || rows == 0 {
       guard try reader.next() else { break }
-      guard reader.fieldCount == headerCount else {
-        throw reader.error(
-          "this record has \(reader.fieldCount) fields, the first line names \(headerCount)")
-      }
-      for pass in passes {
-        if let column = pass.column, !reader.field(column).elementsEqual(pass.text) { continue }
-        for binding in bindings { try append(binding, pass.name) }
-        rows += 1
-      }
+      rows += try append(reader.record)
       if rows & 255 == 0, bindings.reduce(0, { $0 + $1.sink.byteCount }) > CSVTable.batchBytesMax {
         break
       }
@@ -122,29 +154,21 @@ package final class CSVTable: TableReader {
     return RecordBatch(trusted: schema, columns: bindings.map { $0.sink.finish() }, rowCount: rows)
   }
 
-  private func append(_ binding: Binding, _ passName: [UInt8]) throws(WorldError) {
-    switch binding.column.origin {
-    case .null: binding.sink.appendNull()
-    case .constant: _ = binding.sink.append(binding.constant[...])
-    case .passName: _ = binding.sink.append(passName[...])
-    case .columns:
-      guard let vector = binding.sink as? VectorSink else { preconditionFailure("a vector's sink") }
-      for index in binding.indices {
-        let bytes = reader.field(index)
-        guard vector.appendElement(bytes) else { throw misfit(bytes, binding.column) }
-      }
-      vector.endRow()
-    case .column:
-      let bytes = reader.field(binding.indices[0])
-      let isNull =
-        binding.nullText.map { bytes.elementsEqual($0) } == true
-        || (bytes.isEmpty && !binding.column.keepsEmpty)
-      if isNull && binding.column.field.nullable {
-        binding.sink.appendNull()
-      } else if !binding.sink.append(bytes) {
-        throw misfit(bytes, binding.column)
-      }
+  /// The number of rows that the record became.
+  private func append(_ record: CSVRecord) throws(WorldError) -> Int {
+    guard record.fieldCount == headerCount else {
+      throw reader.error(
+        "this record has \(record.fieldCount) fields, the first line names \(headerCount)")
     }
+    var rows = 0
+    for pass in passes {
+      if let column = pass.column, !record.field(column).elementsEqual(pass.text) { continue }
+      for binding in bindings {
+        if let bytes = binding.append(record, pass.name) { throw misfit(bytes, binding.column) }
+      }
+      rows += 1
+    }
+    return rows
   }
 
   @inline(never)
@@ -174,12 +198,11 @@ package final class CSVTable: TableReader {
     _ field: Field, _ column: CSVColumn
   ) throws(WorldError) -> any ColumnSink {
     switch field.type {
-    case .int8: IntegerSink<Int8>(field.type)
-    case .int16: IntegerSink<Int16>(field.type)
-    case .int32: IntegerSink<Int32>(field.type)
-    case .int64: IntegerSink<Int64>(field.type, offset: column.idOffset)
-    case .float32: FloatSink<Float>(field.type)
-    case .float64: FloatSink<Double>(field.type)
+    case .int8: IntegerSink(field.type, Int64(Int8.min)...Int64(Int8.max))
+    case .int16: IntegerSink(field.type, Int64(Int16.min)...Int64(Int16.max))
+    case .int32: IntegerSink(field.type, Int64(Int32.min)...Int64(Int32.max))
+    case .int64: IntegerSink(field.type, .min ... .max, offset: column.idOffset)
+    case .float32, .float64: FloatSink(field.type)
     case .bool: BoolSink()
     case .utf8: TextSink()
     case EventSchema.category: CategorySink()

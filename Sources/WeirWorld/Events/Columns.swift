@@ -50,11 +50,19 @@ struct FixedColumn<Value: BitwiseCopyable & Numeric> {
     validity.append(false)
   }
 
-  mutating func finish() -> ArrayData {
+  mutating func finish() -> ArrayData { finish(as: type, Buffer(values)) }
+
+  /// The values under another type, each `converted`.
+  mutating func finish<Other: BitwiseCopyable>(
+    as other: DataType, _ converted: (Value) -> Other
+  ) -> ArrayData {
+    finish(as: other, Buffer(values.map(converted)))
+  }
+
+  private mutating func finish(as type: DataType, _ buffer: Buffer) -> ArrayData {
     let (bits, nulls) = validity.finish()
     let result = ArrayData(
-      type: type, length: values.count, nullCount: nulls, validity: bits,
-      buffers: [Buffer(values)])
+      type: type, length: values.count, nullCount: nulls, validity: bits, buffers: [buffer])
     values.removeAll(keepingCapacity: true)
     return result
   }
