@@ -102,7 +102,7 @@ package enum SplitBlockBloomFilter {
 
   private static func block(_ hash: UInt64, byteCount: Int) -> Int {
     let blocks = UInt64(byteCount / blockByteCount)
-    return Int((hash >> 32) &* blocks >> 32) * blockByteCount
+    return Int(((hash >> 32) &* blocks) >> 32) * blockByteCount
   }
 
   /// Adds a value to the filter of `byteCount` bytes. Safe: the block lies within them.

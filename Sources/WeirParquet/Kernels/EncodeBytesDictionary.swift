@@ -71,7 +71,6 @@ struct BytesDictionary {
     var start = 0
     while start < count {
       let end = min(start + Self.checkEvery, count)
-      let before = entries.count
       if (entries.count + end - start) * 2 > slots.count {
         log = EncodePack.width(UInt64((entries.count + end - start) * 2)) + 1
         slots = rehashed(log: log)
@@ -79,12 +78,10 @@ struct BytesDictionary {
       slots.withUnsafeMutableBufferPointer {
         insert(views, start..<end, indices, $0.baseAddress!, log)
       }
-      let stretch = end - start
       start = end
       let bits = Double(entryBytes + prefixBytes * entries.count) * 8 / Double(entries.count)
       let pays = limits.pays(
-        entries: entries.count, entryBits: bits, seen: start, count: count, recent: stretch,
-        recentNew: entries.count - before)
+        entries: entries.count, entryBits: bits, seen: start, count: count)
       if !pays { return false }
     }
     return true

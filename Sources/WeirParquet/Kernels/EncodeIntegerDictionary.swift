@@ -2,6 +2,10 @@
 
 internal import WeirColumnar
 
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
 /// When building a dictionary stops paying.
 struct DictionaryLimits {
   /// Largest dictionary page.
@@ -9,18 +13,31 @@ struct DictionaryLimits {
   /// Bits per value that the best other encoding takes, as far as is known.
   var otherBits: Double
 
-  /// Whether `entries` dictionary values of `entryBits` for `seen` out of `count` values, the last
-  /// `recent` of which brought `recentNew` entries, still look smaller than the other encoding.
-  func pays(
-    entries: Int, entryBits: Double, seen: Int, count: Int, recent: Int, recentNew: Int
-  ) -> Bool {
+  /// Whether a dictionary of `entries` values of `entryBits` after `seen` of `count` values still
+  /// looks smaller than the other encoding.
+  func pays(entries: Int, entryBits: Double, seen: Int, count: Int) -> Bool {
     if Double(entries) * entryBits > Double(bytesMax) * 8 { return false }
-    // New entries come ever more seldom: assume half of the recent rate for what is still to come.
-    let growth = Double(recentNew) / Double(max(recent, 1)) * 0.5
-    let expected = Double(entries) + growth * Double(count - seen)
+    let expected = Self.expectedEntries(entries, seen: seen, count: count)
     let width = Double(EncodePack.width(UInt64(expected)))
     let cost = expected * entryBits + Double(count) * width
     return cost < Double(count) * otherBits
+  }
+
+  /// How many distinct values all `count` will have, if they are drawn evenly: D values of which
+  /// k draws show D (1 - exp(-k / D)). Skewed values show more, later: the next check sees them.
+  static func expectedEntries(_ entries: Int, seen: Int, count: Int) -> Double {
+    if seen >= count { return Double(entries) }
+    let share = Double(entries) / Double(seen)
+    if share > 0.9999 { return Double(count) }
+    // (1 - exp(-x)) / x falls in x = k / D.
+    var low = 0.0
+    var high = 1 / share + 1
+    for _ in 0..<30 {
+      let middle = (low + high) / 2
+      if (1 - exp(-middle)) / middle > share { low = middle } else { high = middle }
+    }
+    let distinct = Double(seen) / high
+    return distinct * (1 - exp(-Double(count) / distinct))
   }
 }
 
@@ -48,7 +65,6 @@ struct IntegerDictionary<Key: FixedWidthInteger & UnsignedInteger & BitwiseCopya
     var start = 0
     while start < count {
       let end = min(start + Self.checkEvery, count)
-      let before = entries.count
       // Room for every value of this stretch to be new.
       if (entries.count + end - start) * 2 > table.capacity {
         table.free()
@@ -56,11 +72,9 @@ struct IntegerDictionary<Key: FixedWidthInteger & UnsignedInteger & BitwiseCopya
         for (number, key) in entries.enumerated() { table.insertNew(key, UInt32(number + 1)) }
       }
       insert(keys, start..<end, indices, table)
-      let stretch = end - start
       start = end
       let pays = limits.pays(
-        entries: entries.count, entryBits: Double(Key.bitWidth), seen: start, count: count,
-        recent: stretch, recentNew: entries.count - before)
+        entries: entries.count, entryBits: Double(Key.bitWidth), seen: start, count: count)
       if !pays { return false }
     }
     return true
@@ -116,7 +130,6 @@ struct IntegerDictionary<Key: FixedWidthInteger & UnsignedInteger & BitwiseCopya
     var start = 0
     while start < count {
       let end = min(start + Self.checkEvery, count)
-      let before = entries.count
       for position in start..<end {
         let key = keys[position]
         let place = Int(truncatingIfNeeded: key &- base)
@@ -129,11 +142,9 @@ struct IntegerDictionary<Key: FixedWidthInteger & UnsignedInteger & BitwiseCopya
           indices[position] = number &- 1
         }
       }
-      let recent = end - start
       start = end
       let pays = limits.pays(
-        entries: entries.count, entryBits: Double(Key.bitWidth), seen: start, count: count,
-        recent: recent, recentNew: entries.count - before)
+        entries: entries.count, entryBits: Double(Key.bitWidth), seen: start, count: count)
       if !pays { return false }
     }
     return true
