@@ -70,7 +70,9 @@ indirect enum ColumnAssembly {
   }
 
   /// The batch's array; all collectors start again empty.
-  func finish() throws(ParquetError) -> ArrayData {
+  ///
+  /// - Parameter parent: which rows of the struct around it are valid; `nil` for all.
+  func finish(within parent: Buffer? = nil) throws(ParquetError) -> ArrayData {
     switch self {
     case .leaf(let field, let leaf, let sink):
       let count = sink.slotCount
@@ -82,15 +84,16 @@ indirect enum ColumnAssembly {
       }
       return ArrayData(type: .null, length: count)
     case .structure(let field, let children, let state):
+      let slotCount = state?.slotCount
+      let (validity, nullCount) = state?.finishValidity() ?? (nil, 0)
       var arrays: [ArrayData] = []
-      for child in children { arrays.append(try child.finish()) }
-      let count = state?.slotCount ?? arrays[0].length
+      for child in children { arrays.append(try child.finish(within: validity ?? parent)) }
+      let count = slotCount ?? arrays[0].length
       for array in arrays where array.length != count {
         throw ParquetError(
           .damaged, "the fields of a struct have \(count) and \(array.length) rows",
           column: field.name)
       }
-      let (validity, nullCount) = state?.finishValidity() ?? (nil, 0)
       return ArrayData(
         type: field.type, length: count, nullCount: nullCount, validity: validity, children: arrays)
     case .list(let field, let item, let state):
@@ -100,19 +103,19 @@ indirect enum ColumnAssembly {
           .damaged, "a list's levels say \(state.itemCount) items, its values are \(items.length)",
           column: field.name)
       }
-      return try finishList(field, items, state)
+      return try finishList(field, items, state, parent)
     }
   }
 
   private func finishList(
-    _ field: Field, _ items: ArrayData, _ state: NestedState
+    _ field: Field, _ items: ArrayData, _ state: NestedState, _ parent: Buffer?
   ) throws(ParquetError) -> ArrayData {
     let count = state.slotCount
     if case .fixedSizeList(_, let size) = field.type {
       let offsets = try state.finishOffsets(width: 8)
       let (validity, nullCount) = state.finishValidity()
       let full = try FixedSizeLists.items(
-        items, offsets: offsets, validity: validity, count: count, size: size, field: field,
+        items, offsets: offsets, validity: validity ?? parent, count: count, size: size, field: field,
         itemCountMax: state.slotCountMax)
       return ArrayData(
         type: field.type, length: count, nullCount: nullCount, validity: validity, children: [full])
