@@ -442,6 +442,23 @@ def test_verify_finds_false_statistics(tmp_path):
     assert any("no value is above 6" in problem["message"] for problem in shown["problems"])
 
 
+def test_verify_looks_into_bloom_filters(parquet, tmp_path):
+    path = tmp_path / "bloom.parquet"
+    columns = "id,small,unsigned,name,when"
+    weir("file", "convert", parquet, path, "--columns", columns, "--bloom", columns)
+    weir("file", "verify", path)
+    content = bytearray(path.read_bytes())
+    offset = (
+        pq.ParquetFile(path).metadata.row_group(0).column(3).to_dict().get("bloom_filter_offset")
+    )
+    if offset is None:
+        pytest.skip("this pyarrow does not tell where bloom filters lie")
+    content[offset + 32 : offset + 64] = bytes(32)
+    path.write_bytes(content)
+    shown = json.loads(weir("file", "verify", "--json", path, code=1).stdout)
+    assert any("bloom filter denies" in problem["message"] for problem in shown["problems"])
+
+
 def test_verify_never_crashes_on_damage(parquet, tmp_path):
     generator = random.Random(11)
     original = parquet.read_bytes()

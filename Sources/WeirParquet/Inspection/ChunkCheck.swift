@@ -10,6 +10,9 @@ final class ChunkCheck {
   private let chunk: ColumnChunk
   private var offsets: OffsetIndex?
   private var index: ColumnIndex?
+  private var bloomFilter: Buffer?
+  /// The first row whose value the bloom filter denies.
+  private var deniedRow: Int?
 
   /// What the values say.
   private var bounds: ValueBounds?
@@ -73,6 +76,7 @@ final class ChunkCheck {
       }
       let isSound = result.problems.count + result.furtherProblemCount == before
       try checkIndex(dataPages, &result)
+      bloomFilter = try PageIndexes.bloomFilter(of: chunk, reader: reader)
       return isSound
     } catch {
       result.add(error.adding(file: reader.name, column: info.path, rowGroup: rowGroup))
@@ -165,13 +169,18 @@ final class ChunkCheck {
   /// Takes the column's next values.
   func add(_ array: ArrayData) {
     nullCount += array.nullCount
+    if let bloomFilter, deniedRow == nil {
+      deniedRow = BloomFilterCheck.firstMissing(
+        array, bloomFilter, physicalType: info.physicalType
+      ).map { $0 + rows }
+    }
+    defer { rows += array.length }
     guard info.hasStoredUnit else { return }
     if pageBounds.isEmpty {
       merge(ValueBounds.of(array))
     } else if let pages = offsets?.pages {
       addByPage(array, pages)
     }
-    rows += array.length
   }
 
   private func addByPage(_ array: ArrayData, _ pages: [OffsetIndex.PageLocation]) {
@@ -204,6 +213,15 @@ final class ChunkCheck {
 
   /// Compares what the values say with what the file says.
   func finish(_ result: inout ParquetVerification) {
+    if bloomFilter != nil {
+      result.statisticsCount += 1
+      if let deniedRow {
+        result.add(
+          problem(
+            "the bloom filter denies a value that is there (entry \(deniedRow) of the chunk)",
+            position: chunk.metaData.bloomFilterOffset))
+      }
+    }
     if let statistics = chunk.metaData.statistics {
       result.statisticsCount += 1
       if isFlat, let stated = statistics.nullCount, stated >= 0, stated != nullCount {

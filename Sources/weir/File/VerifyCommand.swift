@@ -11,7 +11,7 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Read Parquet files from end to end and report everything that is wrong.",
     discussion: """
       Checks page headers, sizes and checksums, the page index, that all values decode, and that \
-      null counts and bounds hold. Each problem names file, row group, column, page and byte. Memory \
+      null counts, bounds and bloom filters hold. Each problem names file, row group, column, page and byte. Memory \
       stays small whatever the file's size.
 
       Exit code 0: no problem was found in any file; 1 otherwise.
