@@ -459,6 +459,15 @@ def test_verify_looks_into_bloom_filters(parquet, tmp_path):
     assert any("bloom filter denies" in problem["message"] for problem in shown["problems"])
 
 
+CONFORMANCE = ROOT.parent / "shared" / "conformance" / "parquet"
+
+
+@pytest.mark.skipif(not CONFORMANCE.exists(), reason="the conformance files are not there")
+def test_verify_knows_others_bloom_filters():
+    for name in ("data_index_bloom_encoding_stats", "data_index_bloom_encoding_with_length"):
+        weir("file", "verify", CONFORMANCE / f"{name}.parquet")
+
+
 def test_verify_never_crashes_on_damage(parquet, tmp_path):
     generator = random.Random(11)
     original = parquet.read_bytes()
