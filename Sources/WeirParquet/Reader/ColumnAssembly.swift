@@ -115,7 +115,8 @@ indirect enum ColumnAssembly {
       let offsets = try state.finishOffsets(width: 8)
       let (validity, nullCount) = state.finishValidity()
       let full = try FixedSizeLists.items(
-        items, offsets: offsets, validity: validity ?? parent, count: count, size: size, field: field,
+        items, offsets: offsets, validity: validity ?? parent, count: count, size: size,
+        field: field,
         itemCountMax: state.slotCountMax)
       return ArrayData(
         type: field.type, length: count, nullCount: nullCount, validity: validity, children: [full])
