@@ -8,6 +8,7 @@ The binary is .build/release/weir, or what WEIR_BIN names.
 from __future__ import annotations
 
 import datetime
+import decimal
 import gzip
 import json
 import math
@@ -459,7 +460,70 @@ def test_verify_looks_into_bloom_filters(parquet, tmp_path):
     assert any("bloom filter denies" in problem["message"] for problem in shown["problems"])
 
 
-CONFORMANCE = ROOT.parent / "shared" / "conformance" / "parquet"
+def awkward(rows=1_000):
+    """Columns whose statistics are easily got wrong."""
+    generator = random.Random(5)
+
+    def column(make):
+        return [None if generator.random() < 0.2 else make() for _ in range(rows)]
+
+    def text():
+        return "".join(generator.choices("aé日\U0001f600z", k=generator.randint(0, 90)))
+
+    def floating():
+        return generator.choice([0.0, -0.0, math.nan, math.inf, generator.gauss(0, 1)])
+
+    return pa.table(
+        {
+            "i8": pa.array(column(lambda: generator.randint(-128, 127)), pa.int8()),
+            "u32": pa.array(column(lambda: generator.randint(0, 2**32 - 1)), pa.uint32()),
+            "u64": pa.array(column(lambda: generator.randint(0, 2**64 - 1)), pa.uint64()),
+            "f32": pa.array(column(floating), pa.float32()),
+            "f64": pa.array(column(floating), pa.float64()),
+            "nan": [math.nan] * rows,
+            "text": column(text),
+            "bytes": column(lambda: generator.randbytes(generator.randint(0, 100))),
+            "decimal": pa.array(
+                column(lambda: decimal.Decimal(generator.randint(-(10**20), 10**20))),
+                pa.decimal128(25, 3),
+            ),
+            "date": pa.array(column(lambda: generator.randint(-9_999, 9_999)), pa.date32()),
+            "date64": pa.array(
+                column(lambda: generator.randint(-999, 999) * 86_400_000), pa.date64()
+            ),
+            "seconds": pa.array(column(lambda: generator.randint(-9, 9)), pa.timestamp("s")),
+            "time": pa.array(column(lambda: generator.randint(0, 86_399)), pa.time32("s")),
+            "flag": column(lambda: generator.random() < 0.5),
+            "fixed": pa.array(column(lambda: generator.randbytes(5)), pa.binary(5)),
+            "kind": pa.array(column(lambda: generator.choice("abc"))).dictionary_encode(),
+            "list": column(lambda: [generator.choice([None, 1])] * generator.randint(0, 3)),
+            "struct": column(lambda: {"a": generator.choice([None, 1, 2])}),
+            "nulls": pa.nulls(rows, pa.int32()),
+            "sorted": list(range(rows)),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"write_page_index": True, "data_page_size": 500, "row_group_size": 300},
+        {"use_dictionary": False, "data_page_version": "2.0", "write_page_index": True},
+        {"write_statistics": False},
+        {"use_deprecated_int96_timestamps": True},
+    ],
+)
+def test_verify_raises_no_false_alarm(options, tmp_path):
+    pq.write_table(awkward(), tmp_path / "theirs.parquet", **options)
+    pages = ["--page-bytes", "1000", "--row-group-bytes", "50000"]
+    weir("file", "convert", tmp_path / "theirs.parquet", tmp_path / "ours.parquet", *pages)
+    weir("file", "verify", tmp_path / "theirs.parquet", tmp_path / "ours.parquet")
+
+
+CONFORMANCE = (
+    Path(os.environ.get("WEIR_CONFORMANCE", ROOT.parent / "shared" / "conformance")) / "parquet"
+)
 
 
 @pytest.mark.skipif(not CONFORMANCE.exists(), reason="the conformance files are not there")

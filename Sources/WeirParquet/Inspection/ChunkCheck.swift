@@ -175,12 +175,16 @@ final class ChunkCheck {
       ).map { $0 + rows }
     }
     defer { rows += array.length }
-    guard info.hasStoredUnit else { return }
     if pageBounds.isEmpty {
-      merge(ValueBounds.of(array))
+      merge(valueBounds(array))
     } else if let pages = offsets?.pages {
       addByPage(array, pages)
     }
+  }
+
+  /// Values in another unit than the statistics' cannot be compared with them.
+  private func valueBounds(_ array: ArrayData) -> ValueBounds? {
+    info.hasStoredUnit ? ValueBounds.of(array) : nil
   }
 
   private func addByPage(_ array: ArrayData, _ pages: [OffsetIndex.PageLocation]) {
@@ -190,7 +194,7 @@ final class ChunkCheck {
       let page = (pages.firstIndex { $0.firstRow > row } ?? pages.count) - 1
       let end = page + 1 < pages.count ? pages[page + 1].firstRow : rowCount
       let part = array.slice(offset: start, length: min(array.length - start, max(1, end - row)))
-      let found = ValueBounds.of(part)
+      let found = valueBounds(part)
       merge(found)
       if page >= 0 {
         pageNulls[page] += part.nullCount
