@@ -268,7 +268,10 @@ struct DemoReport {
   func writeClosing(
     _ dataSets: [DataSet], folder: String, took: Duration, to output: inout OutputBuffer
   ) {
-    let first = dataSets.first?.name ?? "synthetic"
+    guard let dataSet = dataSets.first else { return }
+    let first = dataSet.name
+    // Items are nicer to look at than events.
+    let table = dataSet[table: "items"] == nil ? "events" : "items"
     let program = Terminal.program
     output.line()
     output.line(style.cyan(String(repeating: "━", count: width)))
@@ -276,7 +279,7 @@ struct DemoReport {
     output.line()
     let steps = [
       ("columns, encodings, sizes", "file inspect \(folder)/\(first)/events.parquet"),
-      ("rows", "file head -n 5 \(folder)/\(first)/items.parquet"),
+      ("rows", "file head -n 5 \(folder)/\(first)/\(table).parquet"),
       ("checksums, indexes, statistics", "file verify \(folder)/*/*.parquet"),
       ("a world of any size", "demo --synthetic --rows 5000000"),
     ]
