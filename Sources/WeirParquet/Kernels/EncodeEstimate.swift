@@ -29,7 +29,9 @@ enum EncodeEstimate {
       }
       let total = Double((0..<256).reduce(0) { $0 + Int(histogram[$1]) })
       for place in 0..<width {
-        bits += entropy(histogram + place * 256, total)
+        // Entropy coders of whole symbols spend about a bit on every byte that varies at all.
+        let entropy = entropy(histogram + place * 256, total)
+        bits += entropy == 0 ? 0 : max(entropy, 0.9)
       }
     }
     return bits

@@ -38,7 +38,7 @@ final class ChunkWriter {
   private let scratch: WriteScratch
   private let codec: Codec
   private let compressor: Compressor?
-  private var chooser: EncodingChooser
+  private let chooser: EncodingChooser
   /// Pages that are not tried, because those before did not become smaller.
   private var pagesToSkip = 0
   private var pagesSkippedLast = 0
@@ -67,7 +67,7 @@ final class ChunkWriter {
       }
     }
     chooser = EncodingChooser(
-      plan: plan, settings: settings, options: options, isCompressed: compressor != nil)
+      plan: plan, settings: settings, options: options, compressor: compressor)
   }
 
   /// What is collected while a chunk's pages are written.

@@ -16,22 +16,28 @@ struct EncodingChoice {
 /// 1. An encoding that the options name is taken.
 /// 2. Integers: the size of the delta encoding is measured on sampled blocks, that of
 ///    BYTE_STREAM_SPLIT with compression estimated by the entropy of sampled bytes. Reading the
-///    latter costs more, so it has to be a fifth smaller.
-/// 3. A dictionary is built as long as it looks smaller than the best of those, and kept when it is
-///    about as small: its pages are the fastest to read.
+///    latter costs more, so it has to be a tenth smaller.
+/// 3. A dictionary is built as long as it may become smaller than the best of those, counting on
+///    compression, which is then tried on a sample of the indices. It is kept when it is about as
+///    small as the best: its pages are the fastest to read.
 /// 4. Floating-point numbers without a dictionary are split into byte streams when that makes them
 ///    compressible, byte arrays get their lengths apart from their bytes, or shared prefixes left
 ///    out when neighbours share many.
 struct EncodingChooser {
   /// What BYTE_STREAM_SPLIT of integers costs in reading, as a factor on its size.
-  private static let splitPenalty = 1.25
+  private static let splitPenalty = 1.1
 
   let plan: LeafPlan
   let settings: ParquetWriteOptions.Column
   let options: ParquetWriteOptions
-  let isCompressed: Bool
-  /// Size of compressed indices against packed ones, as last seen in this column.
-  var indexRatio = 0.85
+  let compressor: Compressor?
+
+  private var isCompressed: Bool { compressor != nil }
+
+  /// Most that compression of dictionary indices is counted on for while the dictionary is built.
+  private static let hopedRatio = 0.5
+  /// Values that a trial of compression encodes.
+  private static let trialCount = 8_192
 
   func choose(_ values: LeafValues) throws(ParquetError) -> EncodingChoice {
     if let encoding = settings.encoding { return try named(encoding, values) }
@@ -131,12 +137,42 @@ struct EncodingChooser {
     _ values: LeafValues, insteadOf other: EncodingChoice, cost: Double
   ) -> EncodingChoice? {
     guard mayUseDictionary else { return nil }
-    let slack = isCompressed ? 1.1 / indexRatio : 1
-    let limits = DictionaryLimits(bytesMax: options.dictionaryBytesMax, otherBits: cost * slack)
+    let limits = DictionaryLimits(
+      bytesMax: options.dictionaryBytesMax,
+      otherBits: cost / (isCompressed ? Self.hopedRatio : 1))
     guard let dictionary = ColumnDictionary(values, order: plan.order, limits: limits) else {
       return nil
     }
-    return EncodingChoice(
+    let choice = EncodingChoice(
       encoding: .rleDictionary, bits: Double(dictionary.width), dictionary: dictionary)
+    let count = Double(values.count)
+    let entryBits = Double(dictionary.byteCount * 8) / count
+    if Double(dictionary.width) + entryBits <= cost || plan.isDictionary { return choice }
+    guard let compressor else { return nil }
+    let indexBits = trialBits(dictionary, count: values.count, compressor)
+    var entryRatio = 0.6
+    if case .fixed(let width) = dictionary.entries.form {
+      let split = EncodeEstimate.splitBits(
+        dictionary.entries.base, width: width, count: dictionary.entries.count)
+      entryRatio = split / Double(width * 8)
+    }
+    return indexBits + entryBits * entryRatio <= cost * 1.05 ? choice : nil
+  }
+
+  /// Compressed bits of an index, from a sample in the middle.
+  private func trialBits(
+    _ dictionary: ColumnDictionary, count: Int, _ compressor: Compressor
+  ) -> Double {
+    let sample = min(count, Self.trialCount)
+    let encoded = MutableBuffer()
+    EncodeHybrid.indices(
+      dictionary.indices + (count - sample) / 2, count: sample, width: dictionary.width,
+      into: encoded)
+    let bound = compressor.maxCompressedSize(encoded.count)
+    let target = MutableBuffer(capacity: bound)
+    let written = try? compressor.compress(
+      UnsafeRawBufferPointer(start: encoded.base, count: encoded.count),
+      into: UnsafeMutableRawBufferPointer(start: target.reserveTail(bound), count: bound))
+    return Double(min(written ?? encoded.count, encoded.count) * 8) / Double(sample)
   }
 }
