@@ -22,6 +22,9 @@ var weirSettings: [SwiftSetting] = [
 #endif
 if warningsAreErrors { weirSettings.append(.treatAllWarnings(as: .error)) }
 
+/// Set by dev/fuzz.
+let isSanitized = Context.environment["WEIR_SANITIZED"] != nil
+
 let package = Package(
   name: "weir",
   products: [
@@ -71,9 +74,10 @@ let package = Package(
         // The library shows weir_* and nothing of Swift or of the codecs.
         // A symbol that no library has is an error now, not when somebody loads it.
         .unsafeFlags([
-          "-Xlinker", "-z", "-Xlinker", "defs",
           "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/WeirC/exports.map",
-        ])
+        ]),
+        // A sanitizer's functions come from the program.
+        .unsafeFlags(isSanitized ? [] : ["-Xlinker", "-z", "-Xlinker", "defs"]),
       ]),
     .executableTarget(
       name: "weir",
