@@ -92,8 +92,11 @@ def test_pyarrow_writes_weir_reads(tmp_path):
             write_by_pyarrow(table, path, r)
             file = pq.ParquetFile(path)
             expected = file.read()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             counts[f"pyarrow refuses: {str(error)[:60]}"] += 1
+            continue
+        if expected.num_rows != table.num_rows:
+            counts["pyarrow loses rows of its own file"] += 1
             continue
         try:
             check_read(path, file, expected, r)
@@ -181,10 +184,20 @@ def test_weir_writes_others_read(tmp_path):
         table = generator.table(r.choice([0, 1, 5, 100, 400]))
         options = weir_options(r)
         path = tmp_path / f"{seed}.parquet"
+        expected = expected_types(table, options)
         try:
             weir.write_parquet(table, path, **options)
-            check_written(path, table, options)
-            check_tables(pa.table(weir.read_parquet(path)), expected_types(table, options))
+            read = pa.table(weir.read_parquet(path))
+            if expected is None:
+                # By another way: Weir writes what it has read, and says the same.
+                weir.write_parquet(read, path)
+                check_tables(pa.table(weir.read_parquet(path)), read)
+                assert read.num_rows == table.num_rows
+                counts["pyarrow cannot read its own file"] += 1
+                continue
+            check_tables(read, expected)
+            check_tables(pq.read_table(path, page_checksum_verification=True), expected)
+            assert pq.ParquetFile(path).metadata.num_rows == table.num_rows
         except Exception as error:
             raise AssertionError(f"seed {seed}: {options}\n{table.schema}") from error
         finally:
@@ -193,19 +206,17 @@ def test_weir_writes_others_read(tmp_path):
     print(dict(counts))
 
 
-def expected_types(table: pa.Table, options: dict[str, Any]) -> pa.Table:
-    """What Parquet can say without the Arrow schema: pyarrow writes and reads it the same way."""
-    if options["arrow_schema"]:
-        return table
+def expected_types(table: pa.Table, options: dict[str, Any]) -> pa.Table | None:
+    """What Parquet makes of the types: seconds become milliseconds, and without the Arrow schema
+    there are no large types. pyarrow writes and reads it the same way, or fails (on fixed-size
+    lists under null structs, for one)."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, store_schema=False)
-    return pq.read_table(pa.BufferReader(sink.getvalue()))
-
-
-def check_written(path: Path, table: pa.Table, options: dict[str, Any]) -> None:
-    read = pq.read_table(path, page_checksum_verification=True)
-    check_tables(read, expected_types(table, options))
-    assert pq.ParquetFile(path).metadata.num_rows == table.num_rows
+    pq.write_table(table, sink, store_schema=options["arrow_schema"])
+    try:
+        read = pq.read_table(pa.BufferReader(sink.getvalue()))
+    except pa.ArrowException:
+        return None
+    return read if read.num_rows == table.num_rows else None
 
 
 # DuckDB and Polars hold fewer types. What they make of a file of pyarrow's is the standard.
@@ -264,7 +275,7 @@ def test_statistics_are_true(tmp_path):
         weir.write_parquet(table, ours, **options)
         try:
             pq.write_table(table, theirs, row_group_size=rows, use_dictionary=False)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except pa.ArrowException:
             counts["pyarrow refuses"] += 1
             continue
         mine, other = pq.ParquetFile(ours).metadata, pq.ParquetFile(theirs).metadata
@@ -298,6 +309,9 @@ def compare_statistics(mine: Any, other: Any, counts: Counter[str]) -> None:
         counts["no bounds"] += 1
         return
     counts["bounds"] += 1
+    if ours.physical_type != theirs.physical_type:  # Decimals.
+        assert (ours.min, ours.max) == (theirs.min, theirs.max)
+        return
     low, high = ours.min_raw, ours.max_raw
     if isinstance(theirs.min_raw, bytes) and len(theirs.min_raw) > 64:
         assert theirs.min_raw.startswith(low)

@@ -90,7 +90,7 @@ struct EncodingChooser {
     var bestCost = plain
     if isCompressed {
       let split = EncodeEstimate.splitBits(values.base, width: width, count: values.count)
-      if options.encodings == .all {
+      if options.encodings == .all && !plan.hasOnlyNullsFromAbove {
         let cost = split * (isInteger ? Self.splitPenalty : 1)
         if cost < plain * 0.97 {
           best.encoding = .byteStreamSplit

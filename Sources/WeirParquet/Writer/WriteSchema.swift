@@ -40,6 +40,8 @@ struct PathStep {
   var nullable: Bool
   /// Arrow name, for errors.
   var name: String
+  /// A null of it has a place in Arrow's values below it: structs, fixed-size lists.
+  var nullsHavePlaces = false
 }
 
 /// One Parquet leaf column: where its values come from and how they are stored.
@@ -58,6 +60,13 @@ struct LeafPlan {
   var order: BoundsOrder
   var maxDefinition: Int
   var maxRepetition: Int
+
+  /// A leaf that allows no nulls, under a struct or fixed-size list that does, in a list: Polars (2.1)
+  /// fails on several pages of it in BYTE_STREAM_SPLIT, whoever wrote them.
+  var hasOnlyNullsFromAbove: Bool {
+    guard maxRepetition > 0, let leaf = steps.last, !leaf.nullable else { return false }
+    return steps.dropLast().contains { $0.nullable && $0.nullsHavePlaces }
+  }
 }
 
 /// The Parquet schema of an Arrow schema, and the plans of its leaves.
@@ -91,7 +100,13 @@ struct WriteSchema {
     var element = SchemaElement(
       name: name, repetition: nullable ? .optional : .required, fieldID: field.id)
     func step(_ kind: PathStep.Kind) -> [PathStep] {
-      steps + [PathStep(kind: kind, nullable: nullable, name: field.name)]
+      let hasPlaces =
+        switch field.type {
+        case .struct, .fixedSizeList: true
+        default: false
+        }
+      return steps
+        + [PathStep(kind: kind, nullable: nullable, name: field.name, nullsHavePlaces: hasPlaces)]
     }
     switch field.type {
     case .struct(let fields):
