@@ -190,9 +190,7 @@ class Generator:
         if pa.types.is_decimal(t):
             limit = 10**t.precision - 1
             context = decimal.Context(prec=40)
-            return lambda: decimal.Decimal(self._integer(-limit, limit)).scaleb(
-                -t.scale, context
-            )
+            return lambda: decimal.Decimal(self._integer(-limit, limit)).scaleb(-t.scale, context)
         if pa.types.is_date32(t):
             return lambda: self._integer(-(2**31), 2**31 - 1)
         if pa.types.is_date64(t):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random tables through Parquet, both ways, against pyarrow, DuckDB and Polars.
 
-WEIR_TEST_SECONDS is the time for each of the tests (15 unless given), WEIR_TEST_SEED the first seed.
+WEIR_TEST_SECONDS is the time for each of the tests (10 unless given), WEIR_TEST_SEED the first
+seed.
 A failure names its seed: WEIR_TEST_SEED=n pytest -k name runs it first.
 """
 
@@ -20,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import random_tables
-import weir
 from random_tables import LEAVES, Generator, check_tables
 
-SECONDS = float(os.environ.get("WEIR_TEST_SECONDS", "15"))
+import weir
+
+SECONDS = float(os.environ.get("WEIR_TEST_SECONDS", "10"))
 FIRST_SEED = int(os.environ.get("WEIR_TEST_SEED", "1"))
 ENCODINGS = {
     "BOOLEAN": ["PLAIN", "RLE"],
@@ -68,7 +70,18 @@ def pyarrow_options(r: random.Random) -> dict[str, Any]:
     return options
 
 
-def write_by_pyarrow(table: pa.Table, path: Path, r: random.Random) -> None:
+# Options that decide about types.
+SAME = ["version", "store_schema", "use_compliant_nested_type"]
+
+
+def read_or_none(file: pq.ParquetFile) -> pa.Table | None:
+    try:
+        return file.read()
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def write_by_pyarrow(table: pa.Table, path: Path, r: random.Random) -> dict[str, Any]:
     options = pyarrow_options(r)
     if not options["use_dictionary"] and r.random() < 0.7:
         # The encodings must fit the physical types, which the file's schema tells.
@@ -79,6 +92,7 @@ def write_by_pyarrow(table: pa.Table, path: Path, r: random.Random) -> None:
             for i in range(len(schema))
         }
     pq.write_table(table, path, **options)
+    return options
 
 
 def test_pyarrow_writes_weir_reads(tmp_path):
@@ -89,14 +103,20 @@ def test_pyarrow_writes_weir_reads(tmp_path):
         r = generator.random
         table = generator.table(r.choice([0, 1, 5, 100, 400]))
         try:
-            write_by_pyarrow(table, path, r)
-            file = pq.ParquetFile(path)
-            expected = file.read()
+            options = write_by_pyarrow(table, path, r)
         except (pa.ArrowException, OSError) as error:
-            counts[f"pyarrow refuses: {str(error)[:60]}"] += 1
+            counts[f"pyarrow does not write it: {str(error)[:60]}"] += 1
             continue
-        if expected.num_rows != table.num_rows:
-            counts["pyarrow loses rows of its own file"] += 1
+        file = pq.ParquetFile(path)
+        expected = read_or_none(file)
+        if expected is None or expected.num_rows != table.num_rows:
+            # Some of its own files pyarrow cannot read, or loses rows of: those with several small
+            # v2 pages and nesting. What it reads of the table in one page is the standard then.
+            counts["pyarrow cannot read its own file"] += 1
+            plain = expected_types(table, {key: options[key] for key in SAME})
+            if plain is not None and not options["use_deprecated_int96_timestamps"]:
+                counts["and Weir can"] += 1
+                check_tables(pa.table(weir.read_parquet(path)), plain)
             continue
         try:
             check_read(path, file, expected, r)
@@ -107,7 +127,7 @@ def test_pyarrow_writes_weir_reads(tmp_path):
             raise AssertionError(f"seed {seed}: {table.schema}") from error
         counts["equal"] += 1
     print(dict(counts))
-    assert counts["equal"] > 0.8 * sum(counts.values()), counts
+    assert counts["equal"] > 0.6 * sum(counts.values()), counts
 
 
 def check_read(path: Path, file: pq.ParquetFile, expected: pa.Table, r: random.Random) -> None:
@@ -184,7 +204,7 @@ def test_weir_writes_others_read(tmp_path):
         table = generator.table(r.choice([0, 1, 5, 100, 400]))
         options = weir_options(r)
         path = tmp_path / f"{seed}.parquet"
-        expected = expected_types(table, options)
+        expected = expected_types(table, {"store_schema": options["arrow_schema"]})
         try:
             weir.write_parquet(table, path, **options)
             read = pa.table(weir.read_parquet(path))
@@ -211,7 +231,7 @@ def expected_types(table: pa.Table, options: dict[str, Any]) -> pa.Table | None:
     there are no large types. pyarrow writes and reads it the same way, or fails (on fixed-size
     lists under null structs, for one)."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, store_schema=options["arrow_schema"])
+    pq.write_table(table, sink, **options)
     try:
         read = pq.read_table(pa.BufferReader(sink.getvalue()))
     except pa.ArrowException:

@@ -47,7 +47,9 @@ def flat(rows: int) -> pa.Table:
 
 def nested(rows: int) -> pa.Table:
     index = range(rows)
-    lists = [None if i % 7 == 2 else [None if j % 4 == 1 else j for j in range(i % 5)] for i in index]
+    lists = [
+        None if i % 7 == 2 else [None if j % 4 == 1 else j for j in range(i % 5)] for i in index
+    ]
     deep = [None if i % 5 == 1 else [[f"s{j}"] * (j % 3) for j in range(i % 4)] for i in index]
     structs = [
         None if i % 6 == 1 else {"x": i, "y": None if i % 3 == 0 else [{"z": float(i)}] * (i % 3)}
@@ -61,9 +63,7 @@ def nested(rows: int) -> pa.Table:
             "deep": pa.array(deep, pa.large_list(pa.list_(pa.string()))),
             "struct": pa.array(
                 structs,
-                pa.struct(
-                    [("x", pa.int64()), ("y", pa.list_(pa.struct([("z", pa.float64())])))]
-                ),
+                pa.struct([("x", pa.int64()), ("y", pa.list_(pa.struct([("z", pa.float64())])))]),
             ),
             "map": pa.array(maps, pa.map_(pa.string(), pa.int16())),
             "fixed": pa.array(fixed, pa.list_(pa.float32(), 2)),

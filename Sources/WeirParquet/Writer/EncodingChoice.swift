@@ -81,6 +81,8 @@ struct EncodingChooser {
 
   private var mayUseDictionary: Bool { settings.dictionary ?? options.dictionary }
 
+  private var mayUseAll: Bool { options.encodings == .all && !plan.hasOnlyNullsFromAbove }
+
   private func chooseNumbers(_ values: LeafValues) -> EncodingChoice {
     let width = values.stride
     let isInteger = plan.physicalType == .int32 || plan.physicalType == .int64
@@ -90,7 +92,7 @@ struct EncodingChooser {
     var bestCost = plain
     if isCompressed {
       let split = EncodeEstimate.splitBits(values.base, width: width, count: values.count)
-      if options.encodings == .all && !plan.hasOnlyNullsFromAbove {
+      if mayUseAll {
         let cost = split * (isInteger ? Self.splitPenalty : 1)
         if cost < plain * 0.97 {
           best.encoding = .byteStreamSplit
@@ -101,7 +103,7 @@ struct EncodingChooser {
         bestCost = min(plain, split * 1.2)
       }
     }
-    if isInteger && options.encodings == .all {
+    if isInteger && mayUseAll {
       let delta =
         width == 4
         ? EncodeDelta.estimatedBits(values.at(0, as: Int32.self), count: values.count)
@@ -124,7 +126,7 @@ struct EncodingChooser {
     }
     if plan.isDictionary {
       // pyarrow restores a dictionary column from dictionary and plain pages only.
-    } else if options.encodings == .all, case .views = values.form {
+    } else if mayUseAll, case .views = values.form {
       best.encoding = share > 0.5 && length >= 4 ? .deltaByteArray : .deltaLengthByteArray
     }
     // Compression of text halves it, about.

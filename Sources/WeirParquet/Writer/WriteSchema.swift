@@ -61,10 +61,10 @@ struct LeafPlan {
   var maxDefinition: Int
   var maxRepetition: Int
 
-  /// A leaf that allows no nulls, under a struct or fixed-size list that does, in a list: Polars (2.1)
-  /// fails on several pages of it in BYTE_STREAM_SPLIT, whoever wrote them.
+  /// A leaf that allows no nulls, under a struct or fixed-size list that does: Polars (2.1) fails on
+  /// several pages of it in the delta encodings and BYTE_STREAM_SPLIT, whoever wrote them.
   var hasOnlyNullsFromAbove: Bool {
-    guard maxRepetition > 0, let leaf = steps.last, !leaf.nullable else { return false }
+    guard let leaf = steps.last, !leaf.nullable else { return false }
     return steps.dropLast().contains { $0.nullable && $0.nullsHavePlaces }
   }
 }
