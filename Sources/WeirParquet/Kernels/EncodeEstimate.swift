@@ -11,7 +11,7 @@ enum EncodeEstimate {
   static func splitBits(_ values: UnsafeRawPointer, width: Int, count: Int) -> Double {
     if count == 0 { return 0 }
     let stretches = 8
-    let stretch = min(512, (count + stretches - 1) / stretches)
+    let stretch = min(512, max(64, count / 80), (count + stretches - 1) / stretches)
     let sampled = min(count, stretch * stretches)
     var bits = 0.0
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 256 * width) { counts in
@@ -42,9 +42,14 @@ enum EncodeEstimate {
     for symbol in 0..<256 where histogram[symbol] > 0 {
       let share = Double(histogram[symbol])
       if share == total { return 0 }
-      sum -= share * (log2(share) - log2(total))
+      sum += weights[Int(histogram[symbol])]
     }
-    return sum / total
+    return log2(total) - sum / total
+  }
+
+  /// n log2(n) for counts of a sample.
+  private static let weights: [Double] = (0...4_096).map {
+    $0 == 0 ? 0 : Double($0) * log2(Double($0))
   }
 
   /// Share of a value's bytes that it has in common with the start of the value before, and the

@@ -18,14 +18,17 @@ struct EncodingChoice {
 ///    BYTE_STREAM_SPLIT with compression estimated by the entropy of sampled bytes. Reading the
 ///    latter costs more, so it has to be a tenth smaller.
 /// 3. A dictionary is built as long as it may become smaller than the best of those, counting on
-///    compression, which is then tried on a sample of the indices. It is kept when it is about as
-///    small as the best: its pages are the fastest to read.
+///    compression, which is then tried on a sample of the indices. It is kept when it is not
+///    much larger than the best: its pages are the fastest to read.
 /// 4. Floating-point numbers without a dictionary are split into byte streams when that makes them
 ///    compressible, byte arrays get their lengths apart from their bytes, or shared prefixes left
 ///    out when neighbours share many.
 struct EncodingChooser {
   /// What BYTE_STREAM_SPLIT of integers costs in reading, as a factor on its size.
   private static let splitPenalty = 1.1
+
+  /// How much larger a dictionary may be than the best other encoding: reading it is faster.
+  private static let dictionaryBonus = 1.2
 
   let plan: LeafPlan
   let settings: ParquetWriteOptions.Column
@@ -149,7 +152,8 @@ struct EncodingChooser {
       encoding: .rleDictionary, bits: Double(dictionary.width), dictionary: dictionary)
     let count = Double(values.count)
     let entryBits = Double(dictionary.byteCount * 8) / count
-    if Double(dictionary.width) + entryBits <= cost || plan.isDictionary { return choice }
+    let limit = cost * Self.dictionaryBonus
+    if Double(dictionary.width) + entryBits <= limit || plan.isDictionary { return choice }
     guard let compressor else { return nil }
     let indexBits = trialBits(dictionary, count: values.count, compressor)
     var entryRatio = 0.6
@@ -158,7 +162,7 @@ struct EncodingChooser {
         dictionary.entries.base, width: width, count: dictionary.entries.count)
       entryRatio = split / Double(width * 8)
     }
-    return indexBits + entryBits * entryRatio <= cost * 1.05 ? choice : nil
+    return indexBits + entryBits * entryRatio <= limit ? choice : nil
   }
 
   /// Compressed bits of an index, from a sample in the middle.
@@ -172,6 +176,7 @@ struct EncodingChooser {
       into: encoded)
     let bound = compressor.maxCompressedSize(encoded.count)
     let target = MutableBuffer(capacity: bound)
+    // Safe: both live until the call returns, and have the counts given.
     let written = try? compressor.compress(
       UnsafeRawBufferPointer(start: encoded.base, count: encoded.count),
       into: UnsafeMutableRawBufferPointer(start: target.reserveTail(bound), count: bound))
