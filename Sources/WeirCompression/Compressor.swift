@@ -70,4 +70,16 @@ public final class Compressor {
     case .brotli: return try BrotliKernel.compress(input, into: output, quality: level!)
     }
   }
+
+  /// As `compress(_:into:)`, for an input made of pieces of `pieceCount` bytes that differ in kind
+  /// (the streams of BYTE_STREAM_SPLIT): zstd then codes each on its own, within one frame. Give it
+  /// 64 bytes a piece beyond `maxCompressedSize`. Other codecs take no notice of the pieces.
+  public func compress(
+    _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, pieceCount: Int
+  ) throws(CompressionError) -> Int {
+    guard codec == .zstd, pieceCount > 0, input.count > pieceCount else {
+      return try compress(input, into: output)
+    }
+    return try zstd!.compress(input, into: output, pieceCount: pieceCount)
+  }
 }

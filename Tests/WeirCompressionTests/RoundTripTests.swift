@@ -26,6 +26,31 @@ internal import _WeirTestSupport
     }
   }
 
+  /// Pieces change how zstd codes a frame, never what comes out; other codecs ignore them.
+  @Test(arguments: writable) func piecesRoundTrip(codec: Codec) throws {
+    var random = SeededRandom(seed: 9)
+    let compressor = try Compressor(codec)
+    for count in [0, 1, 999, 1_000, 1_001, 10_000, 400_000] {
+      let input = random.bytes(count / 2) + random.compressibleBytes(count - count / 2)
+      for pieceCount in [0, 1_000, 150_000] {
+        var output = [UInt8](
+          repeating: 0,
+          count: compressor.maxCompressedSize(count) + 64 * (count / max(pieceCount, 1_000) + 1))
+        let written = try input.withUnsafeBytes { source in
+          try output.withUnsafeMutableBytes {
+            try compressor.compress(source, into: $0, pieceCount: pieceCount)
+          }
+        }
+        let packed = Array(output[..<written])
+        #expect(try Decompressor(codec).decompress(packed, capacity: count) == input)
+      }
+    }
+    // A whole input afterwards is not disturbed by the pieces.
+    let input = random.compressibleBytes(5_000)
+    #expect(
+      try Decompressor(codec).decompress(compressor.compress(input), capacity: 5_000) == input)
+  }
+
   @Test(arguments: writable) func everyLevelRoundTrips(codec: Codec) throws {
     var random = SeededRandom(seed: 8)
     let input = random.compressibleBytes(20_000)

@@ -95,4 +95,32 @@ final class ZstdEncoder {
     }
     return written
   }
+
+  // Safe: as above; pieces end where the input ends.
+  /// One frame whose blocks end at every multiple of `pieceCount` bytes, so that pieces of different
+  /// kinds get entropy tables of their own.
+  func compress(
+    _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, pieceCount: Int
+  ) throws(CompressionError) -> Int {
+    var target = ZSTD_outBuffer(dst: output.address, size: output.count, pos: 0)
+    var status = ZSTD_CCtx_reset(context, ZSTD_reset_session_only)
+    if ZSTD_isError(status) == 0 {
+      status = ZSTD_CCtx_setPledgedSrcSize(context, CUnsignedLongLong(input.count))
+    }
+    var start = 0
+    while ZSTD_isError(status) == 0 && start < input.count {
+      let count = min(pieceCount, input.count - start)
+      var piece = ZSTD_inBuffer(src: input.address + start, size: count, pos: 0)
+      start += count
+      status = ZSTD_compressStream2(
+        context, &target, &piece, start == input.count ? ZSTD_e_end : ZSTD_e_flush)
+      if ZSTD_isError(status) == 0 && status > 0 {
+        throw .outputTooSmall(.zstd, outputCount: output.count)
+      }
+    }
+    if ZSTD_isError(status) != 0 {
+      throw ZstdKernel.error(status, inputCount: input.count, outputCount: output.count)
+    }
+    return target.pos
+  }
 }

@@ -43,6 +43,9 @@ final class ChunkWriter {
   private var pagesToSkip = 0
   private var pagesSkippedLast = 0
 
+  /// Shortest stream that is worth entropy tables of its own.
+  private static let pieceCountMin = 1_024
+
   init(
     _ plan: LeafPlan, options: ParquetWriteOptions, scratch: WriteScratch
   ) throws(ParquetError) {
@@ -146,7 +149,11 @@ final class ChunkWriter {
     if encoding != state.choice.encoding { state.plainPages += 1 }
     try checkSize(payload.count + levels.count)
 
-    let stored = try compressed(payload, mayKeep: isV2)
+    // The streams of numbers split into bytes are as unlike as can be.
+    let isSplit = encoding == .byteStreamSplit && isV2 && state.values.stride <= 8
+    let stored = try compressed(
+      payload, mayKeep: isV2,
+      pieceCount: isSplit && page.values.count >= Self.pieceCountMin ? page.values.count : 0)
     let isCompressed = compressor != nil && stored.baseAddress != UnsafeRawPointer(payload.base)
     state.anyCompressed = state.anyCompressed || isCompressed
     let nulls = page.entries.count - page.values.count
@@ -233,7 +240,7 @@ final class ChunkWriter {
   /// The bytes to store: compressed ones in the scratch, or the payload itself without a codec or
   /// where compression saves too little (`mayKeep`).
   private func compressed(
-    _ payload: MutableBuffer, mayKeep: Bool
+    _ payload: MutableBuffer, mayKeep: Bool, pieceCount: Int = 0
   ) throws(ParquetError) -> UnsafeRawBufferPointer {
     let raw = UnsafeRawBufferPointer(start: payload.base, count: payload.count)
     guard let compressor, payload.count > 0 || !mayKeep else { return raw }
@@ -243,11 +250,11 @@ final class ChunkWriter {
     }
     let target = scratch.compressed
     target.truncate(to: 0)
-    let bound = compressor.maxCompressedSize(raw.count)
+    let bound = compressor.maxCompressedSize(raw.count) + (pieceCount > 0 ? 64 * 16 : 0)
     let space = UnsafeMutableRawBufferPointer(start: target.reserveTail(bound), count: bound)
     let written: Int
     do {
-      written = try compressor.compress(raw, into: space)
+      written = try compressor.compress(raw, into: space, pieceCount: pieceCount)
     } catch {
       throw ParquetError(
         .invalidArgument, error.description, column: plan.path.joined(separator: "."))
