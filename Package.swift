@@ -101,7 +101,8 @@ let package = Package(
       name: "WeirStorageTests", dependencies: ["WeirStorage", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
-      name: "WeirParquetTests", dependencies: ["WeirParquet", "_WeirTestSupport"],
+      name: "WeirParquetTests",
+      dependencies: ["WeirParquet", "CWeirKernels", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirWorldTests", dependencies: ["WeirWorld", "_WeirTestSupport"],
