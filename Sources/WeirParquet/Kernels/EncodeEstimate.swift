@@ -8,7 +8,12 @@
 enum EncodeEstimate {
   /// Bits per value after BYTE_STREAM_SPLIT and an entropy coder: the order-0 entropies of the
   /// bytes at each place, added up, from up to 4,096 values.
-  static func splitBits(_ values: UnsafeRawPointer, width: Int, count: Int) -> Double {
+  ///
+  /// - Parameter codesEntropy: whether the codec codes single bytes by frequency (zstd, gzip,
+  ///   brotli); those that only replace repetitions (LZ4, snappy) shorten little but runs.
+  static func splitBits(
+    _ values: UnsafeRawPointer, width: Int, count: Int, codesEntropy: Bool = true
+  ) -> Double {
     if count == 0 { return 0 }
     let stretches = 8
     let stretch = min(512, max(64, count / 80), (count + stretches - 1) / stretches)
@@ -31,7 +36,11 @@ enum EncodeEstimate {
       for place in 0..<width {
         // Entropy coders of whole symbols spend about a bit on every byte that varies at all.
         let entropy = entropy(histogram + place * 256, total)
-        bits += entropy == 0 ? 0 : max(entropy, 0.9)
+        if codesEntropy {
+          bits += entropy == 0 ? 0 : max(entropy, 0.9)
+        } else {
+          bits += min(entropy * 4, 8)
+        }
       }
     }
     return bits

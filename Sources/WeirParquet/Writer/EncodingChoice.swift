@@ -37,6 +37,13 @@ struct EncodingChooser {
 
   private var isCompressed: Bool { compressor != nil }
 
+  private var codesEntropy: Bool {
+    switch compressor?.codec {
+    case .zstd, .gzip, .brotli: true
+    default: false
+    }
+  }
+
   /// Most that compression of dictionary indices is counted on for while the dictionary is built.
   private static let hopedRatio = 0.5
   /// Values that a trial of compression encodes.
@@ -94,7 +101,8 @@ struct EncodingChooser {
     // What counts is the size after compression.
     var bestCost = plain
     if isCompressed {
-      let split = EncodeEstimate.splitBits(values.base, width: width, count: values.count)
+      let split = EncodeEstimate.splitBits(
+        values.base, width: width, count: values.count, codesEntropy: codesEntropy)
       if mayUseAll {
         let cost = split * (isInteger ? Self.splitPenalty : 1)
         if cost < plain * 0.97 {
