@@ -26,7 +26,6 @@ public final class ParquetWriter {
   private var writtenRows = 0
   private var rowGroups: [RowGroupMetaData] = []
   private var indexes: [[(column: ColumnIndex?, offset: OffsetIndex)]] = []
-  private var bloomFilters: [[[UInt8]?]] = []
   private enum State { case open, closed, failed }
   private var state = State.open
 
@@ -109,7 +108,7 @@ public final class ParquetWriter {
           let part = rest.slice(offset: 0, length: rows)
           pending.append(part)
           pendingRows += rows
-          pendingBytes += byteCount / rest.rowCount * rows
+          pendingBytes += Int(Double(byteCount) / Double(rest.rowCount) * Double(rows))
           rest = rest.slice(offset: rows, length: rest.rowCount - rows)
         }
         if rest.rowCount > 0 || pendingBytes >= options.rowGroupBytesMax
@@ -195,9 +194,9 @@ public final class ParquetWriter {
         throw error.adding(rowGroup: rowGroups.count)
       }
     }
+    try write(groupFilters, &rowGroup)
     rowGroups.append(rowGroup)
     indexes.append(groupIndexes)
-    bloomFilters.append(groupFilters)
     writtenRows += pendingRows
     pending = []
     pendingRows = 0
@@ -225,7 +224,6 @@ public final class ParquetWriter {
   public func close() throws(ParquetError) -> FileMetaData {
     try guarded { () throws(ParquetError) in
       try flush()
-      try writeBloomFilters()
       if options.pageIndex { try writeIndexes() }
       let metaData = FileMetaData(
         version: 2, schema: parquetSchema.elements, rowCount: writtenRows, rowGroups: rowGroups,
@@ -262,15 +260,16 @@ public final class ParquetWriter {
     return result
   }
 
-  private func writeBloomFilters() throws(ParquetError) {
-    for group in rowGroups.indices {
-      for (column, filter) in bloomFilters[group].enumerated() {
-        guard let filter else { continue }
-        let bytes = BloomFilterHeader(byteCount: filter.count).encoded() + filter
-        rowGroups[group].columns[column].metaData.bloomFilterOffset = sink.byteCount
-        rowGroups[group].columns[column].metaData.bloomFilterLength = bytes.count
-        try Self.put(Buffer(bytes), sink)
-      }
+  /// Bloom filters go behind their row group, so that they need not be kept.
+  private func write(
+    _ filters: [[UInt8]?], _ rowGroup: inout RowGroupMetaData
+  ) throws(ParquetError) {
+    for (column, filter) in filters.enumerated() {
+      guard let filter else { continue }
+      let bytes = BloomFilterHeader(byteCount: filter.count).encoded() + filter
+      rowGroup.columns[column].metaData.bloomFilterOffset = sink.byteCount
+      rowGroup.columns[column].metaData.bloomFilterLength = bytes.count
+      try Self.put(Buffer(bytes), sink)
     }
   }
 
