@@ -20,8 +20,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import random_tables
-from random_tables import LEAVES, Generator, check_tables
+from random_tables import LEAVES, Generator
+from table_difference import check_tables, one_array
 
 import weir
 
@@ -172,7 +172,7 @@ def pick(table: pa.Table, path: str) -> pa.Table:
         field = pa.field(child.name, values.type, nullable=child.nullable)
         return pa.StructArray.from_arrays([values], fields=[field], mask=array.is_null())
 
-    whole = random_tables._one(table.column(name))
+    whole = one_array(table.column(name))
     array = keep(whole, rest)
     nullable = table.schema.field(name).nullable
     return pa.Table.from_arrays(
