@@ -23,6 +23,10 @@ final class LeafReader {
   private var pageLeft = 0
   private let definitions = MutableBuffer(capacity: LeafReader.stretchMax)
   private let repetitions = MutableBuffer(capacity: LeafReader.stretchMax)
+  /// Level entries of the batch. Each is a row or an item, unless the levels are damaged: then a run
+  /// of a few bytes could keep this busy for minutes without making either.
+  private var entryCount = 0
+  private var entriesMax = Int.max
   /// Decoded levels of a repeated leaf that are not consumed yet.
   private var stretch = 0..<0
 
@@ -54,6 +58,8 @@ final class LeafReader {
   /// Sets what the batch may take.
   func limit(byteCount: Int) {
     sink.byteCountMax = byteCount
+    entriesMax = byteCount / 4
+    entryCount = 0
     for node in nodes { node.slotCountMax = byteCount / 8 }
   }
 
@@ -186,6 +192,8 @@ final class LeafReader {
       if zeros > rows - begun {
         taken = Self.position(ofZero: rows - begun, repetition + start, count)
       }
+      entryCount += taken
+      guard entryCount <= entriesMax else { throw tooManyEntries() }
       if taken > 0 {
         let definition = definitions.base.assumingMemoryBound(to: UInt8.self)
         try consume(
@@ -195,6 +203,14 @@ final class LeafReader {
       begun += min(zeros, rows - begun)
       if taken < count { return }
     }
+  }
+
+  @inline(never)
+  private func tooManyEntries() -> ParquetError {
+    ParquetError(
+      .limitExceeded,
+      "one batch of this column would have more than \(entriesMax) items; "
+        + "ask for fewer rows a batch")
   }
 
   private func loadStretch() throws(ParquetError) {
@@ -226,6 +242,7 @@ final class LeafReader {
     var left = rows
     while left > 0 {
       let step = min(left, Self.stretchMax)
+      entryCount = 0
       try read(rows: step)
       sink.reset()
       for node in nodes { node.reset() }

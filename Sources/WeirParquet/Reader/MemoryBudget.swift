@@ -10,8 +10,8 @@ final class MemoryBudget {
   private var limit = 0
   private var used = 0
 
-  /// What any file may take: what a batch may take that is as large as batches should be.
-  private static let floor = 256 << 20
+  /// What any file may take: twice what a batch should take, since rows differ in size.
+  private static let floor = 512 << 20
 
   /// Starts again for a row group.
   ///
@@ -28,13 +28,13 @@ final class MemoryBudget {
     limit = min(justified, options.scanByteCountMax)
   }
 
-  /// Bytes in memory that a byte of a file may become: a repeated run of a gzip page's longest match
-  /// is some thousands; zstd and brotli repeat blocks in a few bytes.
+  /// Bytes in memory that a byte of a file may become: gzip makes some thousand of one; zstd and brotli
+  /// repeat blocks in a few bytes.
   private static func expansionMax(_ codec: CompressionCodec) -> Int {
     switch codec {
     case .brotli: 1 << 21
     case .zstd: 1 << 17
-    default: 1 << 12
+    default: 1 << 10
     }
   }
 
