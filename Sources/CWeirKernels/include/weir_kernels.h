@@ -40,6 +40,9 @@ void weir_byte_stream_split(const uint8_t *in, int width, uint8_t *out, size_t c
 /// 1 when all bytes are below 128.
 int weir_is_ascii(const uint8_t *in, size_t count);
 
+/// 1 when the bytes are well-formed UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF.
+int weir_is_utf8(const uint8_t *in, size_t count);
+
 /// Packs bytes (0 or not) to bits at bit 0 of `out`; the last byte is filled with zeros.
 void weir_pack_bools(const uint8_t *in, uint8_t *out, size_t count);
 

@@ -24,9 +24,7 @@ extension LeafSink {
     let bytes = data.base.assumingMemoryBound(to: UInt8.self)
     let count = data.count - mark.dataCount
     if weir_is_ascii(bytes + mark.dataCount, count) != 0 { return }
-    guard isValidUTF8(UnsafeRawBufferPointer(start: bytes + mark.dataCount, count: count)) else {
-      throw notText()
-    }
+    guard weir_is_utf8(bytes + mark.dataCount, count) != 0 else { throw notText() }
     let isWhole =
       endWidth == 4
       ? startsAreWhole(Int32.self, mark, bytes) : startsAreWhole(Int64.self, mark, bytes)

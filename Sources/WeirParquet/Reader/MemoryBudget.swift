@@ -10,7 +10,7 @@ final class MemoryBudget {
   private var limit = 0
   private var used = 0
 
-  /// What any file may take: twice what a batch should take, since rows differ in size.
+  /// What any file may take: several times what a batch should take, since rows differ in size.
   private static let floor = 512 << 20
 
   /// Starts again for a row group.

@@ -140,6 +140,53 @@ struct KernelTests {
     }
   }
 
+  /// Text of characters of all lengths, whole and with one byte changed, against Swift's decoder.
+  @Test func utf8() {
+    var random = SeededRandom(seed: 8)
+    let edges: [UInt32] = [
+      0, 0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd7ff, 0xe000, 0xffff, 0x1_0000,
+      0x3_ffff, 0x4_0000, 0xf_ffff, 0x10_0000, 0x10_ffff,
+    ]
+    var refused = 0
+    for round in 0..<6_000 {
+      var text = ""
+      for _ in 0..<random.int(0...60) {
+        let code = random.chance(0.3) ? random.pick(edges) : UInt32(random.int(32...126))
+        if let scalar = Unicode.Scalar(code) { text.unicodeScalars.append(scalar) }
+      }
+      var bytes = Array(text.utf8)
+      if round % 3 != 0 && !bytes.isEmpty {
+        let position = random.int(0..<bytes.count)
+        switch random.int(0..<3) {
+        case 0: bytes[position] = UInt8(truncatingIfNeeded: random.next())
+        case 1: bytes.remove(at: position)
+        default:
+          bytes[position] = random.pick([
+            0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff,
+          ])
+        }
+      }
+      let isValid = String(validating: bytes, as: UTF8.self) != nil
+      #expect((weir_is_utf8(bytes, bytes.count) == 1) == isValid, "\(bytes)")
+      if !isValid { refused += 1 }
+    }
+    #expect(refused > 1_000)
+    // Every pair of bytes, and every character cut off, at the end of a block.
+    for first in 0..<256 {
+      for second in stride(from: 0, to: 256, by: 5) {
+        for filler in [62, 63, 64, 70] {
+          let bytes =
+            [UInt8](repeating: 97, count: filler) + [UInt8(first), UInt8(second), 0x80, 0x80]
+          for count in filler...bytes.count {
+            let part = Array(bytes.prefix(count))
+            let isValid = String(validating: part, as: UTF8.self) != nil
+            #expect((weir_is_utf8(part, count) == 1) == isValid, "\(part.suffix(4))")
+          }
+        }
+      }
+    }
+  }
+
   // MARK: checksums and hashes
 
   private func naiveCRC(_ bytes: ArraySlice<UInt8>) -> UInt32 {
