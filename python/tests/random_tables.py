@@ -93,6 +93,9 @@ class Generator:
     def field(self, name: str, depth: int) -> pa.Field:
         type_ = self.type(depth)
         nullable = pa.types.is_null(type_) or self.random.random() < 0.7
+        if pa.types.is_dictionary(type_):
+            # pyarrow reads required ones under null structs with indices into an empty dictionary.
+            nullable = True
         return pa.field(name, type_, nullable=nullable)
 
     # Values.
