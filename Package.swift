@@ -41,11 +41,15 @@ let package = Package(
     .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
+    .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
 
     // C: SIMD kernels that Swift was measured slower at, and the public C header.
     .target(
       name: "CWeirKernels", cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))]),
     .target(name: "CWeir", dependencies: ["CWeirKernels"]),
+    // Libraries that are looked for when first used, so that nobody needs them who does not.
+    .target(name: "CWeirCurl"),
+    .target(name: "CWeirPostgres"),
 
     .target(
       name: "WeirCompression",
@@ -58,6 +62,32 @@ let package = Package(
     .target(
       name: "WeirParquet",
       dependencies: ["WeirColumnar", "WeirCompression", "WeirStorage", "CWeirKernels"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirCurl", dependencies: ["CWeirCurl", "WeirColumnar"], swiftSettings: weirSettings),
+    .target(
+      name: "WeirStorageS3", dependencies: ["WeirColumnar", "WeirStorage", "WeirCurl"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirTable",
+      dependencies: [
+        "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "CWeirKernels",
+      ],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirCatalogSQL",
+      dependencies: ["WeirColumnar", "WeirStorage", "WeirTable", "CSQLite", "CWeirPostgres"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirCatalogREST",
+      dependencies: ["WeirColumnar", "WeirStorage", "WeirTable", "WeirCurl"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirConnect",
+      dependencies: [
+        "WeirColumnar", "WeirStorage", "WeirStorageS3", "WeirTable", "WeirCatalogSQL",
+        "WeirCatalogREST", "WeirCurl",
+      ],
       swiftSettings: weirSettings),
     .target(
       name: "WeirWorld",
@@ -103,6 +133,18 @@ let package = Package(
     .testTarget(
       name: "WeirParquetTests",
       dependencies: ["WeirParquet", "CWeirKernels", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirTableTests", dependencies: ["WeirTable", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirCatalogSQLTests", dependencies: ["WeirCatalogSQL", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirCatalogRESTTests", dependencies: ["WeirCatalogREST", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirStorageS3Tests", dependencies: ["WeirStorageS3", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirWorldTests", dependencies: ["WeirWorld", "_WeirTestSupport"],
