@@ -20,7 +20,7 @@ import pytest
 import weir
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-COMMAND = os.environ.get("WEIR_COMMAND", str(ROOT / ".build" / "release" / "weir"))
+COMMAND = os.environ.get("WEIR_BIN", str(ROOT / ".build" / "release" / "weir"))
 
 LEAVES = [
     pa.null(),

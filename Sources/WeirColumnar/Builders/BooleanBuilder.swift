@@ -55,11 +55,7 @@ public final class BooleanBuilder: ArrayBuilder {
   }
 
   public func finish() -> ArrayData {
-    let length = length
-    let nullCount = validity.nullCount
-    return ArrayData(
-      type: .bool, length: length, nullCount: nullCount, validity: validity.finish(),
-      buffers: [bits.finish()])
+    validity.finish(as: .bool, buffers: [bits.finish()])
   }
 
   private func grow(_ count: Int) {

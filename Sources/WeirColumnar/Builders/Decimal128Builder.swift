@@ -64,11 +64,7 @@ public final class Decimal128Builder: ArrayBuilder {
   }
 
   public func finish() -> ArrayData {
-    let length = length
-    let nullCount = validity.nullCount
-    return ArrayData(
-      type: type, length: length, nullCount: nullCount, validity: validity.finish(),
-      buffers: [values.finish()])
+    validity.finish(as: type, buffers: [values.finish()])
   }
 
   /// The same number at another scale; `nil` when digits would be lost or it does not fit.

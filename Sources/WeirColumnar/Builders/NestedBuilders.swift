@@ -68,11 +68,7 @@ public final class ListBuilder: ArrayBuilder {
   }
 
   public func finish() -> ArrayData {
-    let length = length
-    let nullCount = validity.nullCount
-    return ArrayData(
-      type: type, length: length, nullCount: nullCount, validity: validity.finish(),
-      buffers: [offsets.finish()], children: [items.finish()])
+    validity.finish(as: type, buffers: [offsets.finish()], children: [items.finish()])
   }
 }
 
@@ -141,11 +137,7 @@ public final class FixedSizeListBuilder: ArrayBuilder {
   }
 
   public func finish() -> ArrayData {
-    let length = length
-    let nullCount = validity.nullCount
-    return ArrayData(
-      type: type, length: length, nullCount: nullCount, validity: validity.finish(),
-      children: [items.finish()])
+    validity.finish(as: type, children: [items.finish()])
   }
 }
 
@@ -213,11 +205,7 @@ public final class StructBuilder: ArrayBuilder {
   }
 
   public func finish() -> ArrayData {
-    let length = length
-    let nullCount = validity.nullCount
-    return ArrayData(
-      type: type, length: length, nullCount: nullCount, validity: validity.finish(),
-      children: fields.map { $0.finish() })
+    validity.finish(as: type, children: fields.map { $0.finish() })
   }
 }
 
@@ -290,13 +278,9 @@ public final class MapBuilder: ArrayBuilder {
   }
 
   public func finish() -> ArrayData {
-    let length = length
-    let nullCount = validity.nullCount
     let entries = ArrayData(
       type: entryType, length: keys.length, children: [keys.finish(), values.finish()])
-    return ArrayData(
-      type: type, length: length, nullCount: nullCount, validity: validity.finish(),
-      buffers: [offsets.finish()], children: [entries])
+    return validity.finish(as: type, buffers: [offsets.finish()], children: [entries])
   }
 }
 

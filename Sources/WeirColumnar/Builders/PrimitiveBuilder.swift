@@ -83,11 +83,7 @@ public final class PrimitiveBuilder<T: PrimitiveValue>: ArrayBuilder {
   }
 
   public func finish() -> ArrayData {
-    let length = length
-    let nullCount = validity.nullCount
-    return ArrayData(
-      type: type, length: length, nullCount: nullCount, validity: validity.finish(),
-      buffers: [values.finish()])
+    validity.finish(as: type, buffers: [values.finish()])
   }
 }
 

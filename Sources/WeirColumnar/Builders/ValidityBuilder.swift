@@ -80,6 +80,17 @@ final class ValidityBuilder {
     return result
   }
 
+  /// The rows as an array of `type` over its other parts; starts again empty.
+  func finish(
+    as type: DataType, buffers: [Buffer] = [], children: [ArrayData] = [],
+    dictionary: ArrayData? = nil
+  ) -> ArrayData {
+    let (length, nullCount) = (length, nullCount)
+    return ArrayData(
+      type: type, length: length, nullCount: nullCount, validity: finish(), buffers: buffers,
+      children: children, dictionary: dictionary)
+  }
+
   private func appendBit(_ bit: Bool) {
     grow(bits!, 1)
     if bit { Bitmap.set(bits!.base, length) }

@@ -69,10 +69,7 @@ class Assembler {
   final func finish(
     _ buffers: [Buffer], children: [ArrayData] = [], dictionary: ArrayData? = nil
   ) -> ArrayData {
-    let (length, nullCount) = (validity.length, validity.nullCount)
-    return ArrayData(
-      type: type, length: length, nullCount: nullCount, validity: validity.finish(),
-      buffers: buffers, children: children, dictionary: dictionary)
+    validity.finish(as: type, buffers: buffers, children: children, dictionary: dictionary)
   }
 }
 

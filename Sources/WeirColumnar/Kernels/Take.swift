@@ -197,58 +197,60 @@ private struct Take {
     return out.finish()
   }
 
+  /// The offsets of the taken rows, where the old ones are, and where the new ones end. `nil` for
+  /// `old` when the source has no rows: then all taken rows are empty.
+  private func takeOffsets<T: FixedWidthInteger & BitwiseCopyable>(
+    _ type: T.Type, _ array: ArrayData
+  ) throws(ColumnarError) -> (new: Buffer, old: UnsafePointer<T>?, total: Int) {
+    let byteCount = (rows.count + 1) * MemoryLayout<T>.stride
+    let out = MutableBuffer(capacity: byteCount)
+    // Safe: reserved for rows.count + 1 offsets.
+    let target = out.reserveTail(byteCount).assumingMemoryBound(to: T.self)
+    target[0] = 0
+    out.advance(by: byteCount)
+    guard array.length > 0 else {  // Only -1 rows, or none.
+      for row in 0..<rows.count { target[row + 1] = 0 }
+      return (out.finish(), nil, 0)
+    }
+    let old = array.offsets(as: type).baseAddress!
+    guard let total = gatherLengths(old, rows, array.validity?.base, array.offset, target) else {
+      throw offsetsOverflow(array.type)
+    }
+    return (out.finish(), old, total)
+  }
+
   private func takeStrings<T: FixedWidthInteger & BitwiseCopyable>(
     _ type: T.Type, _ array: ArrayData
   ) throws(ColumnarError) -> [Buffer] {
-    let stride = MemoryLayout<T>.stride
-    let newOffsets = MutableBuffer(capacity: (rows.count + 1) * stride)
-    // Safe: reserved for rows.count + 1 offsets.
-    let target = newOffsets.reserveTail((rows.count + 1) * stride)
-      .assumingMemoryBound(to: T.self)
-    target[0] = 0
-    newOffsets.advance(by: (rows.count + 1) * stride)
-    guard array.length > 0 else {  // Only -1 rows, or none.
-      for row in 0..<rows.count { target[row + 1] = 0 }
-      return [newOffsets.finish(), Buffer()]
-    }
-    let offsets = array.offsets(as: type).baseAddress!
-    let total = gatherLengths(offsets, rows, array.validity?.base, array.offset, target)
-    guard let total else { throw offsetsOverflow(array.type) }
+    let (new, old, total) = try takeOffsets(type, array)
+    guard let old else { return [new, Buffer()] }
     let bytes = MutableBuffer(capacity: total)
-    gatherStrings(offsets, array.buffers[1].base, rows, target, bytes.reserveTail(total))
+    gatherStrings(
+      old, array.buffers[1].base, rows, new.base.assumingMemoryBound(to: T.self),
+      bytes.reserveTail(total))
     bytes.advance(by: total)
-    return [newOffsets.finish(), bytes.finish()]
+    return [new, bytes.finish()]
   }
 
   /// The new offsets, and the rows of the items in the child.
   private func listItems<T: FixedWidthInteger & BitwiseCopyable>(
     _ type: T.Type, _ array: ArrayData
   ) throws(ColumnarError) -> (Buffer, [Int]) {
-    let stride = MemoryLayout<T>.stride
-    let newOffsets = MutableBuffer(capacity: (rows.count + 1) * stride)
-    let target = newOffsets.reserveTail((rows.count + 1) * stride)
-      .assumingMemoryBound(to: T.self)
-    target[0] = 0
-    newOffsets.advance(by: (rows.count + 1) * stride)
-    guard array.length > 0 else {
-      for row in 0..<rows.count { target[row + 1] = 0 }
-      return (newOffsets.finish(), [])
-    }
-    let offsets = array.offsets(as: type).baseAddress!
-    let total = gatherLengths(offsets, rows, array.validity?.base, array.offset, target)
-    guard let total else { throw offsetsOverflow(array.type) }
+    let (new, old, total) = try takeOffsets(type, array)
+    guard let old else { return (new, []) }
+    let ends = new.base.assumingMemoryBound(to: T.self)
     let items = [Int](unsafeUninitializedCapacity: total) { items, count in
       var next = 0
       for row in 0..<rows.count {
-        let length = Int(target[row + 1] - target[row])
+        let length = Int(ends[row + 1] - ends[row])
         guard length > 0 else { continue }
-        let start = Int(offsets[rows[row]])
+        let start = Int(old[rows[row]])
         for item in 0..<length { items[next + item] = start + item }
         next += length
       }
       count = total
     }
-    return (newOffsets.finish(), items)
+    return (new, items)
   }
 
   private func fixedSizeItems(_ array: ArrayData, _ size: Int) -> [Int] {
@@ -346,7 +348,7 @@ private func gatherLengths<T: FixedWidthInteger & BitwiseCopyable>(
 @inline(__always)
 private func gatherStrings<T: FixedWidthInteger & BitwiseCopyable>(
   _ offsets: UnsafePointer<T>, _ bytes: UnsafeRawPointer, _ rows: UnsafeBufferPointer<Int>,
-  _ ends: UnsafeMutablePointer<T>, _ target: UnsafeMutableRawPointer
+  _ ends: UnsafePointer<T>, _ target: UnsafeMutableRawPointer
 ) {
   var index = 0
   while index < rows.count {

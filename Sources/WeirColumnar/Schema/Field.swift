@@ -2,6 +2,7 @@
 
 /// Ordered key-value pairs on a schema or a field; keys need not be unique.
 public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
+  /// One key with its value.
   public struct Entry: Hashable, Sendable {
     public var key: String
     public var value: String

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// How a column chunk is stored and where its pages start; offsets count from the file's start.
 public struct ColumnMetaData: Sendable {
   public var type: PhysicalType
   public var encodings: [Encoding]
@@ -195,14 +196,8 @@ public struct SizeStatistics: Hashable, Sendable {
     try reader.structure { (reader, id, type) throws(ParquetError) in
       switch (id, type) {
       case (1, .i64): value.unencodedByteArrayBytes = Int(try reader.int64())
-      case (2, .list):
-        value.repetitionLevelHistogram = try reader.list(of: .i64) {
-          (reader) throws(ParquetError) in Int(try reader.int64())
-        }
-      case (3, .list):
-        value.definitionLevelHistogram = try reader.list(of: .i64) {
-          (reader) throws(ParquetError) in Int(try reader.int64())
-        }
+      case (2, .list): value.repetitionLevelHistogram = try reader.int64List()
+      case (3, .list): value.definitionLevelHistogram = try reader.int64List()
       default: return false
       }
       return true

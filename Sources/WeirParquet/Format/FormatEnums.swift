@@ -27,6 +27,7 @@ public enum PhysicalType: Int32, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
+/// Whether a node of the schema is there once, at most once or any number of times.
 public enum Repetition: Int32, Hashable, Sendable {
   case required = 0
   case optional = 1
@@ -123,6 +124,7 @@ public struct CompressionCodec: RawRepresentable, Hashable, Sendable, CustomStri
   }
 }
 
+/// What a page holds.
 public enum PageType: Int32, Hashable, Sendable {
   case dataPage = 0
   case indexPage = 1
@@ -130,6 +132,7 @@ public enum PageType: Int32, Hashable, Sendable {
   case dataPageV2 = 3
 }
 
+/// Whether the bounds of a chunk's pages ascend or descend from page to page.
 public enum BoundaryOrder: Int32, Hashable, Sendable {
   case unordered = 0
   case ascending = 1

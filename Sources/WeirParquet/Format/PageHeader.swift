@@ -2,6 +2,7 @@
 
 /// The header in front of every page.
 public struct PageHeader: Sendable {
+  /// Of data pages of version 1.
   public struct DataPage: Sendable {
     public var valueCount: Int
     public var encoding: Encoding
@@ -21,6 +22,7 @@ public struct PageHeader: Sendable {
     }
   }
 
+  /// Of data pages of version 2, whose levels are never compressed.
   public struct DataPageV2: Sendable {
     public var valueCount: Int
     public var nullCount: Int
@@ -47,10 +49,12 @@ public struct PageHeader: Sendable {
     }
   }
 
+  /// Of the dictionary in front of a chunk's data pages.
   public struct DictionaryPage: Sendable {
     public var valueCount: Int
     public var encoding: Encoding
     public var isSorted: Bool?
+
     public init(valueCount: Int, encoding: Encoding, isSorted: Bool? = nil) {
       self.valueCount = valueCount
       self.encoding = encoding
@@ -58,6 +62,7 @@ public struct PageHeader: Sendable {
     }
   }
 
+  /// What kind of page it is, with that kind's own part of the header.
   public enum Kind: Sendable {
     case data(DataPage)
     case dataV2(DataPageV2)

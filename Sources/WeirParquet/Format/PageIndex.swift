@@ -34,9 +34,9 @@ public struct ColumnIndex: Sendable {
       case (3, .list): value.maxValues = try Self.binaries(&reader)
       case (4, .i32):
         value.boundaryOrder = BoundaryOrder(rawValue: try reader.int32()) ?? .unordered
-      case (5, .list): value.nullCounts = try Self.integers(&reader)
-      case (6, .list): value.repetitionLevelHistograms = try Self.integers(&reader)
-      case (7, .list): value.definitionLevelHistograms = try Self.integers(&reader)
+      case (5, .list): value.nullCounts = try reader.int64List()
+      case (6, .list): value.repetitionLevelHistograms = try reader.int64List()
+      case (7, .list): value.definitionLevelHistograms = try reader.int64List()
       default: return false
       }
       return true
@@ -50,10 +50,6 @@ public struct ColumnIndex: Sendable {
 
   private static func binaries(_ reader: inout ThriftReader) throws(ParquetError) -> [[UInt8]] {
     try reader.list(of: .binary) { (reader) throws(ParquetError) in try reader.binary() }
-  }
-
-  private static func integers(_ reader: inout ThriftReader) throws(ParquetError) -> [Int] {
-    try reader.list(of: .i64) { (reader) throws(ParquetError) in Int(try reader.int64()) }
   }
 
   package func encoded() -> [UInt8] {
@@ -73,12 +69,14 @@ public struct ColumnIndex: Sendable {
 
 /// Where each data page of a column chunk is.
 public struct OffsetIndex: Sendable {
+  /// One page: where it is and which row it starts with.
   public struct PageLocation: Hashable, Sendable {
     public var offset: Int
     /// Bytes, the page header included.
     public var compressedByteCount: Int
     /// First row of the page within the row group.
     public var firstRow: Int
+
     public init(offset: Int, compressedByteCount: Int, firstRow: Int) {
       self.offset = offset
       self.compressedByteCount = compressedByteCount
@@ -112,10 +110,7 @@ public struct OffsetIndex: Sendable {
           }
           return page
         }
-      case (2, .list):
-        value.unencodedByteArrayBytes = try reader.list(of: .i64) {
-          (reader) throws(ParquetError) in Int(try reader.int64())
-        }
+      case (2, .list): value.unencodedByteArrayBytes = try reader.int64List()
       default: return false
       }
       return true

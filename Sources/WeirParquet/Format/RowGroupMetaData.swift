@@ -33,6 +33,7 @@ public struct SortingColumn: Hashable, Sendable {
   }
 }
 
+/// Some rows of a file: one chunk for each leaf column, in the schema's order.
 public struct RowGroupMetaData: Sendable {
   public var columns: [ColumnChunk]
   public var totalByteSize: Int

@@ -6,6 +6,7 @@ internal import WeirStorage
 
 /// One page of a column chunk, as its header describes it.
 public struct PageInfo: Sendable {
+  /// What the page's stored CRC-32 says about its bytes.
   public enum Checksum: Sendable { case absent, notChecked, matches, fails }
 
   /// Number among the chunk's data pages, from 0; `nil` for other pages.

@@ -17,14 +17,17 @@ enum EncodeBounds {
     ends(v, count)
   }
 
-  /// Two independent pairs: the comparisons overlap.
   @inline(__always)
   private static func ends<T: FixedWidthInteger>(_ v: UnsafePointer<T>, _ count: Int) -> (T, T)? {
-    if count == 0 { return nil }
-    var least = v[0]
-    var most = v[0]
-    var least2 = least
-    var most2 = most
+    count == 0 ? nil : ends(v, count, least: v[0], most: v[0])
+  }
+
+  /// Two independent pairs: the comparisons overlap. NaNs compare false and so never replace a bound.
+  @inline(__always)
+  private static func ends<T: Comparable>(
+    _ v: UnsafePointer<T>, _ count: Int, least: T, most: T
+  ) -> (T, T) {
+    var (least, most, least2, most2) = (least, most, least, most)
     var index = 0
     while index + 1 < count {
       let a = v[index]
@@ -36,10 +39,10 @@ enum EncodeBounds {
       index += 2
     }
     if index < count {
-      least = min(least, v[index])
-      most = max(most, v[index])
+      least = v[index] < least ? v[index] : least
+      most = v[index] > most ? v[index] : most
     }
-    return (min(least, least2), max(most, most2))
+    return (least2 < least ? least2 : least, most2 > most ? most2 : most)
   }
 
   static func float(_ v: UnsafePointer<Float>, _ count: Int) -> (Float, Float)? {
@@ -64,35 +67,13 @@ enum EncodeBounds {
     return seen ? signedZeros(least, most) : nil
   }
 
-  /// NaNs compare false and so never replace a bound.
   @inline(__always)
   private static func floatEnds<T: BinaryFloatingPoint>(
     _ v: UnsafePointer<T>, _ count: Int
   ) -> (T, T)? {
-    var least = T.infinity
-    var most = -T.infinity
-    var least2 = least
-    var most2 = most
-    var index = 0
-    while index + 1 < count {
-      let a = v[index]
-      let b = v[index + 1]
-      least = a < least ? a : least
-      most = a > most ? a : most
-      least2 = b < least2 ? b : least2
-      most2 = b > most2 ? b : most2
-      index += 2
-    }
-    if index < count {
-      least = v[index] < least ? v[index] : least
-      most = v[index] > most ? v[index] : most
-    }
-    least = least2 < least ? least2 : least
-    most = most2 > most ? most2 : most
-    if least > most {
-      // Nothing but NaNs.
-      return nil
-    }
+    let (least, most) = ends(v, count, least: T.infinity, most: -T.infinity)
+    // Nothing but NaNs, or no values.
+    if least > most { return nil }
     return signedZeros(least, most)
   }
 

@@ -14,40 +14,30 @@ enum EncodeDelta {
 
   /// Appends header and blocks of `count` values.
   static func encode(_ values: UnsafePointer<Int64>, count: Int, into out: MutableBuffer) {
-    header(count, first: count > 0 ? values[0] : 0, into: out)
-    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: blockSize) { deltas in
-      var start = 1
-      while start < count {
-        let size = min(blockSize, count - start)
-        var least = Int64.max
-        for index in 0..<size {
-          let delta = values[start + index] &- values[start + index - 1]
-          deltas[index] = UInt64(bitPattern: delta)
-          least = min(least, delta)
-        }
-        let base = UInt64(bitPattern: least)
-        for index in 0..<size { deltas[index] &-= base }
-        for index in size..<blockSize { deltas[index] = 0 }
-        EncodePack.zigzag(least, into: out)
-        blocks(deltas.baseAddress!, size, out)
-        start += size
-      }
-    }
+    encode(values, count, out, blocks)
   }
 
   static func encode(_ values: UnsafePointer<Int32>, count: Int, into out: MutableBuffer) {
+    encode(values, count, out, blocks)
+  }
+
+  @inline(__always)
+  private static func encode<T: SignedInteger & FixedWidthInteger>(
+    _ values: UnsafePointer<T>, _ count: Int, _ out: MutableBuffer,
+    _ blocks: (UnsafeMutablePointer<T.Magnitude>, Int, MutableBuffer) -> Void
+  ) where T.Magnitude: FixedWidthInteger & BitwiseCopyable {
     header(count, first: count > 0 ? Int64(values[0]) : 0, into: out)
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: blockSize) { deltas in
+    withUnsafeTemporaryAllocation(of: T.Magnitude.self, capacity: blockSize) { deltas in
       var start = 1
       while start < count {
         let size = min(blockSize, count - start)
-        var least = Int32.max
+        var least = T.max
         for index in 0..<size {
           let delta = values[start + index] &- values[start + index - 1]
-          deltas[index] = UInt32(bitPattern: delta)
+          deltas[index] = T.Magnitude(truncatingIfNeeded: delta)
           least = min(least, delta)
         }
-        let base = UInt32(bitPattern: least)
+        let base = T.Magnitude(truncatingIfNeeded: least)
         for index in 0..<size { deltas[index] &-= base }
         for index in size..<blockSize { deltas[index] = 0 }
         EncodePack.zigzag(Int64(least), into: out)

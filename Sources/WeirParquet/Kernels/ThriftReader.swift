@@ -181,6 +181,11 @@ package struct ThriftReader {
     return result
   }
 
+  /// A list of 64-bit numbers, of either sign.
+  package mutating func int64List() throws(ParquetError) -> [Int] {
+    try list(of: .i64) { (reader) throws(ParquetError) in Int(try reader.int64()) }
+  }
+
   private mutating func listHeader() throws(ParquetError) -> (ThriftType, Int) {
     let header = try byte()
     guard let type = ThriftType(rawValue: header & 0x0f) else {

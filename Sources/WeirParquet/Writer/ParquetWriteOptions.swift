@@ -14,6 +14,7 @@ public struct ParquetWriteOptions: Sendable {
     case widest
   }
 
+  /// Which form data pages take; readers before about 2020 know only the first.
   public enum PageVersion: Int32, Sendable {
     case v1 = 1
     case v2 = 2
@@ -32,6 +33,7 @@ public struct ParquetWriteOptions: Sendable {
     }
   }
 
+  /// What a column's bloom filter is sized for.
   public struct BloomFilter: Hashable, Sendable {
     /// Distinct values to expect in a row group; counted when the column has a dictionary, and
     /// otherwise taken to be all of them, when `nil`.

@@ -150,9 +150,10 @@ struct ConvertCommand: ParsableCommand {
     do throws(StorageError) {
       return try LocalFile.create(output, overwrite: force)
     } catch {
-      let hint =
-        error.code == .alreadyExists ? "Add --force to replace it, or give another name." : nil
-      throw CommandFailure("\(output): \(error.message)", hint: hint)
+      guard error.code == .alreadyExists else { throw error }
+      throw CommandFailure(
+        "\(output): the file is already there and was kept",
+        hint: "Add --force to replace it, or give another name.")
     }
   }
 
@@ -160,33 +161,39 @@ struct ConvertCommand: ParsableCommand {
   private struct Writer {
     let write: (RecordBatch) throws -> Void
     let close: () throws -> Void
+
+    init(_ write: @escaping (RecordBatch) throws -> Void, close: @escaping () throws -> Void) {
+      self.write = write
+      self.close = close
+    }
+
+    /// For a writer that leaves its sink to the caller.
+    init(
+      _ write: @escaping (RecordBatch) throws -> Void, finish: @escaping () throws -> Void,
+      _ sink: any ObjectWriter
+    ) {
+      self.init(write) {
+        try finish()
+        _ = try sink.finish()
+      }
+    }
   }
 
   private func makeWriter(_ sink: any ObjectWriter, schema: Schema) throws -> Writer {
     switch format ?? .parquet {
     case .parquet:
       let writer = try ParquetWriter(sink, schema: schema, options: try parquetOptions(schema))
-      return Writer(write: { try writer.write($0) }, close: { _ = try writer.close() })
+      return Writer(writer.write, close: { _ = try writer.close() })
     case .arrow:
       let writer = try ArrowFileWriter(schema: schema, options: arrowOptions()) {
         try sink.append($0)
       }
-      return Writer(
-        write: { try writer.write($0) },
-        close: {
-          try writer.finish()
-          _ = try sink.finish()
-        })
+      return Writer(writer.write, finish: writer.finish, sink)
     case .arrows:
       let writer = try ArrowStreamWriter(schema: schema, options: arrowOptions()) {
         try sink.append($0)
       }
-      return Writer(
-        write: { try writer.write($0) },
-        close: {
-          try writer.finish()
-          _ = try sink.finish()
-        })
+      return Writer(writer.write, finish: writer.finish, sink)
     }
   }
 

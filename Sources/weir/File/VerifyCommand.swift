@@ -118,7 +118,11 @@ struct VerifyCommand: ParsableCommand {
       ])
     }
     if let fatal {
-      problems.append(.object([("code", .string("unreadable")), ("message", .string(fatal))]))
+      problems.append(
+        .object([
+          ("code", .string("unreadable")), ("message", .string(fatal)), ("row_group", .null),
+          ("column", .null), ("page", .null), ("byte", .null),
+        ]))
     }
     return JSON.object([
       ("file", .string(file)), ("ok", .bool(problems.isEmpty)), ("pages", .int(result.pageCount)),

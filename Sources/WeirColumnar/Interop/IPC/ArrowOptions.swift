@@ -20,6 +20,7 @@ public struct ArrowReadOptions: Sendable {
 
 /// How an Arrow IPC writer writes.
 public struct ArrowWriteOptions: Sendable {
+  /// How the buffers of batches are compressed.
   public enum Compression: Sendable, CaseIterable {
     case none
     case lz4Frame
