@@ -61,6 +61,20 @@ private func rows(_ reader: any TableReader) throws -> [[String]] {
     #expect(try reader.nextBatch() == nil)
   }
 
+  @Test func batchesOfLargeRecordsEndEarly() throws {
+    let text =
+      "id,name\n" + (1...7).map { "\($0),\(String(repeating: "x", count: 100))\n" }.joined()
+    let name = CSVColumn(Field("name", .utf8), from: "name")
+    // 117 bytes a record: 101 of text, 8 for each of the two fields.
+    for (batchBytes, expected) in [(1, [1, 1, 1, 1, 1, 1, 1]), (118, [2, 2, 2, 1]), (1_000, [7])] {
+      let reader = try CSVTable(
+        MemoryByteSource(text, name: "t.csv"), columns: [id, name], batchBytes: batchBytes)
+      var sizes: [Int] = []
+      while let batch = try reader.nextBatch() { sizes.append(batch.rowCount) }
+      #expect(sizes == expected)
+    }
+  }
+
   @Test func passesMakeSeveralRows() throws {
     let kind = CSVColumn(Field("kind", EventSchema.category, nullable: false), .passName)
     let reader = try table(

@@ -72,7 +72,6 @@ protocol ColumnSink: AnyObject {
   func append(_ bytes: ArraySlice<UInt8>) -> Bool
   func appendNull()
   func finish() -> ArrayData
-  var byteCount: Int { get }
 }
 
 /// Integers of all widths; they are narrowed when the batch is made.
@@ -106,8 +105,6 @@ final class IntegerSink: ColumnSink {
     default: column.finish()
     }
   }
-
-  var byteCount: Int { column.byteCount }
 }
 
 /// Floating point numbers; they are narrowed when the batch is made.
@@ -128,8 +125,6 @@ final class FloatSink: ColumnSink {
   func finish() -> ArrayData {
     type == .float32 ? column.finish(as: type) { Float($0) } : column.finish()
   }
-
-  var byteCount: Int { column.byteCount }
 }
 
 final class BoolSink: ColumnSink {
@@ -143,7 +138,6 @@ final class BoolSink: ColumnSink {
 
   func appendNull() { column.append(nil) }
   func finish() -> ArrayData { column.finish() }
-  var byteCount: Int { column.count / 8 }
 }
 
 final class TimestampSink: ColumnSink {
@@ -170,7 +164,6 @@ final class TimestampSink: ColumnSink {
 
   func appendNull() { column.appendNull() }
   func finish() -> ArrayData { column.finish() }
-  var byteCount: Int { column.byteCount }
 }
 
 final class TextSink: ColumnSink {
@@ -184,7 +177,6 @@ final class TextSink: ColumnSink {
 
   func appendNull() { column.appendNull() }
   func finish() -> ArrayData { column.finish() }
-  var byteCount: Int { column.byteCount }
 }
 
 final class CategorySink: ColumnSink {
@@ -198,7 +190,6 @@ final class CategorySink: ColumnSink {
 
   func appendNull() { column.appendNull() }
   func finish() -> ArrayData { column.finish() }
-  var byteCount: Int { column.byteCount }
 }
 
 /// Lists written as Python writes them; items that are not of the item's form are null.
@@ -240,6 +231,4 @@ final class ListSink: ColumnSink {
     offsets.append(0)
     return result
   }
-
-  var byteCount: Int { items.byteCount + offsets.byteCount }
 }

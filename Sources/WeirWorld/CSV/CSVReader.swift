@@ -21,6 +21,7 @@ package struct CSVRecord: Sendable {
   package fileprivate(set) var line = 1
 
   package var fieldCount: Int { ends.count }
+  package var byteCount: Int { bytes.count }
 
   /// The bytes of field `index`.
   package func field(_ index: Int) -> ArraySlice<UInt8> {

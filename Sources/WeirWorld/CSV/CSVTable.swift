@@ -27,12 +27,10 @@ package final class CSVTable: TableReader {
   package let schema: Schema
   private let reader: CSVReader
   private let batchRows: Int
+  private let batchBytes: Int
   private let passes: [Pass]
   private let bindings: [Binding]
   private let headerCount: Int
-
-  /// A batch ends early when its columns hold that many bytes.
-  private static let batchBytesMax = 32 << 20
 
   private struct Pass {
     let name: [UInt8]
@@ -91,14 +89,24 @@ package final class CSVTable: TableReader {
     }
   }
 
+  /// What a field adds to a batch besides its text: a number, or an offset and a validity bit.
+  private static let fieldBytes = 8
+
   /// Reads the header at once.
+  ///
+  /// - Parameters:
+  ///   - batchRows: most rows of a batch.
+  ///   - batchBytes: a batch ends early behind the record that brings its text, and 8 bytes a field, to
+  ///     that many bytes. Far below 2^31: then no column outgrows its 32-bit offsets.
   package init(
     _ source: any ByteSource, columns: [CSVColumn], passes: [CSVPass] = [CSVPass("")],
-    metadata: Metadata = Metadata(), batchRows: Int = 32_768, options: CSVOptions = CSVOptions()
+    metadata: Metadata = Metadata(), batchRows: Int = 32_768, batchBytes: Int = 32 << 20,
+    options: CSVOptions = CSVOptions()
   ) throws(WorldError) {
     precondition(batchRows > 0, "a batch has at least one row")
     reader = CSVReader(source, options: options)
     self.batchRows = batchRows
+    self.batchBytes = batchBytes
     schema = Schema(columns.map(\.field), metadata: metadata)
     guard try reader.next() else {
       throw WorldError(
@@ -142,13 +150,13 @@ package final class CSVTable: TableReader {
 
   package func nextBatch() throws(WorldError) -> RecordBatch? {
     var rows = 0
+    var bytes = 0
     // Room for one more record with all its passes.
-    while rows <= batchRows - passes.count || rows == 0 {
+    while bytes < batchBytes && (rows <= batchRows - passes.count || rows == 0) {
       guard try reader.next() else { break }
-      rows += try append(reader.record)
-      if rows & 255 == 0, bindings.reduce(0, { $0 + $1.sink.byteCount }) > CSVTable.batchBytesMax {
-        break
-      }
+      let made = try append(reader.record)
+      rows += made
+      bytes += made * (reader.record.byteCount + headerCount * CSVTable.fieldBytes)
     }
     if rows == 0 { return nil }
     return RecordBatch(trusted: schema, columns: bindings.map { $0.sink.finish() }, rowCount: rows)
@@ -270,8 +278,6 @@ private final class VectorSink: ColumnSink {
     defer { rows = 0 }
     return ArrayData(type: type, length: rows, children: [items.finish()])
   }
-
-  var byteCount: Int { items.byteCount }
 }
 
 /// Opens a table's reader; each call starts from the beginning.

@@ -38,7 +38,6 @@ struct FixedColumn<Value: BitwiseCopyable & Numeric> {
   init(_ type: DataType) { self.type = type }
 
   var count: Int { values.count }
-  var byteCount: Int { values.count * MemoryLayout<Value>.stride }
 
   mutating func append(_ value: Value) {
     values.append(value)
@@ -98,7 +97,6 @@ struct TextColumn {
   private var validity = GrowingValidity()
 
   var count: Int { offsets.count - 1 }
-  var byteCount: Int { bytes.count + offsets.count * 4 }
 
   mutating func append(_ value: ArraySlice<UInt8>) {
     bytes.append(contentsOf: value)
@@ -135,9 +133,6 @@ struct CategoryColumn {
   private var codes = FixedColumn<Int32>(EventSchema.category)
   private var known: [ArraySlice<UInt8>: Int32] = [:]
   private var dictionary = TextColumn()
-
-  var count: Int { codes.count }
-  var byteCount: Int { codes.byteCount + dictionary.byteCount }
 
   mutating func append(_ value: ArraySlice<UInt8>) {
     if let code = known[value] { return codes.append(code) }
