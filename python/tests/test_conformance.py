@@ -30,7 +30,8 @@ FOLDER = _folder() / "parquet"
 FILES = sorted(FOLDER.rglob("*.parquet"))
 
 pytestmark = pytest.mark.skipif(
-    not FILES, reason=f"no conformance files in {FOLDER}; set WEIR_CONFORMANCE to their folder"
+    not FILES,
+    reason=f"no conformance files in {FOLDER}; set WEIR_CONFORMANCE to the folder of parquet/",
 )
 
 # Files whose checksums do not match: column, page, and the position of the page that was damaged.

@@ -91,11 +91,6 @@ public struct Buffer: @unchecked Sendable {
     }
   }
 
-  /// True when both hold the same bytes.
-  public func bytesEqual(_ other: Buffer) -> Bool {
-    count == other.count && (base == other.base || memcmp(base, other.base, count) == 0)
-  }
-
   // Safe: allocated once, never freed, never written after this.
   private nonisolated(unsafe) static let emptyBase: UnsafeMutableRawPointer = {
     let p = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)

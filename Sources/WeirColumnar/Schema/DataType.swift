@@ -151,8 +151,6 @@ extension DataType {
   public var isVariableBinary: Bool {
     if case .variableBinary = layout { true } else { false }
   }
-
-  public var isNested: Bool { !children.isEmpty || self == .struct([]) }
 }
 
 extension DataType: CustomStringConvertible {

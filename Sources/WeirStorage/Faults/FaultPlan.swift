@@ -3,13 +3,6 @@
 /// The calls of a store, its readers and its writers.
 public enum StorageOperation: String, CaseIterable, Sendable {
   case head, get, open, read, put, create, append, finish, list, delete
-
-  var isRead: Bool {
-    switch self {
-    case .head, .get, .open, .read, .list: true
-    case .put, .create, .append, .finish, .delete: false
-    }
-  }
 }
 
 /// What goes wrong in one call.
