@@ -8,13 +8,14 @@ internal import Synchronization
 
 /// Allocates what buffers are made of: 64-byte aligned, in multiples of 64 bytes.
 ///
-/// Blocks from 64 KiB on are kept when they are freed, up to `keptByteCountMax` in all, and used
+/// Blocks from 4 KiB on are kept when they are freed, up to `keptByteCountMax` in all, and used
 /// again: a scan allocates the same sizes for every batch, and fresh memory from the kernel costs a
-/// page fault for every 4 KiB (measured at a third of a scan's time).
+/// page fault for every 4 KiB (measured at a third of a scan's time). A batch of thousands of columns
+/// is made of blocks of a few KiB, which the C library gives back to the kernel together.
 package enum BufferMemory {
   /// Bytes kept for reuse at most.
   package static let keptByteCountMax = 256 << 20
-  private static let pooledByteCountMin = 64 << 10
+  private static let pooledByteCountMin = 4 << 10
   private static let pooledByteCountMax = 64 << 20
 
   // Safe: never read or written, only a non-nil address for capacity 0.
@@ -24,7 +25,7 @@ package enum BufferMemory {
   private struct Pool: ~Copyable {
     /// One stack of free blocks' addresses for every size class. Safe: a block is in one stack only,
     /// and nobody else knows it.
-    var free: [[UInt]] = Array(repeating: [], count: 48)
+    var free: [[UInt]] = Array(repeating: [], count: 64)
     var keptByteCount = 0
   }
 
@@ -34,7 +35,7 @@ package enum BufferMemory {
   private static func sizeClass(_ byteCount: Int) -> (index: Int, byteCount: Int) {
     let shift = Int.bitWidth - 1 - (byteCount - 1).leadingZeroBitCount - 2
     let quarters = (byteCount - 1) >> shift + 1
-    return ((shift - 14) * 4 + quarters - 4, quarters << shift)
+    return ((shift - 10) * 4 + quarters - 4, quarters << shift)
   }
 
   static func allocate(_ minimum: Int) -> (UnsafeMutableRawPointer, Int) {

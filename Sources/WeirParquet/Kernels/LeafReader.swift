@@ -21,8 +21,9 @@ final class LeafReader {
   private var page: DataPage?
   /// Entries of the page whose levels are not decoded yet.
   private var pageLeft = 0
-  private let definitions = MutableBuffer(capacity: LeafReader.stretchMax)
-  private let repetitions = MutableBuffer(capacity: LeafReader.stretchMax)
+  /// Take memory when they are first needed: most columns of wide tables have one run of levels.
+  private let definitions = MutableBuffer()
+  private let repetitions = MutableBuffer()
   /// Level entries of the batch. Each is a row or an item, unless the levels are damaged: then a run
   /// of a few bytes could keep this busy for minutes without making either.
   private var entryCount = 0
@@ -110,6 +111,7 @@ final class LeafReader {
       return run.count
     }
     let taken = min(count, Self.stretchMax)
+    definitions.reserve(Self.stretchMax)
     let levels = definitions.base.assumingMemoryBound(to: UInt8.self)
     try page?.definition?.decodeLevels(levels, count: taken)
     try checkLevels(levels, taken, max: leaf.definitionMax)
@@ -215,6 +217,8 @@ final class LeafReader {
 
   private func loadStretch() throws(ParquetError) {
     let count = min(pageLeft, Self.stretchMax)
+    repetitions.reserve(Self.stretchMax)
+    definitions.reserve(Self.stretchMax)
     let repetition = repetitions.base.assumingMemoryBound(to: UInt8.self)
     let definition = definitions.base.assumingMemoryBound(to: UInt8.self)
     try page?.repetition?.decodeLevels(repetition, count: count)

@@ -27,7 +27,7 @@ final class PageReader {
   private let memory: MemoryBudget
   /// Bytes that the page which is open takes in `memory`.
   private var pageByteCount = 0
-  private var decompressor: Decompressor?
+  private let decompressors: Decompressors
   private var dictionary: DictionaryValues?
   /// Level entries that the chunk still has by its metadata.
   private(set) var entriesLeft: Int
@@ -43,13 +43,15 @@ final class PageReader {
 
   init(
     leaf: LeafColumn, plan: LeafTypes.Plan, chunk: ColumnMetaData, source: ChunkSource,
-    options: ParquetReadOptions, memory: MemoryBudget
+    options: ParquetReadOptions, memory: MemoryBudget,
+    decompressors: Decompressors
   ) {
     self.memory = memory
     self.leaf = leaf
     self.plan = plan
     self.chunk = chunk
     self.source = source
+    self.decompressors = decompressors
     self.options = options
     entriesLeft = chunk.valueCount
   }
@@ -170,8 +172,7 @@ final class PageReader {
     pageByteCount = 0
     try memory.take(byteCount, "a page")
     pageByteCount = byteCount
-    let decompressor = decompressor ?? Decompressor(codec)
-    self.decompressor = decompressor
+    let decompressor = decompressors.of(codec)
     // Nobody gets a gigabyte for saying so: beyond a size the room grows with what really comes.
     var room = byteCount <= Self.roomAtOnceMax ? byteCount : Self.roomAtOnceMax
     while true {
@@ -348,5 +349,18 @@ final class PageReader {
     dictionary = DictionaryValues(
       layout: plan.layout, count: page.valueCount, data: sink.data.finish(),
       offsets: offsets.finish())
+  }
+}
+
+/// The decompressors of a scan, one for each codec: a context takes longer to make than a small page to
+/// decompress. One thread at a time, as the scan.
+final class Decompressors {
+  private var made: [Codec: Decompressor] = [:]
+
+  func of(_ codec: Codec) -> Decompressor {
+    if let known = made[codec] { return known }
+    let new = Decompressor(codec)
+    made[codec] = new
+    return new
   }
 }

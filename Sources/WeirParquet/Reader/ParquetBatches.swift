@@ -17,6 +17,7 @@ public final class ParquetBatches: RecordBatchReader {
   private let pruning: Pruning
   private let batchRows: Int
 
+  private let decompressors = Decompressors()
   private var nextGroup = 0
   private var leaves: [LeafReader] = []
   private var groupIndex = 0
@@ -124,7 +125,7 @@ public final class ParquetBatches: RecordBatchReader {
         item.leaf, type: item.field.type, int96Unit: reader.options.int96Unit)
       let pages = PageReader(
         leaf: item.leaf, plan: plan, chunk: chunk.metaData, source: source,
-        options: reader.options, memory: memory)
+        options: reader.options, memory: memory, decompressors: decompressors)
       leaves.append(LeafReader(leaf: item.leaf, sink: item.sink, pages: pages, nodes: item.nodes))
     }
     pageIndexes = []
