@@ -41,6 +41,7 @@ public final class LocalObjectStore: ObjectStore {
   /// The folder, as an absolute path without links.
   public let root: String
   private let syncs: Bool
+  private let takesIfMatch: Bool
   /// Folders that are known to survive a loss of power.
   private let durableFolders = Mutex<Set<[UInt8]>>([])
 
@@ -50,14 +51,17 @@ public final class LocalObjectStore: ObjectStore {
   ///   - createsRoot: whether to make the folder when it is missing.
   ///   - syncs: whether puts and deletes wait until they are safe from a loss of power. Without it
   ///     they are still atomic and safe from the death of the process.
+  ///   - takesIfMatch: whether `PutCondition.ifMatch` works. Without it the store needs no locks and
+  ///     makes no folder for them, so that its root may be one that the process cannot write to.
   public init(
-    root: String, createsRoot: Bool = true, syncs: Bool = true
+    root: String, createsRoot: Bool = true, syncs: Bool = true, takesIfMatch: Bool = true
   ) throws(StorageError) {
     guard !root.isEmpty, !root.utf8.contains(0) else {
       throw StorageError(
         .invalidPath, operation: "open", path: root, "the path is empty or has a zero byte")
     }
     self.syncs = syncs
+    self.takesIfMatch = takesIfMatch
     do throws(SystemError) {
       if createsRoot { try Self.makeFolders(root, syncs: syncs) }
       self.root = try SystemCalls.resolve(root)
@@ -145,7 +149,10 @@ public final class LocalObjectStore: ObjectStore {
 
 extension LocalObjectStore {
   /// Where the object's file is; the root for an empty path.
-  private func filePath(_ path: String) -> String { path.isEmpty ? root : "\(root)/\(path)" }
+  private func filePath(_ path: String) -> String {
+    if path.isEmpty { return root }
+    return root == "/" ? "/\(path)" : "\(root)/\(path)"
+  }
 
   /// The status of the object's file, `nil` when there is none.
   private func status(_ path: String, operation: String) throws(StorageError) -> FileStatus? {
@@ -173,6 +180,11 @@ extension LocalObjectStore {
     _ path: String, condition: PutCondition, operation: String
   ) throws(StorageError) -> LocalFileWriter {
     try ObjectPath.check(path, operation: operation)
+    if case .ifMatch = condition, !takesIfMatch {
+      throw StorageError(
+        .unsupported, operation: operation, path: path,
+        "this store was opened without puts on the condition of an etag")
+    }
     if condition != .none {
       // Only to fail before the work; what counts is decided in `publish`.
       try Self.check(condition, try status(path, operation: operation), path)
@@ -272,6 +284,8 @@ extension LocalObjectStore {
   private func withLock<R>(
     _ path: String, exclusively: Bool, _ body: () throws(SystemError) -> R
   ) throws(SystemError) -> R {
+    // The lock only keeps others from coming between the comparison and the rename of `ifMatch`.
+    if !takesIfMatch { return try body() }
     // FNV-1a. All processes must agree on it, so it is not Swift's seeded hash.
     var hash: UInt32 = 0x811c_9dc5
     for byte in path.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
