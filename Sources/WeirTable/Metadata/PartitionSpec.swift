@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+
+/// One value of a partition tuple.
+public struct PartitionField: Hashable, Sendable {
+  /// The columns the value comes from; more than one only for transforms of several arguments (v3).
+  public var sourceIDs: [Int32]
+  /// From 1000 on, unique in the table.
+  public var fieldID: Int32
+  public var name: String
+  public var transform: Transform
+  public var extra: JSONObject
+
+  /// The (first) source column.
+  public var sourceID: Int32 {
+    get { sourceIDs.first ?? 0 }
+    set { sourceIDs = [newValue] }
+  }
+
+  public init(
+    sourceID: Int32, fieldID: Int32, name: String, transform: Transform,
+    extra: JSONObject = JSONObject()
+  ) {
+    self.init(
+      sourceIDs: [sourceID], fieldID: fieldID, name: name, transform: transform, extra: extra)
+  }
+
+  public init(
+    sourceIDs: [Int32], fieldID: Int32, name: String, transform: Transform,
+    extra: JSONObject = JSONObject()
+  ) {
+    self.sourceIDs = sourceIDs
+    self.fieldID = fieldID
+    self.name = name
+    self.transform = transform
+    self.extra = extra
+  }
+}
+
+/// How a table's data files are divided. Without fields: not at all.
+public struct PartitionSpec: Hashable, Sendable {
+  public var specID: Int
+  public var fields: [PartitionField]
+  public var extra: JSONObject
+
+  /// Ids of partition fields begin behind this one.
+  public static let lastFieldIDOfNone: Int32 = 999
+
+  public init(specID: Int, fields: [PartitionField], extra: JSONObject = JSONObject()) {
+    self.specID = specID
+    self.fields = fields
+    self.extra = extra
+  }
+
+  public static let unpartitioned = PartitionSpec(specID: 0, fields: [])
+
+  /// True when no field has a value: none at all, or `void` only.
+  public var isUnpartitioned: Bool { fields.allSatisfy { $0.transform == .void } }
+
+  public var highestFieldID: Int32 {
+    fields.map(\.fieldID).max() ?? Self.lastFieldIDOfNone
+  }
+
+  /// True when both divide data the same way and under the same names, whatever their ids.
+  public func isCompatible(with other: PartitionSpec) -> Bool {
+    fields.count == other.fields.count
+      && zip(fields, other.fields).allSatisfy {
+        $0.sourceIDs == $1.sourceIDs && $0.transform == $1.transform && $0.name == $1.name
+      }
+  }
+
+  /// The struct of partition tuples under `schema`, in the order of the fields. A source that the
+  /// schema has no more counts as `unknown`.
+  public func partitionType(_ schema: TableSchema) -> StructType {
+    StructType(
+      fields.map { field in
+        let source = schema.field(id: field.sourceID)?.type ?? .unknown
+        return TableField(
+          field.fieldID, field.name, field.transform.resultType(of: source) ?? source)
+      })
+  }
+}
+
+extension PartitionField: JSONConvertible {
+  private static let known: Set<String> = [
+    "source-id", "source-ids", "field-id", "name", "transform",
+  ]
+
+  public init(json: JSONValue) throws(JSONError) {
+    try self.init(json: json, fallbackID: nil)
+  }
+
+  /// - Parameter fallbackID: for fields without an id, as v1 has and clients may send.
+  init(json: JSONValue, fallbackID: Int32?) throws(JSONError) {
+    let object = try json.asObject()
+    let fieldID: Int32
+    if let fallbackID {
+      fieldID = try object.optionalInt32("field-id") ?? fallbackID
+    } else {
+      fieldID = try object.int32("field-id")
+    }
+    self.init(
+      sourceIDs: try SourceIDs.read(object), fieldID: fieldID, name: try object.string("name"),
+      transform: try object.required("transform") { value throws(JSONError) in
+        try Transform(json: value)
+      },
+      extra: object.members(besides: Self.known))
+  }
+
+  public func json() -> JSONValue {
+    var object = JSONObject()
+    SourceIDs.write(sourceIDs, to: &object)
+    object["field-id"] = .int(Int64(fieldID))
+    object["name"] = .string(name)
+    object["transform"] = transform.json()
+    object.merge(extra)
+    return .object(object)
+  }
+}
+
+/// `source-id`, or `source-ids` where there are several.
+enum SourceIDs {
+  static func read(_ object: JSONObject) throws(JSONError) -> [Int32] {
+    let several = try object.optionalArray("source-ids") { value throws(JSONError) in
+      try value.asInt32()
+    }
+    if let several {
+      guard !several.isEmpty else {
+        throw JSONError(.invalidValue, "must name a column at least").inside("source-ids")
+      }
+      return several
+    }
+    return [try object.int32("source-id")]
+  }
+
+  static func write(_ ids: [Int32], to object: inout JSONObject) {
+    if ids.count == 1 {
+      object["source-id"] = .int(Int64(ids[0]))
+    } else {
+      object["source-ids"] = .array(ids.map { .int(Int64($0)) })
+    }
+  }
+}
+
+extension PartitionSpec: JSONConvertible {
+  private static let known: Set<String> = ["spec-id", "fields"]
+
+  /// Fields without an id get those from 1000 on, as in v1.
+  public init(json: JSONValue) throws(JSONError) {
+    let object = try json.asObject()
+    self.init(
+      specID: try object.optionalInt("spec-id") ?? 0,
+      fields: try Self.fields(try object.array("fields")),
+      extra: object.members(besides: Self.known))
+  }
+
+  /// The fields alone, as v1's `partition-spec` lists them.
+  static func fields(_ values: [JSONValue]) throws(JSONError) -> [PartitionField] {
+    var fields: [PartitionField] = []
+    for (index, value) in values.enumerated() {
+      do {
+        fields.append(
+          try PartitionField(json: value, fallbackID: lastFieldIDOfNone + 1 + Int32(index)))
+      } catch {
+        throw error.inside(index).inside("fields")
+      }
+    }
+    return fields
+  }
+
+  public func json() -> JSONValue {
+    var object: JSONObject = [
+      "spec-id": .int(Int64(specID)), "fields": .array(fields.map { $0.json() }),
+    ]
+    object.merge(extra)
+    return .object(object)
+  }
+}
