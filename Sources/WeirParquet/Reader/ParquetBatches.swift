@@ -198,8 +198,10 @@ public final class ParquetBatches: RecordBatchReader {
     // while they are put in.
     let fixed = schema.fields.reduce(0.0) { $0 + $1.type.fixedByteCount } * Double(group.rowCount)
     bytes = max(bytes, fixed * 2)
-    let rows = Double(reader.options.batchByteCountTarget) / max(bytes / Double(group.rowCount), 1)
-    return rows >= Double(batchRows) ? batchRows : max(1, Int(rows))
+    // Batches of equal size: a rest of a few rows costs as much for every column as a whole batch.
+    let batches = bytes / Double(reader.options.batchByteCountTarget)
+    let count = max(1, (batches - 0.125).rounded(.up))
+    return min(batchRows, max(1, Int((Double(group.rowCount) / count).rounded(.up))))
   }
 
   /// Moves all leaves to `row` of the row group, over whole pages where the page index tells them.
