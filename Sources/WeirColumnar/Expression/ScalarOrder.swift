@@ -6,7 +6,7 @@ extension Scalar {
   ///
   /// Numbers compare by what they are worth, across widths, signedness and scales, without rounding;
   /// false before true; strings and binary by their unsigned bytes (UTF-8: the order of code
-  /// points); -0.0 equals 0.0.
+  /// points), also with each other; -0.0 equals 0.0.
   ///
   /// `nil` when there is no order: nulls, NaN, nested values, kinds that do not compare.
   public static func order(_ a: Scalar, _ b: Scalar) -> Int? {
@@ -17,6 +17,9 @@ extension Scalar {
       return a.utf8.elementsEqual(b.utf8) ? 0 : a.utf8.lexicographicallyPrecedes(b.utf8) ? -1 : 1
     case (.binary(let a), .binary(let b)):
       return a == b ? 0 : a.lexicographicallyPrecedes(b) ? -1 : 1
+    case (.string(let a), .binary(let b)):
+      return a.utf8.elementsEqual(b) ? 0 : a.utf8.lexicographicallyPrecedes(b) ? -1 : 1
+    case (.binary, .string): return order(b, a).map { -$0 }
     default: break
     }
     if let a = a.doubleValue, let b = b.doubleValue {
@@ -52,7 +55,7 @@ extension Scalar {
     _ a: Int128, _ aScale: Int, _ b: Int128, _ bScale: Int
   ) -> Int {
     if aScale > bScale { return -compareDecimals(b, bScale, a, aScale) }
-    // The literal with fewer decimals is the one that may outgrow the other's unit.
+    // The number with fewer decimals is the one that may outgrow the other's unit.
     switch Rescaled(a, from: aScale, to: bScale) {
     case .value(let units, _): return compare(units, b)
     case .tooSmall: return -1
