@@ -6,7 +6,7 @@ public import WeirColumnar
 public struct PartitionField: Hashable, Sendable {
   /// The columns the value comes from; more than one only for transforms of several arguments (v3).
   public var sourceIDs: [Int32]
-  /// From 1000 on, unique in the table.
+  /// From 1000 on, unique in the table; 0 in a new field whose id is to be given.
   public var fieldID: Int32
   public var name: String
   public var transform: Transform
@@ -87,19 +87,10 @@ extension PartitionField: JSONConvertible {
     "source-id", "source-ids", "field-id", "name", "transform",
   ]
 
+  /// A field without an id gets 0: "not given yet".
   public init(json: JSONValue) throws(JSONError) {
-    try self.init(json: json, fallbackID: nil)
-  }
-
-  /// - Parameter fallbackID: for fields without an id, as v1 has and clients may send.
-  init(json: JSONValue, fallbackID: Int32?) throws(JSONError) {
     let object = try json.asObject()
-    let fieldID: Int32
-    if let fallbackID {
-      fieldID = try object.optionalInt32("field-id") ?? fallbackID
-    } else {
-      fieldID = try object.int32("field-id")
-    }
+    let fieldID = try object.optionalInt32("field-id") ?? 0
     self.init(
       sourceIDs: try SourceIDs.read(object), fieldID: fieldID, name: try object.string("name"),
       transform: try object.required("transform") { value throws(JSONError) in
@@ -146,27 +137,21 @@ enum SourceIDs {
 extension PartitionSpec: JSONConvertible {
   private static let known: Set<String> = ["spec-id", "fields"]
 
-  /// Fields without an id get those from 1000 on, as in v1.
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
     self.init(
       specID: try object.optionalInt("spec-id") ?? 0,
-      fields: try Self.fields(try object.array("fields")),
+      fields: try object.array("fields") { value throws(JSONError) in
+        try PartitionField(json: value)
+      },
       extra: object.members(besides: Self.known))
   }
 
-  /// The fields alone, as v1's `partition-spec` lists them.
-  static func fields(_ values: [JSONValue]) throws(JSONError) -> [PartitionField] {
-    var fields: [PartitionField] = []
-    for (index, value) in values.enumerated() {
-      do {
-        fields.append(
-          try PartitionField(json: value, fallbackID: lastFieldIDOfNone + 1 + Int32(index)))
-      } catch {
-        throw error.inside(index).inside("fields")
-      }
+  /// Gives fields without an id those from 1000 on by their position, as v1 means it.
+  mutating func fillFieldIDs() {
+    for index in fields.indices where fields[index].fieldID == 0 {
+      fields[index].fieldID = Self.lastFieldIDOfNone + 1 + Int32(index)
     }
-    return fields
   }
 
   public func json() -> JSONValue {

@@ -144,7 +144,9 @@ extension TableMetadata: JSONConvertible {
     _ object: JSONObject, _ version: Int
   ) throws(JSONError) -> ([PartitionSpec], Int) {
     let specs = try object.optionalArray("partition-specs") { value throws(JSONError) in
-      try PartitionSpec(json: value)
+      var spec = try PartitionSpec(json: value)
+      spec.fillFieldIDs()
+      return spec
     }
     if version > 1 {
       guard let specs else {
@@ -156,12 +158,13 @@ extension TableMetadata: JSONConvertible {
       let highest = specs.map(\.specID).max() ?? 0
       return (specs, try object.optionalInt("default-spec-id") ?? highest)
     }
-    let values = try object.array("partition-spec")
-    do {
-      return ([PartitionSpec(specID: 0, fields: try PartitionSpec.fields(values))], 0)
-    } catch {
-      throw error.inside("partition-spec")
-    }
+    var single = PartitionSpec(
+      specID: 0,
+      fields: try object.array("partition-spec") { value throws(JSONError) in
+        try PartitionField(json: value)
+      })
+    single.fillFieldIDs()
+    return ([single], 0)
   }
 
   private static func readSortOrders(
