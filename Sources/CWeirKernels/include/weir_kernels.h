@@ -63,4 +63,27 @@ size_t weir_list_starts(
     const uint8_t *repetition, const uint8_t *definition, uint8_t item_level, size_t count,
     int64_t *starts, int64_t *items);
 
+/// How `weir_compare_…` compares.
+enum {
+  WEIR_EQUAL = 0,
+  WEIR_LESS = 1,
+  WEIR_LESS_OR_EQUAL = 2,
+  WEIR_GREATER = 3,
+  WEIR_GREATER_OR_EQUAL = 4,
+};
+
+/// Bit i of `out` (words of 64 rows, `count` rounded up; the bits behind are 0) says whether
+/// values[i] compares with `value` as `op` says. NaN compares with nothing. `values` need not be
+/// aligned.
+void weir_compare_i8(const void *values, int8_t value, int op, uint64_t *out, size_t count);
+void weir_compare_i16(const void *values, int16_t value, int op, uint64_t *out, size_t count);
+void weir_compare_i32(const void *values, int32_t value, int op, uint64_t *out, size_t count);
+void weir_compare_i64(const void *values, int64_t value, int op, uint64_t *out, size_t count);
+void weir_compare_u8(const void *values, uint8_t value, int op, uint64_t *out, size_t count);
+void weir_compare_u16(const void *values, uint16_t value, int op, uint64_t *out, size_t count);
+void weir_compare_u32(const void *values, uint32_t value, int op, uint64_t *out, size_t count);
+void weir_compare_u64(const void *values, uint64_t value, int op, uint64_t *out, size_t count);
+void weir_compare_f32(const void *values, float value, int op, uint64_t *out, size_t count);
+void weir_compare_f64(const void *values, double value, int op, uint64_t *out, size_t count);
+
 #endif

@@ -60,8 +60,8 @@ package enum BoundTest: Hashable, Sendable {
   case any
   /// Never `notEqual`, which is `equal` negated.
   case compare(Predicate.Operator, Scalar)
-  /// Two or more values, ascending, without repetition.
-  case isIn([Scalar])
+  /// Two or more values.
+  case isIn(ValueSet)
   case isNaN
   case startsWith([UInt8])
   case like(LikePattern)
@@ -91,9 +91,9 @@ extension BoundNode {
         if !negated { return positive }
         return column.type.isFloatingPoint
           ? .not(positive) : .compare(op.negated, term, literal(value))
-      case .isIn(let values):
-        return negated
-          ? .notIn(term, values.map(literal)) : .isIn(term, values.map(literal))
+      case .isIn(let set):
+        let values = set.values.map(literal)
+        return negated ? .notIn(term, values) : .isIn(term, values)
       case .isNaN: return negated ? .notNaN(term) : .isNaN(term)
       case .startsWith(let bytes):
         let prefix = String(decoding: bytes, as: UTF8.self)

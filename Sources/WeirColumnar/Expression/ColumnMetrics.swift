@@ -149,7 +149,7 @@ extension BoundTest {
     case .isNaN: return onlyNaN ? .trueForAll : mayBeNaN ? .open : .trueForNone
     case .compare(let op, let value):
       outcome = Self.compare(op, value, metrics.lower, metrics.upper)
-    case .isIn(let values): outcome = Self.isIn(values, metrics.lower, metrics.upper)
+    case .isIn(let set): outcome = Self.isIn(set.values, metrics.lower, metrics.upper)
     case .startsWith(let prefix): outcome = Self.startsWith(prefix, metrics.lower, metrics.upper)
     case .like(let pattern):
       let prefix = pattern.prefix

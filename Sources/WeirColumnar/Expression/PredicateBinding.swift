@@ -175,7 +175,7 @@ private struct PredicateBinder {
     switch distinct.count {
     case 0: return .test(column: index, .any, negated: !negated)
     case 1: return .test(column: index, .compare(.equal, distinct[0]), negated: negated)
-    default: return .test(column: index, .isIn(distinct), negated: negated)
+    default: return .test(column: index, .isIn(ValueSet(sorted: distinct)), negated: negated)
     }
   }
 
