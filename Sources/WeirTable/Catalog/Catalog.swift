@@ -119,6 +119,21 @@ public protocol Catalog: AnyObject, Sendable {
   /// order.
   func commit(_ commits: [TableCommit]) throws(TableError) -> [LoadedTable]
 
+  // Views; they share their names with tables
+
+  func listViews(
+    in namespace: Namespace, page: PageRequest
+  ) throws(TableError) -> Page<TableIdentifier>
+  func createView(
+    _ identifier: TableIdentifier, _ creation: ViewCreation
+  ) throws(TableError) -> LoadedView
+  func loadView(_ identifier: TableIdentifier) throws(TableError) -> LoadedView
+  func viewExists(_ identifier: TableIdentifier) throws(TableError) -> Bool
+  /// Makes the changes of one view.
+  func commit(_ commit: ViewCommit) throws(TableError) -> LoadedView
+  func renameView(_ identifier: TableIdentifier, to target: TableIdentifier) throws(TableError)
+  func dropView(_ identifier: TableIdentifier) throws(TableError)
+
   // Requests that may come twice
 
   /// Keeps answers by key; `nil` when the catalog cannot.
