@@ -64,7 +64,8 @@ let package = Package(
       dependencies: ["WeirColumnar", "WeirCompression", "WeirStorage", "CWeirKernels"],
       swiftSettings: weirSettings),
     .target(
-      name: "WeirCurl", dependencies: ["CWeirCurl", "WeirColumnar"], swiftSettings: weirSettings),
+      name: "WeirCurl", dependencies: ["CWeirCurl", "CWeirKernels", "WeirColumnar"],
+      swiftSettings: weirSettings),
     .target(
       name: "WeirStorageS3", dependencies: ["WeirColumnar", "WeirStorage", "WeirCurl"],
       swiftSettings: weirSettings),
@@ -144,7 +145,8 @@ let package = Package(
       name: "WeirCatalogRESTTests", dependencies: ["WeirCatalogREST", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
-      name: "WeirStorageS3Tests", dependencies: ["WeirStorageS3", "_WeirTestSupport"],
+      name: "WeirStorageS3Tests",
+      dependencies: ["WeirStorageS3", "WeirCurl", "WeirStorage", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirWorldTests", dependencies: ["WeirWorld", "_WeirTestSupport"],

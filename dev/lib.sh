@@ -71,8 +71,9 @@ steps_begin() {
   trap steps_table EXIT
 }
 
+# With the script's exit status, unless it is $?: for scripts that clean up in their own trap.
 steps_table() {
-  local status=$? index
+  local status=${1:-$?} index
   [[ -n $current_step ]] && step_end FAILED
   printf '\n%s\n' "${bold}Durations${plain}"
   for index in "${!step_names[@]}"; do

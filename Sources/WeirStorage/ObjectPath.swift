@@ -20,7 +20,7 @@ public enum ObjectPath {
   }
 
   /// Throws `invalidPath` when `prefix` can start no path. Its last segment may be a part of one.
-  static func checkPrefix(_ prefix: String) throws(StorageError) {
+  package static func checkPrefix(_ prefix: String) throws(StorageError) {
     let utf8 = prefix.utf8
     var fault: String?
     if let slash = utf8.lastIndex(of: UInt8(ascii: "/")) {
@@ -38,7 +38,7 @@ public enum ObjectPath {
   }
 
   /// What is wrong with `path`; `nil` when nothing is.
-  static func fault(in path: some StringProtocol) -> String? {
+  package static func fault(in path: some StringProtocol) -> String? {
     let utf8 = path.utf8
     if utf8.isEmpty { return "is empty" }
     if utf8.count > byteCountMax { return "is longer than \(byteCountMax) bytes" }

@@ -9,7 +9,8 @@ public struct ObjectMetadata: Sendable, Hashable {
   public var size: Int
   /// Names this version of the object; another version of the same path has another etag.
   public var etag: String
-  /// Nanoseconds since 1970-01-01 UTC, by the store's clock.
+  /// Nanoseconds since 1970-01-01 UTC, by the store's clock. What a put returns may be later than what
+  /// `head` and `list` say, by the time that the put took.
   public var lastModified: Int
 
   public init(path: String, size: Int, etag: String, lastModified: Int) {
@@ -75,6 +76,9 @@ public protocol ObjectStore: Sendable {
 
   /// Removes the object; nothing happens when there is none.
   func delete(_ path: String) throws(StorageError)
+
+  /// Removes the objects, in few requests where the store can. When it throws, some may be gone.
+  func delete(_ paths: [String]) throws(StorageError)
 }
 
 /// The most objects in one page of a listing.
@@ -88,6 +92,10 @@ extension ObjectStore {
   @discardableResult
   public func put(_ path: String, _ bytes: Buffer) throws(StorageError) -> ObjectMetadata {
     try put(path, bytes, condition: .none)
+  }
+
+  public func delete(_ paths: [String]) throws(StorageError) {
+    for path in paths { try delete(path) }
   }
 
   /// The first page of a listing.
@@ -169,7 +177,7 @@ public protocol ObjectWriter: AnyObject {
 
 extension StorageError {
   @inline(never)
-  static func invalidRange(
+  package static func invalidRange(
     _ range: Range<Int>, size: Int, operation: String, path: String
   ) -> StorageError {
     StorageError(
@@ -177,17 +185,17 @@ extension StorageError {
       "bytes \(range.lowerBound)..<\(range.upperBound) do not lie within its \(size) bytes")
   }
 
-  static func alreadyExists(_ path: String, operation: String) -> StorageError {
+  package static func alreadyExists(_ path: String, operation: String) -> StorageError {
     StorageError(
       .alreadyExists, operation: operation, path: path,
       "the object is already there and was kept; choose another path, or replace it on purpose")
   }
 
-  static func notFound(_ path: String, operation: String) -> StorageError {
+  package static func notFound(_ path: String, operation: String) -> StorageError {
     StorageError(.notFound, operation: operation, path: path, "there is no such object")
   }
 
-  static func preconditionFailed(
+  package static func preconditionFailed(
     _ path: String, expected: String, found: String?, operation: String
   ) -> StorageError {
     StorageError(
@@ -196,13 +204,13 @@ extension StorageError {
         + "read it again and retry")
   }
 
-  static func writerIsDone(_ path: String, operation: String) -> StorageError {
+  package static func writerIsDone(_ path: String, operation: String) -> StorageError {
     StorageError(
       .invalidArgument, operation: operation, path: path,
       "the writer has finished, failed or been aborted; create a new one")
   }
 
-  static func invalidLimit(_ limit: Int, path: String) -> StorageError {
+  package static func invalidLimit(_ limit: Int, path: String) -> StorageError {
     StorageError(
       .invalidArgument, operation: "list", path: path, "the limit \(limit) is not positive")
   }

@@ -1,29 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The tests of other stores read this file, too: each target has its own `StoreKind`.
 
 internal import Testing
 internal import WeirColumnar
 internal import WeirStorage
 internal import _WeirTestSupport
-
-/// The kinds of stores that must behave alike.
-enum StoreKind: String, CaseIterable, Sendable {
-  case memory, local, unsyncedLocal, faultyMemory, faultyLocal
-
-  /// A new, empty store; its files are in `folder`.
-  func make(_ folder: TemporaryFolder) throws -> any ObjectStore {
-    switch self {
-    case .memory: MemoryObjectStore()
-    case .local: try LocalObjectStore(root: "\(folder.path)/store/root")
-    case .unsyncedLocal: try LocalObjectStore(root: folder.path, syncs: false)
-    case .faultyMemory:
-      FaultInjectingObjectStore(wrapping: MemoryObjectStore(), seed: 1, plan: FaultPlan())
-    case .faultyLocal:
-      FaultInjectingObjectStore(
-        wrapping: try LocalObjectStore(root: folder.path, syncs: false), seed: 1,
-        plan: FaultPlan())
-    }
-  }
-}
 
 /// What every store promises.
 @Suite struct ConformanceTests {
@@ -39,7 +21,7 @@ enum StoreKind: String, CaseIterable, Sendable {
       let put = try store.put(path, Buffer("hello \(path)"))
       #expect(put.path == path)
       #expect(put.size == 6 + path.utf8.count)
-      #expect(try store.head(path) == put)
+      #expect(kind.agree(put, try store.head(path)))
       #expect(try store.get(path).text == "hello \(path)")
       #expect(try store.get(path, range: 1..<4).text == "ell")
       #expect(try store.get(path, range: 3..<3).count == 0)
@@ -103,7 +85,7 @@ enum StoreKind: String, CaseIterable, Sendable {
     #expect(errorCode { try store.head("f/x") } == .notFound)
     #expect(try store.list(prefix: "").objects == [])
     let metadata = try writer.finish()
-    #expect(metadata == (try store.head("f/x")))
+    #expect(kind.agree(metadata, try store.head("f/x")))
     #expect(try store.get("f/x").array(of: UInt8.self) == expected)
     writer.abort()
     #expect(errorCode { try writer.finish() } == .invalidArgument)
@@ -153,6 +135,7 @@ enum StoreKind: String, CaseIterable, Sendable {
   }
 
   @Test(arguments: StoreKind.allCases) func objectsAreNotFolders(kind: StoreKind) throws {
+    guard kind.hasFolders else { return }
     let store = try kind.make(folder)
     try store.put("a/b", Buffer("x"))
     for condition in [PutCondition.none, .ifAbsent] {
@@ -179,7 +162,7 @@ enum StoreKind: String, CaseIterable, Sendable {
     let names = ["a", "a-", "a.b", "a0", "b", "z", "é", "e\u{301}", "Z", " ", "~", "日本"]
     var paths: Set<[UInt8]> = []
     var byPath: [[UInt8]: String] = [:]
-    for _ in 0..<400 {
+    for _ in 0..<(kind.isFast ? 400 : 150) {
       let depth = 1 + Int(random.next() % 4)
       let path = (0..<depth).map { _ in names.randomElement(using: &random)! }
         .joined(separator: "/")
@@ -188,7 +171,7 @@ enum StoreKind: String, CaseIterable, Sendable {
         byPath[Array(path.utf8)] = path
       }
     }
-    #expect(paths.count > 60)
+    #expect(paths.count > (kind.isFast ? 60 : 30))
     let sorted = paths.sorted { $0.lexicographicallyPrecedes($1) }
     func expected(_ prefix: String, _ after: String?) -> [[UInt8]] {
       sorted.filter { path in
@@ -197,10 +180,12 @@ enum StoreKind: String, CaseIterable, Sendable {
       }
     }
     let some = sorted.shuffled(using: &random).prefix(8).map { byPath[$0]! }
-    let prefixes = ["", "a", "a/", "a/a", "a-", "b/z/", "nothing", "nothing/at/all", "é", "e"]
-    for prefix in prefixes + some {
-      for after in [nil, "", "a", "a/", "a/zzz", "b", "~~~", "z/é/x"] + some.map({ $0 }) {
-        for limit in [1, 7, 100_000] {
+    let allPrefixes = ["", "a", "a/", "a/a", "a-", "b/z/", "nothing", "nothing/at/all", "é", "e"]
+    let prefixes = kind.isFast ? allPrefixes + some : ["", "a/", "e", some[0]]
+    let afters = [nil, "", "a", "a/", "a/zzz", "b", "~~~", "z/é/x"] + some.map({ $0 })
+    for prefix in prefixes {
+      for after in kind.isFast ? afters : [nil, "a/zzz", some[1]] {
+        for limit in kind.isFast ? [1, 7, 100_000] : [7, 100_000] {
           var listed: [[UInt8]] = []
           var cursor = after
           var pageCount = 0
@@ -219,12 +204,14 @@ enum StoreKind: String, CaseIterable, Sendable {
       }
     }
     let page = try store.list(prefix: "")
-    for object in page.objects { #expect(try store.head(object.path) == object) }
+    for object in page.objects.prefix(kind.isFast ? .max : 10) {
+      #expect(try store.head(object.path) == object)
+    }
   }
 
   @Test(arguments: StoreKind.allCases) func onlyOneOfManyCreates(kind: StoreKind) async throws {
     let store = try kind.make(folder)
-    for round in 0..<20 {
+    for round in 0..<(kind.isFast ? 20 : 5) {
       let winners = await withTaskGroup(of: Int?.self) { group in
         for task in 0..<8 {
           group.addTask {
@@ -243,12 +230,13 @@ enum StoreKind: String, CaseIterable, Sendable {
   @Test(arguments: StoreKind.allCases) func countersLoseNothing(kind: StoreKind) async throws {
     let store = try kind.make(folder)
     try store.put("counter", Buffer("0"))
+    let times = kind.isFast ? 50 : 5
     let total = try await withThrowingTaskGroup(of: Int.self) { group in
-      for _ in 0..<4 { group.addTask { try increment("counter", in: store, times: 50) } }
+      for _ in 0..<4 { group.addTask { try increment("counter", in: store, times: times) } }
       return try await group.reduce(0, +)
     }
-    #expect(total == 200)
-    #expect(try store.get("counter").text == "200")
+    #expect(total == 4 * times)
+    #expect(try store.get("counter").text == "\(4 * times)")
   }
 }
 

@@ -1,0 +1,1 @@
+../WeirStorageTests/ConformanceTests.swift

@@ -1,0 +1,1 @@
+../WeirStorageTests/StorageHelpers.swift
