@@ -12,12 +12,13 @@ private let stepBytesMax = 1 << 30
 final class ZlibInflater {
   private let stream: UnsafeMutablePointer<z_stream>
 
-  init() {
+  /// - Parameter isBare: the input is deflate without a header and a checksum.
+  init(isBare: Bool = false) {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
-    // 15 bits of window, plus 32: detect a gzip or zlib header.
+    // 15 bits of window, plus 32: detect a gzip or zlib header; negative: there is none.
     let status = inflateInit2_(
-      stream, 15 + 32, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
+      stream, isBare ? -15 : 15 + 32, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
     guard status == Z_OK else { fatalError("out of memory for a zlib state") }
   }
 
@@ -103,13 +104,14 @@ final class ZlibInflater {
 final class ZlibDeflater {
   private let stream: UnsafeMutablePointer<z_stream>
 
-  /// `level` must lie within 1...9.
-  init(level: Int) {
+  /// `level` must lie within 1...9; `isBare`: without a header and a checksum.
+  init(level: Int, isBare: Bool = false) {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
-    // 15 bits of window, plus 16: write a gzip header. Memory level 8 is zlib's default.
+    // 15 bits of window, plus 16: write a gzip header; negative: none. Memory level 8 is zlib's
+    // default.
     let status = deflateInit2_(
-      stream, CInt(level), Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+      stream, CInt(level), Z_DEFLATED, isBare ? -15 : 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
       CInt(MemoryLayout<z_stream>.size))
     guard status == Z_OK else { fatalError("out of memory for a zlib state") }
   }

@@ -116,12 +116,14 @@ struct EncodedMetrics: Sendable {
   }
 
   /// The encoded bytes of one map with its end mark; `nil` when it is null.
-  func withEncoded<R>(_ part: Part, _ body: (UnsafeRawBufferPointer) -> R) -> R? {
+  func withEncoded<R>(
+    _ part: Part, _ body: (UnsafeRawBufferPointer) -> R
+  ) throws(TableError) -> R? {
     guard var cursor = cursor(part) else { return nil }
     defer { withExtendedLifetime(bytes) {} }
     let start = cursor.position
     let isBounds = part == .lowerBounds || part == .upperBounds
-    try? walk(&cursor) { (_, cursor) throws(TableError) in
+    try walk(&cursor) { (_, cursor) throws(TableError) in
       if isBounds { _ = try cursor.bytesRange() } else { try cursor.skipLong() }
       return true
     }
@@ -134,8 +136,8 @@ struct EncodedMetrics: Sendable {
     var starts = SIMD8<Int32>(repeating: -1)
     for part in Part.allCases {
       let start = copy.count
-      let isThere = withEncoded(part) { copy.append($0) } != nil
-      if isThere { starts[part.rawValue] = Int32(start) }
+      let isThere: Void? = try? withEncoded(part) { copy.append($0) }
+      if isThere != nil { starts[part.rawValue] = Int32(start) }
     }
     return EncodedMetrics(bytes: copy.finish(), starts: starts)
   }

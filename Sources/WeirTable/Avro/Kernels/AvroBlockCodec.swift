@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Safe: pointers are views of buffers that are held during the call.
+
+internal import CWeirKernels
+internal import WeirColumnar
+internal import WeirCompression
+
+/// Compresses and decompresses the blocks of one Avro file. Not thread-safe.
+///
+/// The format does not say how large a block becomes: the result grows in steps, so that memory is
+/// spent on what is really there, and no further than `blockBytesMax`.
+final class AvroBlockCodec {
+  /// Uncompressed bytes of a block at most: writers aim at 16 to 64 KiB; a single record may be large.
+  static let blockBytesMaxDefault = 256 << 20
+
+  let codec: AvroCodec
+  private let blockBytesMax: Int
+  private let deflate: BareDeflate?
+  private let decompressor: Decompressor?
+  private let stream: StreamDecompressor?
+  private var compressor: Compressor?
+  private let level: Int?
+
+  init(_ codec: AvroCodec, level: Int? = nil, blockBytesMax: Int = blockBytesMaxDefault) {
+    self.codec = codec
+    self.level = level
+    self.blockBytesMax = blockBytesMax
+    deflate = codec == .deflate ? BareDeflate(level: level ?? BareDeflate.levelDefault) : nil
+    decompressor = codec == .snappy ? Decompressor(.snappy) : nil
+    stream = codec == .zstandard ? try? StreamDecompressor(.zstd) : nil
+  }
+
+  /// The uncompressed bytes of a block.
+  func decompress(_ block: Buffer) throws(TableError) -> Buffer {
+    do throws(CompressionError) {
+      switch codec {
+      case .null: return block
+      case .deflate: return try decompressDeflate(block)
+      case .snappy: return try decompressSnappy(block)
+      case .zstandard: return try decompressZstd(block)
+      }
+    } catch {
+      throw TableError(.damaged, "a block cannot be decompressed", cause: "\(error)")
+    }
+  }
+
+  /// Calls `step` with ever more space until it says that all is there.
+  private func grow(
+    _ block: Buffer,
+    _ step: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) throws(CompressionError) -> (
+      consumed: Int, produced: Int, ended: Bool
+    )
+  ) throws(CompressionError) -> Buffer {
+    defer { withExtendedLifetime(block) {} }
+    let output = MutableBuffer(capacity: min(blockBytesMax, max(256, block.count * 4)))
+    var read = 0
+    while true {
+      if output.count == output.capacity { output.reserve(output.capacity + 1) }
+      let room = output.capacity - output.count
+      let (consumed, produced, ended) = try step(
+        UnsafeRawBufferPointer(start: block.base + read, count: block.count - read),
+        UnsafeMutableRawBufferPointer(start: output.reserveTail(room), count: room))
+      read += consumed
+      output.advance(by: produced)
+      guard output.count <= blockBytesMax else {
+        throw CompressionError(
+          .outputTooSmall, codec == .deflate ? .gzip : .zstd,
+          "the block becomes larger than \(blockBytesMax) bytes")
+      }
+      if ended {
+        guard read == block.count else {
+          throw CompressionError(
+            .trailingBytes, codec == .deflate ? .gzip : .zstd,
+            "\(block.count - read) bytes follow the end of the compressed data")
+        }
+        return output.finish()
+      }
+      if consumed == 0 && produced == 0 && room > 0 {
+        throw CompressionError(
+          .truncated, codec == .deflate ? .gzip : .zstd,
+          "the compressed data ends too early, after \(block.count) bytes")
+      }
+    }
+  }
+
+  private func decompressDeflate(_ block: Buffer) throws(CompressionError) -> Buffer {
+    guard let deflate else { return block }
+    deflate.start()
+    return try grow(block) { (input, output) throws(CompressionError) in
+      try deflate.decompress(input, into: output)
+    }
+  }
+
+  private func decompressZstd(_ block: Buffer) throws(CompressionError) -> Buffer {
+    guard let stream else { return block }
+    return try grow(block) { (input, output) throws(CompressionError) in
+      let progress = try stream.decompress(input, into: output)
+      let isFull = progress.produced == output.count
+      if progress.consumed == input.count && !isFull {
+        try stream.finish()
+        return (progress.consumed, progress.produced, true)
+      }
+      return (progress.consumed, progress.produced, false)
+    }
+  }
+
+  private func decompressSnappy(_ block: Buffer) throws(CompressionError) -> Buffer {
+    defer { withExtendedLifetime(block) {} }
+    guard block.count > 4, let decompressor else {
+      throw CompressionError(.truncated, .snappy, "the block is \(block.count) bytes long")
+    }
+    let bodyCount = block.count - 4
+    var announced: UInt64 = 0
+    var shift: UInt64 = 0
+    var position = 0
+    while position < min(bodyCount, 5) {
+      let byte = block.base.load(fromByteOffset: position, as: UInt8.self)
+      announced |= UInt64(byte & 0x7f) << shift
+      shift += 7
+      position += 1
+      if byte < 0x80 { break }
+    }
+    // A copy of 64 bytes takes at least 3 bytes (2 when it is at most 11 bytes long).
+    guard announced <= UInt64(min(blockBytesMax, bodyCount * 32)) else {
+      throw CompressionError(
+        .outputTooSmall, .snappy, "\(bodyCount) bytes announce a result of \(announced)")
+    }
+    let output = MutableBuffer(capacity: Int(announced))
+    let written = try decompressor.decompress(
+      UnsafeRawBufferPointer(start: block.base, count: bodyCount),
+      into: UnsafeMutableRawBufferPointer(start: output.base, count: Int(announced)))
+    output.setCount(written)
+    let stored = UInt32(
+      bigEndian: block.base.loadUnaligned(fromByteOffset: bodyCount, as: UInt32.self))
+    guard weir_crc32(0, output.base, written) == stored else {
+      throw CompressionError(.invalidData, .snappy, "the block's checksum is wrong")
+    }
+    return output.finish()
+  }
+
+  /// The block that holds `bytes`.
+  func compress(_ bytes: Buffer) throws(TableError) -> Buffer {
+    do throws(CompressionError) {
+      defer { withExtendedLifetime(bytes) {} }
+      let input = UnsafeRawBufferPointer(start: bytes.base, count: bytes.count)
+      let output = MutableBuffer()
+      switch codec {
+      case .null: return bytes
+      case .deflate:
+        guard let deflate else { return bytes }
+        let room = deflate.maxCompressedSize(bytes.count)
+        let target = UnsafeMutableRawBufferPointer(start: output.reserveTail(room), count: room)
+        output.advance(by: try deflate.compress(input, into: target))
+      case .snappy, .zstandard:
+        if self.compressor == nil {
+          self.compressor = try Compressor(
+            codec == .snappy ? .snappy : .zstd, level: codec == .snappy ? nil : level)
+        }
+        guard let compressor else { return bytes }
+        let room = compressor.maxCompressedSize(bytes.count)
+        let target = UnsafeMutableRawBufferPointer(start: output.reserveTail(room), count: room)
+        output.advance(by: try compressor.compress(input, into: target))
+        if codec == .snappy {
+          output.append(weir_crc32(0, bytes.base, bytes.count).bigEndian)
+        }
+      }
+      return output.finish()
+    } catch {
+      throw TableError(.invalidArgument, "a block cannot be compressed", cause: "\(error)")
+    }
+  }
+}
