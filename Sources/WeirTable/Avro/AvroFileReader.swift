@@ -24,7 +24,7 @@ final class AvroFileReader {
   let codec: AvroCodec
   private let blockCodec: AvroBlockCodec
   private let bytes: Buffer
-  private let sync: Buffer
+  private let sync: [UInt8]
   /// Where the next block starts.
   private(set) var position: Int
 
@@ -46,7 +46,7 @@ final class AvroFileReader {
         metadata[key] = try cursor.bytes()
       }
       let start = try cursor.take(AvroFileReader.syncByteCount)
-      sync = bytes.slice(offset: start, count: AvroFileReader.syncByteCount)
+      sync = [UInt8](cursor.view(start..<cursor.position))
       position = cursor.position
       guard let schema = metadata["avro.schema"] else {
         throw TableError(.damaged, "the header has no 'avro.schema'")
@@ -103,7 +103,7 @@ final class AvroFileReader {
     guard count >= 0 else { throw cursor.damaged("a block announces \(count) records") }
     let range = try cursor.bytesRange()
     let mark = try cursor.take(Self.syncByteCount)
-    guard bytes.slice(offset: mark, count: Self.syncByteCount).bytesEqual(sync) else {
+    guard cursor.view(mark..<cursor.position).elementsEqual(sync) else {
       throw cursor.damaged("a block does not end with the file's sync marker")
     }
     let stored = bytes.slice(offset: range.lowerBound, count: range.count)
@@ -118,11 +118,8 @@ final class AvroFileReader {
   /// `error` with the file's name and its block.
   func inside(block: Int, _ error: TableError) -> TableError {
     var error = error
-    if block > 0 {
-      error.message +=
-        codec == .null
-        ? " of the block at byte \(block)" : " of the uncompressed block at byte \(block)"
-    }
+    error.message += codec == .null ? ", in the block" : ", in the uncompressed block"
+    error.message += " that starts at byte \(block)"
     return error.adding(file: name)
   }
 
