@@ -131,6 +131,10 @@ public protocol Catalog: AnyObject, Sendable {
   func viewExists(_ identifier: TableIdentifier) throws(TableError) -> Bool
   /// Makes the changes of one view.
   func commit(_ commit: ViewCommit) throws(TableError) -> LoadedView
+  /// Adds a view whose metadata file is there already. `unsupported` where a catalog cannot.
+  func registerView(
+    _ identifier: TableIdentifier, metadataLocation: String
+  ) throws(TableError) -> LoadedView
   func renameView(_ identifier: TableIdentifier, to target: TableIdentifier) throws(TableError)
   func dropView(_ identifier: TableIdentifier) throws(TableError)
 
@@ -146,6 +150,13 @@ public protocol Catalog: AnyObject, Sendable {
 extension Catalog {
   public var idempotency: (any IdempotencyStore)? { nil }
   public func recording(_ record: IdempotencyRecord) -> any Catalog { self }
+
+  public func registerView(
+    _ identifier: TableIdentifier, metadataLocation: String
+  ) throws(TableError) -> LoadedView {
+    throw TableError(
+      .unsupported, "the catalog \(name) registers no views", table: identifier.description)
+  }
 
   public func createNamespace(_ namespace: Namespace) throws(TableError) {
     try createNamespace(namespace, properties: [:])

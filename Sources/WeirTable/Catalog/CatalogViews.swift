@@ -90,6 +90,25 @@ extension PointerCatalog {
     }
   }
 
+  public func registerView(
+    _ identifier: TableIdentifier, metadataLocation: String
+  ) throws(TableError) -> LoadedView {
+    try identifier.check()
+    let bytes = try files.read(metadataLocation, identifier.description)
+    do throws(TableError) {
+      let metadata = try ViewMetadata(bytes: bytes, location: metadataLocation)
+      let entry = CatalogEntry(
+        identifier: identifier, kind: .view, metadataLocation: metadataLocation)
+      if case .refused(_, let refusal) = try apply([.insert(entry)], discarding: []) {
+        throw TableError(refusal, .view)
+      }
+      return LoadedView(
+        identifier: identifier, metadata: metadata, metadataLocation: metadataLocation)
+    } catch {
+      throw error.adding(table: identifier.description)
+    }
+  }
+
   public func loadView(_ identifier: TableIdentifier) throws(TableError) -> LoadedView {
     try identifier.check()
     var lastLocation: String?

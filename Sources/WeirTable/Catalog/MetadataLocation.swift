@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Where tables and their metadata files are, by name.
-enum MetadataLocation {
+package enum MetadataLocation {
   /// `LOCATION/metadata`, or what the property `write.metadata.path` says; no `/` at its end.
   static func folder(tableLocation: String, properties: StringMap) -> String {
     properties["write.metadata.path"].map(trimmed) ?? trimmed(tableLocation) + "/metadata"
@@ -38,7 +38,7 @@ enum MetadataLocation {
   }
 
   /// `WAREHOUSE/level/level`.
-  static func namespaceLocation(warehouse: String, _ namespace: Namespace) -> String {
+  package static func namespaceLocation(warehouse: String, _ namespace: Namespace) -> String {
     ([trimmed(warehouse)] + namespace.levels.map(segment)).joined(separator: "/")
   }
 

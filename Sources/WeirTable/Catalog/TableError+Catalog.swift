@@ -39,7 +39,7 @@ extension TableError {
       switch error.code {
       case .notFound: .notFound
       case .permissionDenied: .forbidden
-      case .invalidPath: .invalidArgument
+      case .invalidPath, .pathConflict: .invalidArgument
       default: .storage
       }
     self.init(code, message, table: table, file: error.path, cause: error.description)
