@@ -8,7 +8,8 @@ internal import WeirColumnar
 /// first and have the default null; maps whose keys are no strings are arrays of records with the
 /// logical type `map`; names that Avro does not allow are escaped, the true name kept beside.
 struct AvroSchemaText {
-  /// Names that were declared: Avro wants a reference the second time.
+  /// Names that were declared. Avro wants a reference where a type comes again, which PyIceberg does
+  /// not read: types that come again get another name.
   private var declared: Set<String> = []
 
   /// The schema of a record of these fields.
@@ -18,8 +19,7 @@ struct AvroSchemaText {
   }
 
   private mutating func record(_ name: String, _ fields: [TableField]) -> JSONValue {
-    guard declared.insert(name).inserted else { return .string(name) }
-    return [
+    [
       "type": "record", "name": .string(name), "fields": .array(fields.map { field($0) }),
     ]
   }
@@ -56,20 +56,18 @@ struct AvroSchemaText {
     case .timestamptz: return timestamp("timestamp-micros", adjusted: true)
     case .timestampNs: return timestamp("timestamp-nanos", adjusted: false)
     case .timestamptzNs: return timestamp("timestamp-nanos", adjusted: true)
-    case .uuid: return fixed("uuid_fixed", 16, ["logicalType": "uuid"])
-    case .fixed(let count): return fixed("fixed_\(count)", count, [:])
+    case .uuid: return fixed("uuid_fixed", 16, ["logicalType": "uuid"], fieldID)
+    case .fixed(let count): return fixed("fixed_\(count)", count, [:], fieldID)
     case .decimal(let precision, let scale):
       return fixed(
         "decimal_\(precision)_\(scale)", SingleValue.decimalByteCount(precision: precision),
         [
           "logicalType": "decimal", "precision": .int(Int64(precision)),
           "scale": .int(Int64(scale)),
-        ])
+        ], fieldID)
     case .variant:
-      let name = "r\(fieldID)"
-      guard declared.insert(name).inserted else { return .string(name) }
       return [
-        "type": "record", "name": .string(name),
+        "type": "record", "name": .string("r\(fieldID)"),
         "fields": [
           ["name": "metadata", "type": "bytes"], ["name": "value", "type": "bytes"],
         ], "logicalType": "variant",
@@ -106,8 +104,10 @@ struct AvroSchemaText {
     ["type": "long", "logicalType": logicalType, "adjust-to-utc": .bool(adjusted)]
   }
 
-  private mutating func fixed(_ name: String, _ count: Int, _ more: JSONObject) -> JSONValue {
-    guard declared.insert(name).inserted else { return .string(name) }
+  private mutating func fixed(
+    _ name: String, _ count: Int, _ more: JSONObject, _ fieldID: Int32
+  ) -> JSONValue {
+    let name = declared.insert(name).inserted ? name : "\(name)_\(fieldID)"
     var object: JSONObject = [
       "type": "fixed", "name": .string(name), "size": .int(Int64(count)),
     ]
