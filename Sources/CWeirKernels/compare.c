@@ -60,3 +60,26 @@ COMPARE(u32, uint32_t)
 COMPARE(u64, uint64_t)
 COMPARE(f32, float)
 COMPARE(f64, double)
+
+#define LENGTHS(BITS)                                                                 \
+  typedef int##BITS##_t offset##BITS##_unaligned __attribute__((aligned(1)));         \
+  WEIR_CLONES void weir_lengths_equal_##BITS(                                         \
+      const void *offsets, int##BITS##_t value, uint64_t *out, size_t count) {        \
+    const offset##BITS##_unaligned *in = offsets;                                     \
+    uint8_t flags[64];                                                                \
+    size_t done = 0;                                                                  \
+    for (; done + 64 <= count; done += 64) {                                          \
+      for (int row = 0; row < 64; row++)                                              \
+        flags[row] = (uint8_t)(in[done + row + 1] - in[done + row] == value);         \
+      out[done / 64] = pack64(flags);                                                 \
+    }                                                                                 \
+    if (done < count) {                                                               \
+      memset(flags, 0, sizeof flags);                                                 \
+      for (size_t row = 0; done + row < count; row++)                                 \
+        flags[row] = (uint8_t)(in[done + row + 1] - in[done + row] == value);         \
+      out[done / 64] = pack64(flags);                                                 \
+    }                                                                                 \
+  }
+
+LENGTHS(32)
+LENGTHS(64)

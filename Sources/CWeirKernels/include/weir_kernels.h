@@ -86,4 +86,8 @@ void weir_compare_u64(const void *values, uint64_t value, int op, uint64_t *out,
 void weir_compare_f32(const void *values, float value, int op, uint64_t *out, size_t count);
 void weir_compare_f64(const void *values, double value, int op, uint64_t *out, size_t count);
 
+/// Bit i of `out` says whether offsets[i + 1] - offsets[i] is `value`; there are `count` + 1 offsets.
+void weir_lengths_equal_32(const void *offsets, int32_t value, uint64_t *out, size_t count);
+void weir_lengths_equal_64(const void *offsets, int64_t value, uint64_t *out, size_t count);
+
 #endif

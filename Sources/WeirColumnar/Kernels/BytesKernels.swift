@@ -2,6 +2,8 @@
 // Safe: offsets lead into the data buffer (arrays from outside were validated); needles are arrays
 // that live while their closure runs.
 
+internal import CWeirKernels
+
 #if canImport(Glibc)
   internal import Glibc
 #endif
@@ -32,18 +34,27 @@ extension ArrayData {
   private func passing<R: RowBytes>(_ test: BytesTest, _ among: RowBits?, _ rows: R) -> RowBits {
     switch test {
     case .compare(.equal, let value):
+      guard var candidates = rows.ofLength(value.count, length) else {
+        return RowBits(repeating: false, count: length)
+      }
+      if let among { candidates.formAnd(among) }
       return value.withUnsafeBytes { value in
-        RowBits(count: length, among: among) { row in
-          let bytes = rows[row]
-          return bytes.count == value.count && startsAlike(bytes, value)
-        }
+        RowBits(count: length, among: candidates) { startsAlike(rows[$0], value) }
       }
     case .compare(let op, let value):
+      // a <= b is not b < a; inverting words costs nothing, and each loop knows its comparison.
       return value.withUnsafeBytes { value in
-        RowBits(count: length, among: among) { op.holds(order(rows[$0], value)) }
+        var bits =
+          op == .less || op == .greaterOrEqual
+          ? RowBits(count: length, among: among) { comesBefore(rows[$0], value) }
+          : RowBits(count: length, among: among) { comesBefore(value, rows[$0]) }
+        if op == .greaterOrEqual || op == .lessOrEqual { bits.invert() }
+        return bits
       }
     case .isIn(let table):
-      return RowBits(count: length, among: among) { table.contains(rows[$0]) }
+      return table.withLookup { lookup in
+        RowBits(count: length, among: among) { lookup.contains(rows[$0]) }
+      }
     case .prefix(let prefix):
       return prefix.withUnsafeBytes { prefix in
         RowBits(count: length, among: among) { row in
@@ -58,27 +69,44 @@ extension ArrayData {
   }
 }
 
-/// Whether the first bytes of `bytes`, which has at least as many, are those of `start`.
+/// Whether the first bytes of `bytes`, which has at least as many, are those of `start`. Words of 8
+/// bytes, the last one overlapping the one before.
 @inline(__always)
 private func startsAlike(_ bytes: UnsafeRawBufferPointer, _ start: UnsafeRawBufferPointer) -> Bool {
-  guard start.count > 0, let base = bytes.baseAddress, let other = start.baseAddress else {
-    return true
+  let count = start.count
+  guard count > 0, let a = bytes.baseAddress, let b = start.baseAddress else { return true }
+  @inline(__always) func same<T: FixedWidthInteger>(_ position: Int, _ type: T.Type) -> Bool {
+    a.loadUnaligned(fromByteOffset: position, as: type)
+      == b.loadUnaligned(fromByteOffset: position, as: type)
   }
-  return base.load(as: UInt8.self) == other.load(as: UInt8.self)
-    && memcmp(base, other, start.count) == 0
+  if count >= 8 {
+    var position = 0
+    while position &+ 8 <= count {
+      if !same(position, UInt64.self) { return false }
+      position &+= 8
+    }
+    return same(count &- 8, UInt64.self)
+  }
+  if count >= 4 { return same(0, UInt32.self) && same(count &- 4, UInt32.self) }
+  if count >= 2 { return same(0, UInt16.self) && same(count &- 2, UInt16.self) }
+  return same(0, UInt8.self)
 }
 
+/// Whether `a` comes before `b` in the order of unsigned bytes.
 @inline(__always)
-private func order(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+private func comesBefore(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
   let common = min(a.count, b.count)
-  if common > 0, let aBase = a.baseAddress, let bBase = b.baseAddress {
-    let result = memcmp(aBase, bBase, common)
-    if result != 0 { return Int(result) }
+  guard common > 0, let aBase = a.baseAddress, let bBase = b.baseAddress else {
+    return a.count < b.count
   }
-  return a.count - b.count
+  // One number to compare, since branches on it would be mispredicted every other time.
+  let order = Int(memcmp(aBase, bBase, common))
+  return order &<< 32 &+ min(max(a.count &- b.count, -1), 1) < 0
 }
 
 private protocol RowBytes {
+  /// Which of the first `count` rows are `length` bytes long; `nil` when none is.
+  func ofLength(_ length: Int, _ count: Int) -> RowBits?
   subscript(row: Int) -> UnsafeRawBufferPointer { get }
 }
 
@@ -91,11 +119,26 @@ private struct VariableRows<T: FixedWidthInteger & BitwiseCopyable>: RowBytes {
     self.base = base
   }
 
+  func ofLength(_ length: Int, _ count: Int) -> RowBits? {
+    guard let wanted = T(exactly: length), let base = offsets.baseAddress else { return nil }
+    return RowBits(
+      count: count,
+      words: [UInt64](unsafeUninitializedCapacity: (count + 63) / 64) { target, initialized in
+        initialized = (count + 63) / 64
+        guard let out = target.baseAddress else { return }
+        if MemoryLayout<T>.size == 4 {
+          weir_lengths_equal_32(base, Int32(truncatingIfNeeded: wanted), out, count)
+        } else {
+          weir_lengths_equal_64(base, Int64(wanted), out, count)
+        }
+      })
+  }
+
   @inline(__always)
   subscript(row: Int) -> UnsafeRawBufferPointer {
     let start = Int(truncatingIfNeeded: offsets[row])
     let end = Int(truncatingIfNeeded: offsets[row + 1])
-    return UnsafeRawBufferPointer(start: base + start, count: end - start)
+    return UnsafeRawBufferPointer(start: base + start, count: end &- start)
   }
 }
 
@@ -106,6 +149,10 @@ private struct FixedWidthRows: RowBytes {
   init(_ base: UnsafeRawPointer, _ width: Int) {
     self.base = base
     self.width = width
+  }
+
+  func ofLength(_ length: Int, _ count: Int) -> RowBits? {
+    length == width ? RowBits(repeating: true, count: count) : nil
   }
 
   @inline(__always)

@@ -41,11 +41,13 @@ struct RowBits: Equatable, Sendable {
         var asked = among?.words[word] ?? .max
         if asked == .max {
           let last = min(64, count - first)
-          for row in 0..<last { bits |= (body(first + row) ? 1 : 0) << UInt64(row) }
+          for row in 0..<last {
+            bits |= (body(first &+ row) ? 1 : 0) &<< UInt64(truncatingIfNeeded: row)
+          }
         } else {
           while asked != 0 {
             let row = asked.trailingZeroBitCount
-            bits |= (body(first + row) ? 1 : 0) << UInt64(row)
+            bits |= (body(first &+ row) ? 1 : 0) &<< UInt64(truncatingIfNeeded: row)
             asked &= asked - 1
           }
         }

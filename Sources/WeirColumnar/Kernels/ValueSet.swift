@@ -55,6 +55,10 @@ package final class ValueSet: Hashable, Sendable {
   }
 }
 
+/// Most rows are not in the list: a table with much room, as long as it fits the first cache, ends
+/// their search at once.
+private func tableSlotsMin(_ count: Int) -> Int { count <= 256 ? 8 * count : 2 * count }
+
 /// Distinct integers as bit patterns of 64 bits: a bitmap where they lie close together, else a hash
 /// table with open addresses, at most half full.
 final class IntegerTable: Sendable {
@@ -65,14 +69,16 @@ final class IntegerTable: Sendable {
   /// Marks a free slot; whether it is also a value is kept apart.
   private let hasFree: Bool
 
-  /// Bits that a bitmap may have for each value.
+  /// Bits that a bitmap may have for each value, and those that one may have in any case: half of
+  /// what the first cache holds.
   private static let bitsPerValueMax: UInt64 = 256
+  private static let bitmapBits: UInt64 = 1 << 17
 
   init(_ values: [UInt64]) {
     let base = values.min { Int64(bitPattern: $0) < Int64(bitPattern: $1) } ?? 0
     self.base = base
     let span = values.reduce(0) { max($0, $1 &- base) }
-    if span / Self.bitsPerValueMax < UInt64(values.count) {
+    if span < Self.bitmapBits || span / Self.bitsPerValueMax < UInt64(values.count) {
       var bits = [UInt64](repeating: 0, count: Int(span / 64) + 1)
       for value in values { bits[Int((value &- base) / 64)] |= 1 << ((value &- base) & 63) }
       self.bits = bits
@@ -83,7 +89,7 @@ final class IntegerTable: Sendable {
     }
     bits = []
     var slotBits: UInt64 = 4
-    while 1 << slotBits < 2 * values.count { slotBits += 1 }
+    while 1 << slotBits < tableSlotsMin(values.count) { slotBits += 1 }
     shift = 64 - slotBits
     hasFree = values.contains(Self.free)
     var slots = [UInt64](repeating: Self.free, count: 1 << slotBits)
@@ -154,7 +160,7 @@ final class BytesTable: Sendable {
   /// The value's number, -1 when free, and the upper half of its hash.
   private let slots: [Slot]
 
-  private struct Slot {
+  fileprivate struct Slot {
     var value: Int32
     var hash: UInt32
   }
@@ -163,7 +169,7 @@ final class BytesTable: Sendable {
     var bytes: [UInt8] = []
     var starts = [0]
     var slotCount = 16
-    while slotCount < 2 * values.count { slotCount *= 2 }
+    while slotCount < tableSlotsMin(values.count) { slotCount *= 2 }
     var slots = [Slot](repeating: Slot(value: -1, hash: 0), count: slotCount)
     for (number, value) in values.enumerated() {
       bytes += value
@@ -179,50 +185,72 @@ final class BytesTable: Sendable {
     self.slots = slots
   }
 
-  @inline(__always)
-  func contains(_ value: UnsafeRawBufferPointer) -> Bool {
-    let hash = Self.hash(value)
-    let high = UInt32(truncatingIfNeeded: hash >> 32)
-    var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-    while true {
-      let found = slots[slot]
-      if found.value < 0 { return false }
-      if found.hash == high {
-        let start = starts[Int(found.value)]
-        if starts[Int(found.value) + 1] - start == value.count,
-          bytes.withUnsafeBytes({ sameBytes($0.baseAddress, start, value) })
-        {
-          return true
+  /// Safe: the view is used inside `body` only.
+  func withLookup<R>(_ body: (View) -> R) -> R {
+    bytes.withUnsafeBytes { bytes in
+      starts.withUnsafeBufferPointer { starts in
+        slots.withUnsafeBufferPointer { slots in
+          body(View(bytes: bytes, starts: starts, slots: slots))
         }
       }
-      slot = (slot + 1) & (slots.count - 1)
     }
   }
 
-  @inline(__always)
-  private func sameBytes(
-    _ base: UnsafeRawPointer?, _ start: Int, _ value: UnsafeRawBufferPointer
-  ) -> Bool {
-    guard let base, let other = value.baseAddress, value.count > 0 else { return value.isEmpty }
-    return memcmp(base + start, other, value.count) == 0
+  struct View {
+    let bytes: UnsafeRawBufferPointer
+    let starts: UnsafeBufferPointer<Int>
+    fileprivate let slots: UnsafeBufferPointer<Slot>
+
+    @inline(__always)
+    func contains(_ value: UnsafeRawBufferPointer) -> Bool {
+      let hash = BytesTable.hash(value)
+      let high = UInt32(truncatingIfNeeded: hash >> 32)
+      let mask = slots.count &- 1
+      var slot = Int(truncatingIfNeeded: hash) & mask
+      while true {
+        let found = slots[slot]
+        if found.value < 0 { return false }
+        if found.hash == high && holds(Int(found.value), value) { return true }
+        slot = (slot &+ 1) & mask
+      }
+    }
+
+    @inline(__always)
+    private func holds(_ number: Int, _ value: UnsafeRawBufferPointer) -> Bool {
+      let start = starts[number]
+      guard starts[number + 1] - start == value.count else { return false }
+      guard let base = bytes.baseAddress, let other = value.baseAddress else { return true }
+      return memcmp(base + start, other, value.count) == 0
+    }
   }
 
-  /// Eight bytes at a time by folded multiplication (as wyhash does); not secret: whoever chooses the
+  /// Eight bytes at a time, the last eight overlapping, by folded multiplication (as wyhash does); not secret: whoever chooses the
   /// list and the rows may slow down their own query.
   @inline(__always)
-  private static func hash(_ value: UnsafeRawBufferPointer) -> UInt64 {
-    var hash = UInt64(value.count) ^ 0xa076_1d64_78bd_642f
-    var position = 0
-    while value.count - position >= 8 {
-      hash = mixed(hash ^ value.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-      position += 8
+  fileprivate static func hash(_ value: UnsafeRawBufferPointer) -> UInt64 {
+    let count = value.count
+    let seed = UInt64(truncatingIfNeeded: count) ^ 0xa076_1d64_78bd_642f
+    @inline(__always) func word(_ position: Int) -> UInt64 {
+      value.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+    }
+    if count >= 8 {
+      var hash = seed
+      var position = 0
+      while position &+ 8 < count {
+        hash = mixed(hash ^ word(position))
+        position &+= 8
+      }
+      return mixed(hash ^ word(count &- 8))
     }
     var tail: UInt64 = 0
-    while position < value.count {
-      tail = tail << 8 | UInt64(value[position])
-      position += 1
+    if count >= 4 {
+      tail =
+        UInt64(value.loadUnaligned(as: UInt32.self)) << 32
+        | UInt64(value.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self))
+    } else {
+      for byte in value { tail = tail << 8 | UInt64(byte) }
     }
-    return mixed(hash ^ tail)
+    return mixed(seed ^ tail)
   }
 
   @inline(__always)
