@@ -23,8 +23,10 @@ struct S3Call {
 /// What S3 said at last.
 struct S3Answer {
   var response: HTTPResponse
-  /// An earlier attempt of the same call got no answer, or a failure of the server, and may have taken
-  /// effect.
+  /// What became of an earlier attempt of the same call that may have taken effect, since it got no
+  /// answer or a failure of the server; `nil` when there was none.
+  var doubt: String?
+  /// True when an earlier attempt arrived, whatever became of it.
   var isRepeated: Bool
   /// The error's code (`NoSuchKey`) and message; `nil` after success.
   var fault: S3Fault?
@@ -58,6 +60,10 @@ final class S3Client: Sendable {
     "ConditionalRequestConflict", "OperationAborted", "BadDigest", "XAmzContentSHA256Mismatch",
   ]
 
+  /// What radosgw answers, with 500, when another put came between its check of `If-Match` and its
+  /// write: this one has not taken effect.
+  static let lostRaceCode = "UnknownError"
+
   let settings: S3Settings
   private let transport: any HTTPTransport
   private let clock: ClientClock
@@ -85,6 +91,7 @@ final class S3Client: Sendable {
   func send(_ call: S3Call) throws(StorageError) -> S3Answer {
     let bodyDigest = Digest.hexadecimal(Digest.sha256(call.body ?? []))
     var attempt = 0
+    var doubt: String?
     var isRepeated = false
     var corrections: Set<String> = []
     while true {
@@ -94,7 +101,10 @@ final class S3Client: Sendable {
       do {
         response = try transport.send(request)
       } catch {
-        isRepeated = isRepeated || error.mayHaveArrived
+        if error.mayHaveArrived {
+          doubt = error.description
+          isRepeated = true
+        }
         guard error.isTransient, attempt < settings.retries.attemptsMax else {
           throw storageError(error, call, attempt: attempt)
         }
@@ -107,20 +117,23 @@ final class S3Client: Sendable {
       // A service that began to answer before it failed has said 200 already.
       let failed = !(200..<300).contains(response.status)
       if !failed, call.method != "POST" || fault.code.isEmpty {
-        return S3Answer(response: response, isRepeated: isRepeated, fault: nil)
+        return S3Answer(response: response, doubt: doubt, isRepeated: isRepeated, fault: nil)
       }
       if let name = correct(fault, response), corrections.insert(name).inserted { continue }
       let mayWork =
         [408, 429, 500, 502, 503, 504].contains(response.status)
         || Self.transientCodes.contains(fault.code)
       if mayWork {
-        if response.status >= 500 || !failed { isRepeated = true }
+        isRepeated = true
+        if response.status >= 500 && fault.code != Self.lostRaceCode || !failed {
+          doubt = "the service answered \(response.status) \(fault.code)"
+        }
         if attempt < settings.retries.attemptsMax {
           wait(after: attempt, asked: response.headers["Retry-After"])
           continue
         }
       }
-      return S3Answer(response: response, isRepeated: isRepeated, fault: fault)
+      return S3Answer(response: response, doubt: doubt, isRepeated: isRepeated, fault: fault)
     }
   }
 

@@ -94,11 +94,12 @@ extension S3ObjectStore {
       || answer.status == 404 && condition != .none && answer.fault?.code != "NoSuchBucket"
         && answer.fault?.code != "NoSuchUpload"
     guard isCondition, condition != .none else { throw client.storageError(answer, call) }
-    if answer.isRepeated {
+    if let doubt = answer.doubt {
       throw StorageError(
         .unavailable, operation: call.operation, path: path,
-        "s3://\(settings.bucket)/\(key(path)): the answer to a first attempt was lost, and now the "
-          + "object is somebody else's; whether the put took effect before is unknown")
+        "s3://\(settings.bucket)/\(key(path)): an attempt failed without telling whether it worked ("
+          + "\(doubt)), and the object is somebody else's now; whether the put took effect before is "
+          + "unknown: look before you do it again")
     }
     switch condition {
     case .none, .ifAbsent: throw .alreadyExists(path, operation: call.operation)

@@ -17,8 +17,8 @@ struct S3Signer {
   var region: String
   var service = "s3"
 
-  /// Adds `Host`, `X-Amz-Date`, `X-Amz-Content-SHA256`, the session token and the signature. Headers
-  /// whose names start with `x-amz-` or `content-` are signed, and `host`.
+  /// Adds `Host`, `X-Amz-Date`, `X-Amz-Content-SHA256`, the session token and the signature. All
+  /// headers are signed, conditions and ranges included.
   ///
   /// - Parameters:
   ///   - path: encoded.
@@ -35,7 +35,6 @@ struct S3Signer {
     if let token = credentials.sessionToken { headers["X-Amz-Security-Token"] = token }
 
     let signed = headers.fields.map { (name: $0.name.lowercased(), value: trimmed($0.value)) }
-      .filter { $0.name == "host" || $0.name.hasPrefix("x-amz-") || $0.name.hasPrefix("content-") }
       .sorted { $0.name < $1.name }
     let names = signed.map(\.name).joined(separator: ";")
     let canonical =

@@ -169,6 +169,8 @@ final class S3Writer: ObjectWriter {
       guard let root = XMLElement.parse(answer.response.body.array(of: UInt8.self)),
         root.name == "CompleteMultipartUploadResult", let etag = root.text(of: "ETag")
       else { throw store.incomprehensible(call, "it does not say that the upload is complete") }
+      // Some versions of radosgw leave it empty.
+      if etag.isEmpty { return try store.headAnswer(path, operation: "finish").metadata }
       let modified = answer.response.headers["Date"].flatMap(S3Time.http)
       return ObjectMetadata(
         path: path, size: byteCount, etag: S3ObjectStore.unquoted(etag),
