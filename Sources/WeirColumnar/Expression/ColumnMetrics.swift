@@ -50,6 +50,14 @@ public struct ColumnMetrics: Hashable, Sendable {
 public protocol ColumnBounds {
   /// What is known of `column`; `ColumnMetrics()` where nothing is.
   func metrics(of column: BoundColumn) -> ColumnMetrics
+
+  /// False only if no row has `value`, as hashed partitions and Bloom filters can tell. Asked for
+  /// equality and IN, where bounds leave it open.
+  func mayContain(_ value: Scalar, in column: BoundColumn) -> Bool
+}
+
+extension ColumnBounds {
+  public func mayContain(_ value: Scalar, in column: BoundColumn) -> Bool { true }
 }
 
 extension BoundPredicate {
@@ -79,8 +87,12 @@ extension BoundNode {
     switch self {
     case .always(let value): return value
     case .unknown: return false
-    case .test(let column, let test, let negated):
-      return test.decided(bounds.metrics(of: columns[column]), columns[column], negated: negated)
+    case .test(let index, let test, let negated):
+      let column = columns[index]
+      let metrics = bounds.metrics(of: column)
+      if let decided = test.decided(metrics, column, negated: negated) { return decided }
+      guard test.isAbsent(column, bounds) else { return nil }
+      return negated ? (metrics.nullCount == 0 ? true : nil) : false
     case .and(let parts):
       var result: Bool? = true
       for part in parts {
@@ -133,6 +145,15 @@ extension BoundTest {
     case .trueForAll: return negated ? false : isComplete ? true : nil
     case .trueForNone: return negated ? (isComplete ? true : nil) : false
     case .open: return nil
+    }
+  }
+
+  /// Whether it asks for values none of which occur.
+  fileprivate func isAbsent(_ column: BoundColumn, _ bounds: some ColumnBounds) -> Bool {
+    switch self {
+    case .compare(.equal, let value): !bounds.mayContain(value, in: column)
+    case .isIn(let set): !set.values.contains { bounds.mayContain($0, in: column) }
+    default: false
     }
   }
 
