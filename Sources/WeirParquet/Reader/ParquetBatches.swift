@@ -22,12 +22,16 @@ public final class ParquetBatches: RecordBatchReader {
   private var leaves: [LeafReader] = []
   private var groupIndex = 0
   private var groupBatchRows = 0
+  /// Rows of the file before the current row group.
+  private var groupFirstRow = 0
   /// Rows of the current row group that are still to come, as ranges.
   private var ranges: [Range<Int>] = []
   /// Row of the row group that the leaves stand at.
   private var position = 0
   private var pageIndexes: [OffsetIndex?] = []
   private var failed: ParquetError?
+  /// Where in the file the rows of the batch begin that `next()` gave last.
+  package private(set) var firstRow = 0
   private let memory = MemoryBudget()
 
   init(
@@ -68,6 +72,7 @@ public final class ParquetBatches: RecordBatchReader {
     let range = ranges[0]
     let rows = min(range.count, groupBatchRows)
     if range.lowerBound > position { try skip(to: range.lowerBound) }
+    firstRow = groupFirstRow + position
     var batchByteCount = 0
     for leaf in leaves {
       do throws(ParquetError) {
@@ -104,6 +109,7 @@ public final class ParquetBatches: RecordBatchReader {
 
   private func openRowGroup() throws(ParquetError) {
     let group = reader.metadata.rowGroups[groupIndex]
+    groupFirstRow = reader.metadata.rowGroups[..<groupIndex].reduce(0) { $0 + $1.rowCount }
     position = 0
     leaves = []
     ranges = try pruning.rowRanges(in: groupIndex, of: reader)

@@ -186,6 +186,9 @@ struct WriteSchema {
     if storage.physicalType == .fixedLenByteArray { leaf.typeLength = Int32(storage.width) }
     leaf.convertedType = storage.convertedType
     leaf.logicalType = storage.logicalType
+    if type == .fixedSizeBinary(16), field.metadata["ARROW:extension:name"] == "arrow.uuid" {
+      leaf.logicalType = .uuid
+    }
     if case .decimal(let precision, let scale)? = storage.logicalType {
       leaf.precision = Int32(precision)
       leaf.scale = Int32(scale)

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+
+/// Rows of one data file that are deleted: a bit for each row up to the last that is.
+struct DeletedRows: Sendable {
+  private var words: [UInt64] = []
+  private(set) var count = 0
+
+  init() {}
+
+  var isEmpty: Bool { count == 0 }
+  var byteCount: Int { words.count * 8 }
+
+  /// Marks a row; positions that no data file can have are ignored. Bounded by `rowCountMax`, so that
+  /// a damaged delete file cannot ask for any amount of memory.
+  mutating func insert(_ position: Int64, rowCountMax: Int) {
+    guard position >= 0, position < Int64(rowCountMax) else { return }
+    let word = Int(position >> 6)
+    if word >= words.count {
+      words.append(contentsOf: repeatElement(0, count: word + 1 - words.count))
+    }
+    let bit: UInt64 = 1 << UInt64(position & 63)
+    if words[word] & bit == 0 {
+      words[word] |= bit
+      count += 1
+    }
+  }
+
+  func contains(_ position: Int) -> Bool {
+    position >> 6 < words.count && words[position >> 6] >> UInt64(position & 63) & 1 == 1
+  }
+
+  /// 64 rows from `position` on, in the order of the bits.
+  private func word(_ position: Int) -> UInt64 {
+    let index = position >> 6
+    let shift = UInt64(position & 63)
+    let low = index < words.count ? words[index] >> shift : 0
+    let high = shift > 0 && index + 1 < words.count ? words[index + 1] << (64 - shift) : 0
+    return low | high
+  }
+
+  /// For rows `first ..< first + count`: true where the row is deleted (or, `negated`, where it is
+  /// not). `nil` when none of them is deleted.
+  func mask(first: Int, count rows: Int, negated: Bool) -> ArrayData? {
+    var bits: [UInt64] = []
+    bits.reserveCapacity((rows + 63) / 64)
+    var any = false
+    for start in stride(from: 0, to: rows, by: 64) {
+      var word = word(first + start)
+      if rows - start < 64 { word &= (1 << UInt64(rows - start)) - 1 }
+      any = any || word != 0
+      bits.append((negated ? ~word : word).littleEndian)
+    }
+    guard any else { return nil }
+    return ArrayData(type: .bool, length: rows, buffers: [Buffer(bits)])
+  }
+}
