@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+public import WeirStorage
+
+/// Plans a scan: the data files that may hold rows of interest, one after the other.
+///
+/// 1. The snapshot's manifest list is read; manifests whose partition summaries exclude the filter are
+///    passed over.
+/// 2. All delete manifests that are left are read into an index.
+/// 3. Data manifests are read one at a time. An entry is passed over when its partition, and then when
+///    its metrics, exclude the filter.
+/// 4. What is left of the filter for the file, and the deletes that apply to it, make a task.
+///
+/// Memory: the delete index and one manifest; never the list of all files. One thread at a time.
+public final class ScanPlanner {
+  public let snapshot: Snapshot?
+  /// The schema to which `filter` and all residuals are bound.
+  public let schema: TableSchema
+  public let filter: BoundPredicate
+  /// What was looked at, for reports.
+  public private(set) var counts = ScanCounts()
+
+  private let metadata: TableMetadata
+  private let files: ManifestFiles
+  private var manifests: ArraySlice<ManifestFile> = []
+  private var deletes = DeleteIndex()
+  private var plans: [Int: PartitionPlan] = [:]
+  private var reader: ManifestReader?
+  private var spec = PartitionSpec.unpartitioned
+  private var isStarted = false
+
+  /// - Parameters:
+  ///   - stores: where the manifests are read from.
+  ///   - filter: rows of interest; columns by their names in the schema that `at` decides.
+  /// - Throws: `notFound` for a snapshot or column that is not there, `invalidArgument` for a filter
+  ///   that does not fit the schema.
+  public init(
+    _ metadata: TableMetadata, stores: ObjectStores, filter: Predicate = .always(true),
+    at selector: SnapshotSelector = .current, caseSensitive: Bool = true
+  ) throws(TableError) {
+    self.metadata = metadata
+    (snapshot, schema) = try metadata.resolve(selector)
+    files = ManifestFiles(stores)
+    do throws(ColumnarError) {
+      self.filter = try filter.bind(to: schema.arrowSchema(), caseSensitive: caseSensitive)
+    } catch {
+      throw TableError(.invalidArgument, "the filter does not fit the table: \(error.message)")
+    }
+  }
+
+  /// The next task; `nil` after the last.
+  public func next() throws(TableError) -> FileScanTask? {
+    if !isStarted {
+      isStarted = true
+      try start()
+    }
+    while true {
+      if let reader {
+        if let task = try nextTask(reader) { return task }
+        self.reader = nil
+      }
+      guard let manifest = manifests.popFirst() else { return nil }
+      spec = try files.spec(of: manifest, in: metadata)
+      reader = try files.open(manifest, spec, schema)
+    }
+  }
+
+  private func start() throws(TableError) {
+    guard let snapshot, !filter.isNeverTrue else { return }
+    let all = try files.manifests(of: snapshot)
+    counts.manifests = all.count
+    var data: [ManifestFile] = []
+    for manifest in all where manifest.hasLiveFiles {
+      let spec = try files.spec(of: manifest, in: metadata)
+      if let summaries = manifest.partitions {
+        let bounds = ManifestBounds(plan: plan(spec), summaries: summaries)
+        // Global equality deletes have no partition, and so no summaries that could exclude them.
+        guard filter.mayMatch(bounds) else {
+          counts.skippedManifests += 1
+          continue
+        }
+      }
+      if manifest.content == .data {
+        data.append(manifest)
+      } else {
+        try addDeletes(manifest, spec)
+      }
+    }
+    manifests = data[...]
+  }
+
+  private func plan(_ spec: PartitionSpec) -> PartitionPlan {
+    if let known = plans[spec.specID] { return known }
+    let plan = PartitionPlan(spec, schema, filter.columns)
+    plans[spec.specID] = plan
+    return plan
+  }
+
+  private func addDeletes(_ manifest: ManifestFile, _ spec: PartitionSpec) throws(TableError) {
+    let reader = try files.open(manifest, spec, schema)
+    while try reader.advance() {
+      guard reader.isLive else { continue }
+      let entry = try reader.entry()
+      var file = entry.dataFile
+      file.metrics = file.metrics.detached()
+      counts.deleteFiles += 1
+      try deletes.add(file, sequenceNumber: entry.sequenceNumber ?? 0, spec: spec)
+    }
+  }
+
+  private func nextTask(_ reader: ManifestReader) throws(TableError) -> FileScanTask? {
+    let plan = plan(spec)
+    while try reader.advance() {
+      guard reader.isLive else { continue }
+      counts.dataFiles += 1
+      var residual = filter
+      if !filter.isAlwaysTrue {
+        let partition = try reader.partition()
+        let rows = Int64(try reader.recordCount())
+        let ofPartition = DataFileBounds(
+          plan: plan, partition: partition, rows: rows, schema: schema, fileMetrics: nil)
+        guard plan.isEmpty || filter.mayMatch(ofPartition) else { continue }
+        let bounds = DataFileBounds(
+          plan: plan, partition: partition, rows: rows, schema: schema,
+          fileMetrics: try reader.metrics())
+        guard filter.mayMatch(bounds) else { continue }
+        residual = filter.residual(bounds)
+      }
+      counts.plannedFiles += 1
+      let entry = try reader.entry(withMetrics: false)
+      let sequenceNumber = entry.sequenceNumber ?? 0
+      return FileScanTask(
+        dataFile: entry.dataFile, spec: spec, sequenceNumber: sequenceNumber,
+        fileSequenceNumber: entry.fileSequenceNumber ?? sequenceNumber,
+        deletes: deletes.deletes(of: entry.dataFile, sequenceNumber: sequenceNumber),
+        residual: residual)
+    }
+    return nil
+  }
+}
+
+/// How much a scan's planning looked at and kept.
+public struct ScanCounts: Hashable, Sendable {
+  public var manifests = 0
+  /// Passed over by their partition summaries.
+  public var skippedManifests = 0
+  /// Live data files in the manifests that were read.
+  public var dataFiles = 0
+  public var plannedFiles = 0
+  public var deleteFiles = 0
+}
+
+/// Reads manifests for scans.
+struct ManifestFiles {
+  private let stores: ObjectStores
+  /// Of the process: manifests never change.
+  private static let cache = BoundedCache<Buffer>(byteCountMax: 256 << 20)
+
+  init(_ stores: ObjectStores) { self.stores = stores }
+
+  private func read(_ location: String) throws(TableError) -> Buffer {
+    if let known = Self.cache[location] { return known }
+    do {
+      let bytes = try stores.get(location)
+      Self.cache.insert(bytes, location, byteCount: bytes.count)
+      return bytes
+    } catch {
+      throw TableError(error, "a file of the table's metadata cannot be read")
+    }
+  }
+
+  func manifests(of snapshot: Snapshot) throws(TableError) -> [ManifestFile] {
+    guard let location = snapshot.manifestList else {
+      throw TableError(
+        .unsupported,
+        "snapshot \(snapshot.snapshotID) lists its manifests in the metadata, as the first Iceberg "
+          + "tables did; rewrite its manifests with another tool")
+    }
+    return try ManifestListReader.read(try read(location), name: location)
+  }
+
+  func spec(
+    of manifest: ManifestFile, in metadata: TableMetadata
+  ) throws(TableError) -> PartitionSpec {
+    guard let spec = metadata.spec(id: manifest.partitionSpecID) else {
+      throw TableError(
+        .damaged,
+        "the manifest names the partition spec \(manifest.partitionSpecID), which the table does "
+          + "not have", file: manifest.path)
+    }
+    return spec
+  }
+
+  func open(
+    _ manifest: ManifestFile, _ spec: PartitionSpec, _ schema: TableSchema
+  ) throws(TableError) -> ManifestReader {
+    try ManifestReader(
+      try read(manifest.path), of: manifest, spec: spec,
+      partitionType: spec.partitionType(schema))
+  }
+}
