@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+
+/// What to read of a table.
+public struct ScanOptions: Sendable {
+  /// Columns, dotted paths of fields within structs and metadata columns; all columns when `nil`.
+  public var columns: [String]?
+  /// Rows to keep.
+  public var filter: Predicate
+  public var at: SnapshotSelector
+  /// The most rows to give.
+  public var limit: Int?
+  public var caseSensitive = true
+  /// Rows of a batch at most.
+  public var batchRowsMax = 65_536
+
+  public init(
+    columns: [String]? = nil, where filter: Predicate = .always(true),
+    at: SnapshotSelector = .current, limit: Int? = nil
+  ) {
+    self.columns = columns
+    self.filter = filter
+    self.at = at
+    self.limit = limit
+  }
+}
+
+extension Table {
+  /// The rows that `options` ask for, of the metadata last seen; `refresh()` first to see the newest.
+  ///
+  /// Planning goes on while the rows are read: the first batch comes before all manifests are read.
+  public func scan(_ options: ScanOptions = ScanOptions()) throws(TableError) -> TableReader {
+    let metadata = metadata
+    let planner = try planner(options, metadata)
+    var reading = TableReadOptions()
+    reading.columns = options.columns
+    reading.limit = options.limit
+    reading.caseSensitive = options.caseSensitive
+    reading.batchRowsMax = options.batchRowsMax
+    return try TableReader(metadata, schema: planner.schema, stores: stores, options: reading) {
+      () throws(TableError) in try planner.next()
+    }
+  }
+
+  /// The files that hold the rows that `options` ask for, one after the other.
+  public func plan(_ options: ScanOptions = ScanOptions()) throws(TableError) -> ScanPlanner {
+    try planner(options, metadata)
+  }
+
+  private func planner(
+    _ options: ScanOptions, _ metadata: TableMetadata
+  ) throws(TableError) -> ScanPlanner {
+    do {
+      return try ScanPlanner(
+        metadata, stores: stores, filter: options.filter, at: options.at,
+        caseSensitive: options.caseSensitive)
+    } catch {
+      throw error.adding(table: identifier.description)
+    }
+  }
+}
