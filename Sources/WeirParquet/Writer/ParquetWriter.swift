@@ -89,6 +89,10 @@ public final class ParquetWriter {
 
   /// Rows written so far, buffered ones included.
   public var rowCount: Int { writtenRows + pendingRows }
+  /// Bytes of batches that wait for their row group to be written.
+  package var bufferedByteCount: Int { pendingBytes }
+  /// Bytes of the file so far.
+  package var writtenByteCount: Int { sink.byteCount }
 
   /// Adds the batch's rows. The batch's memory must not change afterwards.
   ///

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import WeirColumnar
+package import WeirColumnar
 
 /// How much data an array's rows hold; of a slice only its own rows count.
-enum RowGroupSize {
-  static func byteCount(_ array: ArrayData) -> Int {
+package enum RowGroupSize {
+  package static func byteCount(_ array: ArrayData) -> Int {
     rows(array, 0..<array.length)
   }
 

@@ -184,3 +184,39 @@ enum StructValidity {
     return out.finish()
   }
 }
+
+/// Rows with equal keys, together.
+struct RowGroups {
+  /// The first row of each group; groups come in the order of these.
+  var firstRows: [Int] = []
+  /// The rows of each group, ascending. Left out when there is one group.
+  var rows: [[Int]] = []
+
+  static func numbers(_ keys: [ArrayData], rows count: Int) -> RowGroups {
+    var result = RowGroups()
+    if keys.isEmpty || count == 0 { return result }
+    let hashes = RowHash.hashes(keys, rows: count)
+    // Groups by hash; several where hashes collide.
+    var known: [UInt64: [Int]] = [:]
+    var numbers = [Int32](repeating: 0, count: count)
+    var last = -1
+    for row in 0..<count {
+      if last >= 0, hashes[row] == hashes[row - 1], RowHash.equal(keys, row - 1, keys, row) {
+        numbers[row] = Int32(truncatingIfNeeded: last)
+        continue
+      }
+      let candidates = known[hashes[row]] ?? []
+      let found = candidates.first { RowHash.equal(keys, result.firstRows[$0], keys, row) }
+      last = found ?? result.firstRows.count
+      if found == nil {
+        known[hashes[row], default: []].append(last)
+        result.firstRows.append(row)
+      }
+      numbers[row] = Int32(truncatingIfNeeded: last)
+    }
+    if result.firstRows.count == 1 { return result }
+    result.rows = [[Int]](repeating: [], count: result.firstRows.count)
+    for row in 0..<count { result.rows[Int(numbers[row])].append(row) }
+    return result
+  }
+}

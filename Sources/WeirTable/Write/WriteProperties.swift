@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirCompression
+internal import WeirParquet
+
+/// What a table's properties say about writing data files; those that are not there have the
+/// defaults of the Java implementation. Source: Iceberg documentation, "Configuration", "Write
+/// properties".
+struct WriteProperties: Sendable {
+  var targetFileBytes: Int
+  var rowGroupBytes: Int
+  var parquet: ParquetWriteOptions
+  var metrics: MetricsModes
+
+  /// - Throws: `invalidArgument` for a value that cannot be used, `unsupported` for a format other
+  ///   than Parquet.
+  init(_ properties: StringMap, schema: TableSchema, sortOrder: SortOrder) throws(TableError) {
+    let format = properties["write.format.default"] ?? "parquet"
+    guard format.lowercased() == "parquet" else {
+      throw TableError(
+        .unsupported,
+        "the table asks for \(format) files (write.format.default); only parquet is written")
+    }
+    targetFileBytes = try Self.bytes(properties, "write.target-file-size-bytes", 512 << 20)
+    rowGroupBytes = try Self.bytes(properties, "write.parquet.row-group-size-bytes", 128 << 20)
+    metrics = try MetricsModes(properties, schema: schema, sortOrder: sortOrder)
+    parquet = ParquetWriteOptions()
+    parquet.arrowSchema = false
+    parquet.codec = try Self.codec(properties)
+    let level = "write.parquet.compression-level"
+    if let text = properties[level] {
+      guard let value = Int(text) else { throw Self.invalid(level, text, "a whole number") }
+      parquet.level = value
+    }
+    parquet.pageBytesMax = try Self.bytes(properties, "write.parquet.page-size-bytes", 1 << 20)
+    parquet.pageRowsMax = try Self.bytes(properties, "write.parquet.page-row-limit", 20_000)
+    parquet.dictionaryBytesMax = try Self.bytes(
+      properties, "write.parquet.dict-size-bytes", 2 << 20)
+    parquet.rowGroupRowsMax = try Self.bytes(
+      properties, "write.parquet.row-group-limit", 1 << 20)
+    parquet.boundsBytesMax = metrics.boundsBytesMax
+    parquet.rowGroupBytesMax = max(64 << 10, min(rowGroupBytes, targetFileBytes))
+    try addBloomFilters(properties, schema)
+  }
+
+  private mutating func addBloomFilters(
+    _ properties: StringMap, _ schema: TableSchema
+  ) throws(TableError) {
+    let enabled = "write.parquet.bloom-filter-enabled.column."
+    let bytesMax = try Self.bytes(properties, "write.parquet.bloom-filter-max-bytes", 1 << 20)
+    for (name, value) in properties where name.hasPrefix(enabled) && value.lowercased() == "true" {
+      let path = String(name.dropFirst(enabled.utf8.count))
+      guard let field = schema.field(path: path), field.type.isPrimitive,
+        schema.parentID(ofFieldID: field.id) == nil
+      else { continue }
+      var filter = ParquetWriteOptions.BloomFilter(byteCountMax: bytesMax)
+      let rate = "write.parquet.bloom-filter-fpp.column." + path
+      if let text = properties[rate] {
+        guard let value = Double(text), value > 0, value < 1 else {
+          throw Self.invalid(rate, text, "a number between 0 and 1")
+        }
+        filter.falsePositiveRate = value
+      }
+      parquet.columns[field.name] = .init(bloomFilter: filter)
+    }
+  }
+
+  private static func bytes(
+    _ properties: StringMap, _ name: String, _ fallback: Int
+  ) throws(TableError) -> Int {
+    guard let text = properties[name] else { return fallback }
+    guard let value = Int(text), value > 0 else { throw invalid(name, text, "a positive number") }
+    return value
+  }
+
+  private static func codec(_ properties: StringMap) throws(TableError) -> Codec {
+    let name = "write.parquet.compression-codec"
+    switch properties[name]?.lowercased() {
+    case nil, "zstd": return .zstd
+    case "snappy": return .snappy
+    case "gzip": return .gzip
+    case "lz4", "lz4_raw": return .lz4Raw
+    case "brotli": return .brotli
+    case "uncompressed", "none": return .none
+    case let text?:
+      throw invalid(name, text, "zstd, snappy, gzip, lz4, brotli or uncompressed")
+    }
+  }
+
+  private static func invalid(_ name: String, _ text: String, _ wanted: String) -> TableError {
+    TableError(.invalidArgument, "the property \(name) is \"\(text)\", it must be \(wanted)")
+  }
+}
+
+/// Which metrics of each column go into manifests (`write.metadata.metrics.*`).
+struct MetricsModes: Sendable {
+  enum Mode: Hashable, Sendable {
+    case none, counts
+    /// Bounds are cut to so many characters or bytes.
+    case truncate(Int)
+    case full
+  }
+
+  private let byField: [Int32: Mode]
+
+  private static let prefix = "write.metadata.metrics."
+
+  init(_ properties: StringMap, schema: TableSchema, sortOrder: SortOrder) throws(TableError) {
+    var standard = Mode.truncate(16)
+    let isInferred = properties[Self.prefix + "default"] == nil
+    if let text = properties[Self.prefix + "default"] {
+      standard = try Self.mode(text, Self.prefix + "default")
+    }
+    let countName = Self.prefix + "max-inferred-column-defaults"
+    let inferredMax = properties[countName].flatMap { Int($0) } ?? 100
+    let sorted = Set(sortOrder.fields.flatMap(\.sourceIDs))
+    var modes: [Int32: Mode] = [:]
+    for (position, id) in schema.allFieldIDs.enumerated() {
+      // Of very wide tables only the first columns have metrics, unless somebody says otherwise.
+      var mode = isInferred && position >= inferredMax ? Mode.none : standard
+      if sorted.contains(id), mode == .none || mode == .counts { mode = .truncate(16) }
+      if let path = schema.path(ofFieldID: id),
+        let text = properties[Self.prefix + "column." + path]
+      {
+        mode = try Self.mode(text, Self.prefix + "column." + path)
+      }
+      modes[id] = mode
+    }
+    byField = modes
+  }
+
+  func mode(of fieldID: Int32) -> Mode { byField[fieldID] ?? .none }
+
+  /// Bytes that a Parquet file's own bounds need, so that the table's can be made of them.
+  var boundsBytesMax: Int {
+    var bytes = 64
+    for mode in byField.values {
+      switch mode {
+      case .full: return 1 << 30
+      // A character takes 4 bytes at most.
+      case .truncate(let length): bytes = max(bytes, min(length, 1 << 28) * 4)
+      default: break
+      }
+    }
+    return bytes
+  }
+
+  private static func mode(_ text: String, _ name: String) throws(TableError) -> Mode {
+    switch text.lowercased() {
+    case "none": return .none
+    case "counts": return .counts
+    case "full": return .full
+    case let text:
+      if text.hasPrefix("truncate("), text.hasSuffix(")"),
+        let length = Int(text.dropFirst(9).dropLast()), length > 0
+      {
+        return .truncate(length)
+      }
+      throw TableError(
+        .invalidArgument,
+        "the property \(name) is \"\(text)\", it must be none, counts, truncate(n) or full")
+    }
+  }
+}
