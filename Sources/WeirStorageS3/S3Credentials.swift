@@ -54,6 +54,9 @@ public struct S3Environment: Sendable {
     value("AWS_ENDPOINT_URL_S3") ?? value("AWS_ENDPOINT_URL") ?? configuration["endpoint_url"]
   }
 
+  /// A file of trusted certificates (`AWS_CA_BUNDLE`).
+  public var certificateFile: String? { value("AWS_CA_BUNDLE") ?? configuration["ca_bundle"] }
+
   /// The credentials that the environment names; an error that says where they were looked for when
   /// there are none.
   public func credentials() throws(StorageError) -> S3Credentials {
