@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
+
 /// The members of a JSON object, in order, each name once.
 ///
 /// Looking a name up costs a few comparisons in small objects and a hash in larger ones. Objects that
@@ -7,35 +9,38 @@
 public struct JSONObject: Sendable {
   /// The names of one shape of object. Never changed once a second object refers to it.
   final class Names: @unchecked Sendable {
-    private(set) var list: [String]
+    // Private, behind a read-only view: the compiler then leaves out checks of exclusive access.
+    private var names: [String]
     /// Position of each name, kept from `indexedCountMin` names on.
     private var positions: [String: Int]?
 
     private static let indexedCountMin = 9
 
+    var list: [String] { names }
+
     /// `list` holds no name twice.
     init(_ list: [String]) {
-      self.list = list
+      names = list
       indexWhenLarge()
     }
 
     private func indexWhenLarge() {
-      guard positions == nil, list.count >= Self.indexedCountMin else { return }
+      guard positions == nil, names.count >= Self.indexedCountMin else { return }
       var positions: [String: Int] = [:]
-      positions.reserveCapacity(list.count)
-      for (index, name) in list.enumerated() { positions[name] = index }
+      positions.reserveCapacity(names.count)
+      for (index, name) in names.enumerated() { positions[name] = index }
       self.positions = positions
     }
 
     func position(of name: String) -> Int? {
       if let positions { return positions[name] }
-      for index in list.indices where list[index] == name { return index }
+      for index in names.indices where names[index] == name { return index }
       return nil
     }
 
     func append(_ name: String) {
-      positions?[name] = list.count
-      list.append(name)
+      positions?[name] = names.count
+      names.append(name)
       indexWhenLarge()
     }
 
@@ -88,9 +93,31 @@ public struct JSONObject: Sendable {
     }
   }
 
+  /// Names that a reader knows.
+  public final class Known: Sendable, ExpressibleByArrayLiteral {
+    private let names: Set<String>
+    /// The last shape asked about, and whether it had other names: objects of one kind mostly have
+    /// one shape.
+    private let last = Mutex<(names: Names, hasOthers: Bool)?>(nil)
+
+    public init(_ names: Set<String>) { self.names = names }
+
+    public convenience init(arrayLiteral elements: String...) { self.init(Set(elements)) }
+
+    public func contains(_ name: String) -> Bool { names.contains(name) }
+
+    fileprivate func misses(_ asked: Names) -> Bool {
+      let known = last.withLock { last in last?.names === asked ? last?.hasOthers : nil }
+      if let known { return known }
+      let hasOthers = asked.list.contains { !names.contains($0) }
+      if asked.list.count <= 64 { last.withLock { $0 = (asked, hasOthers) } }
+      return hasOthers
+    }
+  }
+
   /// The members whose names are not in `known`: what a reader must keep without knowing it.
-  public func members(besides known: Set<String>) -> JSONObject {
-    guard names.list.contains(where: { !known.contains($0) }) else { return JSONObject() }
+  public func members(besides known: Known) -> JSONObject {
+    guard known.misses(names) else { return JSONObject() }
     return JSONObject(self.lazy.filter { !known.contains($0.0) })
   }
 

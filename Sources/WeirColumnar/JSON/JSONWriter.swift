@@ -43,13 +43,15 @@ public struct JSONWriter {
     case .number(let lexeme): writeRaw(lexeme)
     case .string(let value): write(value)
     case .array(let items): array(items) { $0.write($1) }
-    case .object(let members):
-      object { writer in
-        for (name, value) in members {
-          writer.key(name)
-          writer.write(value)
-        }
-      }
+    case .object(let members): object { $0.writeMembers(members) }
+    }
+  }
+
+  /// The members of `object`, within an object that the caller writes.
+  public mutating func writeMembers(_ object: JSONObject) {
+    for (name, value) in object {
+      key(name)
+      write(value)
     }
   }
 
@@ -145,12 +147,7 @@ public struct JSONWriter {
   /// like U+2028) and nothing was appended.
   private static func appendPlain(_ value: String, to bytes: inout [UInt8]) -> Bool {
     let done: Bool? = value.utf8.withContiguousStorageIfAvailable { text in
-      for byte in text
-      where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
-        || byte == 0x7f || byte == 0xe2
-      {
-        return false
-      }
+      if needsEscapes(text) { return false }
       bytes.append(contentsOf: text)
       return true
     }

@@ -125,7 +125,7 @@ extension NameMapping: JSONConvertible {
 }
 
 extension NameMapping.Entry: JSONConvertible {
-  private static let known: Set<String> = ["names", "field-id", "fields"]
+  private static let known: JSONObject.Known = ["names", "field-id", "fields"]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()

@@ -83,7 +83,7 @@ public struct PartitionSpec: Hashable, Sendable {
 }
 
 extension PartitionField: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "source-id", "source-ids", "field-id", "name", "transform",
   ]
 
@@ -135,7 +135,7 @@ enum SourceIDs {
 }
 
 extension PartitionSpec: JSONConvertible {
-  private static let known: Set<String> = ["spec-id", "fields"]
+  private static let known: JSONObject.Known = ["spec-id", "fields"]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()

@@ -54,7 +54,7 @@ public struct Snapshot: Hashable, Sendable {
 }
 
 extension Snapshot: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "snapshot-id", "parent-snapshot-id", "sequence-number", "timestamp-ms", "manifest-list",
     "manifests", "summary", "schema-id", "first-row-id", "added-rows", "key-id",
   ]
@@ -135,13 +135,18 @@ public struct SnapshotReference: Hashable, Sendable {
 }
 
 extension SnapshotReference: JSONConvertible {
-  static let known: Set<String> = [
+  static let known: JSONObject.Known = [
     "snapshot-id", "type", "min-snapshots-to-keep", "max-snapshot-age-ms", "max-ref-age-ms",
+  ]
+
+  static let knownInUpdate: JSONObject.Known = [
+    "snapshot-id", "type", "min-snapshots-to-keep", "max-snapshot-age-ms", "max-ref-age-ms",
+    "action", "ref-name",
   ]
 
   public init(json: JSONValue) throws(JSONError) { try self.init(json: json, besides: Self.known) }
 
-  init(json: JSONValue, besides known: Set<String>) throws(JSONError) {
+  init(json: JSONValue, besides known: JSONObject.Known) throws(JSONError) {
     let object = try json.asObject()
     let kind = try object.string("type")
     guard let kind = Kind(rawValue: kind.lowercased()) else {

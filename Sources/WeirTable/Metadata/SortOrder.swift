@@ -58,7 +58,7 @@ public struct SortOrder: Hashable, Sendable {
 }
 
 extension SortField: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "source-id", "source-ids", "transform", "direction", "null-order",
   ]
 
@@ -94,7 +94,7 @@ extension SortField: JSONConvertible {
 }
 
 extension SortOrder: JSONConvertible {
-  private static let known: Set<String> = ["order-id", "fields"]
+  private static let known: JSONObject.Known = ["order-id", "fields"]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()

@@ -89,7 +89,7 @@ public struct EncryptedKey: Hashable, Sendable {
 }
 
 extension StatisticsBlob: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "type", "snapshot-id", "sequence-number", "fields", "properties",
   ]
 
@@ -118,7 +118,7 @@ extension StatisticsBlob: JSONConvertible {
 }
 
 extension StatisticsFile: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "snapshot-id", "statistics-path", "file-size-in-bytes", "file-footer-size-in-bytes",
     "key-metadata", "blob-metadata",
   ]
@@ -149,7 +149,9 @@ extension StatisticsFile: JSONConvertible {
 }
 
 extension PartitionStatisticsFile: JSONConvertible {
-  private static let known: Set<String> = ["snapshot-id", "statistics-path", "file-size-in-bytes"]
+  private static let known: JSONObject.Known = [
+    "snapshot-id", "statistics-path", "file-size-in-bytes",
+  ]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
@@ -170,7 +172,7 @@ extension PartitionStatisticsFile: JSONConvertible {
 }
 
 extension EncryptedKey: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "key-id", "encrypted-key-metadata", "encrypted-by-id", "properties",
   ]
 

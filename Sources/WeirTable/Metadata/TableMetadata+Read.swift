@@ -40,7 +40,7 @@ extension TableError {
 }
 
 extension TableMetadata: JSONConvertible {
-  static let known: Set<String> = [
+  static let known: JSONObject.Known = [
     "format-version", "table-uuid", "location", "last-sequence-number", "last-updated-ms",
     "last-column-id", "schema", "schemas", "current-schema-id", "partition-spec",
     "partition-specs", "default-spec-id", "last-partition-id", "properties",
@@ -243,7 +243,7 @@ extension TableMetadata: JSONConvertible {
 }
 
 extension TableMetadata.SnapshotLogEntry: JSONConvertible {
-  private static let known: Set<String> = ["timestamp-ms", "snapshot-id"]
+  private static let known: JSONObject.Known = ["timestamp-ms", "snapshot-id"]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
@@ -262,7 +262,7 @@ extension TableMetadata.SnapshotLogEntry: JSONConvertible {
 }
 
 extension TableMetadata.MetadataLogEntry: JSONConvertible {
-  private static let known: Set<String> = ["timestamp-ms", "metadata-file"]
+  private static let known: JSONObject.Known = ["timestamp-ms", "metadata-file"]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()

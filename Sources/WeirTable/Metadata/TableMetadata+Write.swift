@@ -5,6 +5,30 @@ public import WeirColumnar
 extension TableMetadata {
   /// As a metadata file holds it. v1 also carries `schema` and `partition-spec` for old readers.
   public func json() -> JSONValue {
+    var object = definition()
+    object["snapshots"] = .array(snapshots.map { $0.json(formatVersion: formatVersion) })
+    object["snapshot-log"] = .array(snapshotLog.map { $0.json() })
+    object.merge(extra)
+    return .object(object)
+  }
+
+  /// The bytes of a metadata file (not compressed). Snapshots, of which there may be many, are
+  /// written one by one instead of being made JSON values together.
+  public func bytes() -> [UInt8] {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.writeMembers(definition())
+      writer.key("snapshots")
+      writer.array(snapshots) { $1.write(to: &$0, formatVersion: formatVersion) }
+      writer.key("snapshot-log")
+      writer.array(snapshotLog) { $1.write(to: &$0) }
+      writer.writeMembers(extra)
+    }
+    return writer.finish()
+  }
+
+  /// All but the snapshots, their log and what is not known.
+  private func definition() -> JSONObject {
     var object: JSONObject = ["format-version": .int(Int64(formatVersion))]
     object.set("table-uuid", uuid.map { .string($0) })
     object["location"] = .string(location)
@@ -37,13 +61,10 @@ extension TableMetadata {
       JSONObject(
         references.sorted { Self.referenceOrder($0.key, $1.key) }.map { ($0.key, $0.value.json()) }
       ))
-    object["snapshots"] = .array(snapshots.map { $0.json(formatVersion: formatVersion) })
     object["statistics"] = .array(statistics.map { $0.json() })
     object["partition-statistics"] = .array(partitionStatistics.map { $0.json() })
-    object["snapshot-log"] = .array(snapshotLog.map { $0.json() })
     object["metadata-log"] = .array(metadataLog.map { $0.json() })
-    object.merge(extra)
-    return .object(object)
+    return object
   }
 
   /// The main branch first, then by name: the same metadata is the same bytes.
@@ -51,7 +72,56 @@ extension TableMetadata {
     let main = SnapshotReference.mainBranch
     return a == main ? b != main : b != main && a < b
   }
+}
 
-  /// The bytes of a metadata file (not compressed).
-  public func bytes() -> [UInt8] { json().bytes }
+extension TableMetadata.SnapshotLogEntry {
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.write("timestamp-ms", timestampMilliseconds)
+      writer.write("snapshot-id", snapshotID)
+      writer.writeMembers(extra)
+    }
+  }
+}
+
+extension Snapshot {
+  /// Writes what `json(formatVersion:)` says.
+  fileprivate func write(to writer: inout JSONWriter, formatVersion: Int) {
+    writer.object { writer in
+      if sequenceNumber > 0 || formatVersion > 1 {
+        writer.write("sequence-number", sequenceNumber)
+      }
+      writer.write("snapshot-id", snapshotID)
+      writer.write("parent-snapshot-id", parentID)
+      writer.write("timestamp-ms", timestampMilliseconds)
+      if let summary {
+        writer.key("summary")
+        writer.write(summary.json())
+      }
+      if let manifestList {
+        writer.key("manifest-list")
+        writer.write(manifestList)
+      } else {
+        writer.key("manifests")
+        writer.array(manifests) { $0.write($1) }
+      }
+      writer.write("schema-id", schemaID.map { Int64($0) })
+      writer.write("first-row-id", firstRowID)
+      writer.write("added-rows", addedRows)
+      if let keyID {
+        writer.key("key-id")
+        writer.write(keyID)
+      }
+      writer.writeMembers(extra)
+    }
+  }
+}
+
+extension JSONWriter {
+  /// A member, unless there is no value.
+  fileprivate mutating func write(_ name: String, _ value: Int64?) {
+    guard let value else { return }
+    key(name)
+    write(value)
+  }
 }

@@ -3,7 +3,9 @@
 public import WeirColumnar
 
 extension TableSchema: JSONConvertible {
-  private static let known: Set<String> = ["type", "schema-id", "identifier-field-ids", "fields"]
+  private static let known: JSONObject.Known = [
+    "type", "schema-id", "identifier-field-ids", "fields",
+  ]
 
   /// Iceberg, appendix C. The schema's rules (ids, names) are checked by `validate`.
   public init(json: JSONValue) throws(JSONError) {
@@ -32,7 +34,7 @@ extension TableSchema: JSONConvertible {
 }
 
 extension TableField: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "id", "name", "required", "type", "doc", "initial-default", "write-default",
   ]
 
@@ -65,11 +67,11 @@ extension TableField: JSONConvertible {
 }
 
 extension TableType: JSONConvertible {
-  private static let structMembers: Set<String> = ["type", "fields"]
-  private static let listMembers: Set<String> = [
+  private static let structMembers: JSONObject.Known = ["type", "fields"]
+  private static let listMembers: JSONObject.Known = [
     "type", "element-id", "element-required", "element",
   ]
-  private static let mapMembers: Set<String> = [
+  private static let mapMembers: JSONObject.Known = [
     "type", "key-id", "key", "value-id", "value-required", "value",
   ]
 

@@ -134,7 +134,7 @@ extension TableUpdate: JSONConvertible {
       return .setSnapshotReference(
         try object.string("ref-name"),
         try SnapshotReference(
-          json: .object(object), besides: SnapshotReference.known.union(["action", "ref-name"])))
+          json: .object(object), besides: SnapshotReference.knownInUpdate))
     case "remove-snapshots":
       return .removeSnapshots(
         try object.array("snapshot-ids") { value throws(JSONError) in try value.asInt64() })

@@ -100,7 +100,8 @@ public struct ViewMetadata: Hashable, Sendable {
 }
 
 extension ViewRepresentation: JSONConvertible {
-  private static let known: Set<String> = ["type", "sql", "dialect"]
+  private static let known: JSONObject.Known = ["type", "sql", "dialect"]
+  private static let knownOfOthers: JSONObject.Known = ["type"]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
@@ -108,7 +109,7 @@ extension ViewRepresentation: JSONConvertible {
     let isSQL = type == "sql"
     sql = isSQL ? try object.string("sql") : nil
     dialect = isSQL ? try object.string("dialect") : nil
-    extra = object.members(besides: isSQL ? Self.known : ["type"])
+    extra = object.members(besides: isSQL ? Self.known : Self.knownOfOthers)
   }
 
   public func json() -> JSONValue {
@@ -121,7 +122,7 @@ extension ViewRepresentation: JSONConvertible {
 }
 
 extension ViewVersion: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "version-id", "schema-id", "timestamp-ms", "summary", "representations", "default-catalog",
     "default-namespace",
   ]
@@ -158,7 +159,7 @@ extension ViewVersion: JSONConvertible {
 }
 
 extension ViewMetadata.LogEntry: JSONConvertible {
-  private static let known: Set<String> = ["timestamp-ms", "version-id"]
+  private static let known: JSONObject.Known = ["timestamp-ms", "version-id"]
 
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
@@ -177,7 +178,7 @@ extension ViewMetadata.LogEntry: JSONConvertible {
 }
 
 extension ViewMetadata: JSONConvertible {
-  private static let known: Set<String> = [
+  private static let known: JSONObject.Known = [
     "view-uuid", "format-version", "location", "schemas", "current-version-id", "versions",
     "version-log", "properties",
   ]

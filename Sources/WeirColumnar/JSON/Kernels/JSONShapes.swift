@@ -13,7 +13,7 @@ struct JSONShapes {
   static let root = 0
   private static let nodeCountMax = 4096
   private static let depthMax = 64
-  private static let branchCountMax = 8
+  private static let branchCountMax = 32
 
   private struct Node {
     var offset = 0
@@ -57,13 +57,22 @@ struct JSONShapes {
   private mutating func search(
     _ node: Int, _ base: UnsafeRawPointer, _ end: Int, _ offset: Int
   ) -> Int? {
+    var previous = -1
     var child = nodes[node].firstChild
     while child >= 0 {
+      let next = nodes[child].nextSibling
       if matches(child, base, end, offset) {
+        // To the front: shapes that take turns are found within a few steps.
+        if previous >= 0 {
+          nodes[previous].nextSibling = next
+          nodes[child].nextSibling = nodes[node].firstChild
+          nodes[node].firstChild = child
+        }
         nodes[node].recent = child
         return child
       }
-      child = nodes[child].nextSibling
+      previous = child
+      child = next
     }
     return nil
   }
