@@ -179,7 +179,8 @@ private struct PredicateEvaluator {
     var valid = column.valid
     if case .dictionary = column.values.type, let dictionary = column.values.dictionary {
       // Each value of the dictionary is tested once; rows look up the outcome.
-      trues = gathered(dictionary.passing(test, among: nil), column.values, among)
+      let used = column.values.usedValues(dictionary.length, among: among)
+      trues = gathered(dictionary.passing(test, among: used), column.values, among)
       if let known = Self.validity(dictionary) {
         let knownRows = gathered(known, column.values, among)
         valid?.formAnd(knownRows)

@@ -167,11 +167,7 @@ private struct PredicateBinder {
       }
       values.append(value)
     }
-    values.sort { (Scalar.order($0, $1) ?? 0) < 0 }
-    var distinct: [Scalar] = []
-    for value in values where distinct.last.map({ Scalar.order($0, value) != 0 }) ?? true {
-      distinct.append(value)
-    }
+    let distinct = BoundNode.sortedDistinct(values)
     switch distinct.count {
     case 0: return .test(column: index, .any, negated: !negated)
     case 1: return .test(column: index, .compare(.equal, distinct[0]), negated: negated)
@@ -267,7 +263,8 @@ private struct PredicateBinder {
 }
 
 extension BoundNode {
-  /// The parts joined by AND or OR: flattened, without repetition, constants folded.
+  /// The parts joined by AND or OR: flattened, without repetition, constants folded, equalities of one
+  /// column joined to a list (`a = 1 OR a = 2`; `a != 1 AND a != 2`).
   static func joined(_ parts: [BoundNode], isAnd: Bool) -> BoundNode {
     var flat: [BoundNode] = []
     var seen: Set<BoundNode> = []
@@ -280,7 +277,51 @@ extension BoundNode {
       default: add(part)
       }
     }
+    flat = withLists(flat, negated: isAnd)
     if flat.isEmpty { return .always(isAnd) }
     return flat.count == 1 ? flat[0] : isAnd ? .and(flat) : .or(flat)
+  }
+
+  /// The values that `self` compares its column with by equality, if it is such a test.
+  private func equals(negated wanted: Bool) -> (column: Int, values: [Scalar])? {
+    switch self {
+    case .test(let column, .compare(.equal, let value), wanted): (column, [value])
+    case .test(let column, .isIn(let set), wanted): (column, set.values)
+    default: nil
+    }
+  }
+
+  private static func withLists(_ parts: [BoundNode], negated: Bool) -> [BoundNode] {
+    var values: [Int: [Scalar]] = [:]
+    var tests: [Int: Int] = [:]
+    for part in parts {
+      guard let test = part.equals(negated: negated) else { continue }
+      values[test.column, default: []] += test.values
+      tests[test.column, default: 0] += 1
+    }
+    var result: [BoundNode] = []
+    for part in parts {
+      guard let (column, _) = part.equals(negated: negated), let count = tests[column], count != 1
+      else {
+        result.append(part)
+        continue
+      }
+      // The list stands where the first of its tests stood.
+      if count > 1 {
+        tests[column] = 0
+        let distinct = sortedDistinct(values[column] ?? [])
+        result.append(.test(column: column, .isIn(ValueSet(sorted: distinct)), negated: negated))
+      }
+    }
+    return result
+  }
+
+  fileprivate static func sortedDistinct(_ values: [Scalar]) -> [Scalar] {
+    var distinct: [Scalar] = []
+    for value in values.sorted(by: { (Scalar.order($0, $1) ?? 0) < 0 })
+    where distinct.last.map({ Scalar.order($0, value) != 0 }) ?? true {
+      distinct.append(value)
+    }
+    return distinct
   }
 }

@@ -159,6 +159,13 @@ extension ArrayData {
     case .uint8: return withinIntegers(UInt8.self, table, among)
     case .uint16: return withinIntegers(UInt16.self, table, among)
     case .uint32: return withinIntegers(UInt32.self, table, among)
+    case .float16: return withinTable(Float16.self, table, among) { IntegerTable.key(Double($0)) }
+    case .float32: return withinTable(Float.self, table, among) { IntegerTable.key(Double($0)) }
+    case .float64: return withinTable(Double.self, table, among) { IntegerTable.key($0) }
+    case .decimal128:
+      return withinTable(Int128.self, table, among) {
+        Int64(exactly: $0).map { UInt64(bitPattern: $0) }
+      }
     default: return withinIntegers(UInt64.self, table, among)
     }
   }
@@ -166,15 +173,26 @@ extension ArrayData {
   private func withinIntegers<T: FixedWidthInteger & BitwiseCopyable>(
     _ type: T.Type, _ table: IntegerTable, _ among: RowBits?
   ) -> RowBits {
-    let values = values(as: type)
+    withinTable(type, table, among) { UInt64(truncatingIfNeeded: $0) }
+  }
+
+  /// - Parameter key: the number that stands for a value in the table, `nil` when none does.
+  @inline(__always)
+  private func withinTable<T: BitwiseCopyable>(
+    _ type: T.Type, _ table: IntegerTable, _ among: RowBits?, _ key: (T) -> UInt64?
+  ) -> RowBits {
+    let values = UnsafeRawPointer(values(as: type).baseAddress!)
+    @inline(__always) func at(_ row: Int) -> T {
+      values.loadUnaligned(fromByteOffset: row * MemoryLayout<T>.stride, as: type)
+    }
     return table.withLookup { lookup in
       if let bitmap = lookup.bitmap {
-        return RowBits(count: length, among: among) {
-          bitmap.contains(UInt64(truncatingIfNeeded: values[$0]))
+        return RowBits(count: length, among: among) { row in
+          key(at(row)).map { bitmap.contains($0) } ?? false
         }
       }
-      return RowBits(count: length, among: among) {
-        lookup.contains(UInt64(truncatingIfNeeded: values[$0]))
+      return RowBits(count: length, among: among) { row in
+        key(at(row)).map { lookup.contains($0) } ?? false
       }
     }
   }
@@ -194,6 +212,19 @@ extension Predicate.Operator {
 }
 
 extension ArrayData {
+  /// Which values of the dictionary some row of `among` has; `nil` where there are no more values
+  /// than rows, so that finding out would not pay.
+  func usedValues(_ valueCount: Int, among: RowBits?) -> RowBits? {
+    guard valueCount > length else { return nil }
+    var used = [UInt64](repeating: 0, count: (valueCount + 63) / 64)
+    let rows = among ?? RowBits(repeating: true, count: length)
+    for row in rows.indices where isValid(row) {
+      let index = dictionaryIndex(row)
+      if index >= 0 && index < valueCount { used[index >> 6] |= 1 << UInt64(index & 63) }
+    }
+    return RowBits(count: valueCount, words: used)
+  }
+
   /// Of a dictionary array, for each row the bit that `bits` has for its index; 0 for indices outside
   /// of the dictionary, which null rows may hold.
   func gatheringByIndex(_ bits: RowBits, among: RowBits?) -> RowBits {

@@ -14,8 +14,9 @@ package final class ValueSet: Hashable, Sendable {
 
   /// How rows are looked up.
   enum Lookup: Sendable {
-    /// One by one: few values, or types that are seldom in lists.
+    /// One by one, where the others do not serve (decimals beyond 64 bits).
     case scalars([Scalar])
+    /// Integers; decimals by their unscaled values; floats by `IntegerTable.key`.
     case integers(IntegerTable)
     case bytes(BytesTable)
   }
@@ -43,6 +44,11 @@ package final class ValueSet: Hashable, Sendable {
     for value in values {
       switch value {
       case .int(let value): integers.append(UInt64(bitPattern: value))
+      case .decimal(let value, _):
+        if let value = Int64(exactly: value) { integers.append(UInt64(bitPattern: value)) }
+      case .float16(let value): integers.append(IntegerTable.key(Double(value)))
+      case .float32(let value): integers.append(IntegerTable.key(Double(value)))
+      case .float64(let value): integers.append(IntegerTable.key(value))
       case .uint(let value): integers.append(value)
       case .string(let text): strings.append(Array(text.utf8))
       case .binary(let bytes): strings.append(bytes)
@@ -107,6 +113,10 @@ final class IntegerTable: Sendable {
   fileprivate static func slot(_ value: UInt64, _ shift: UInt64) -> Int {
     Int(truncatingIfNeeded: ((value ^ value >> 32) &* 0x9e37_79b9_7f4a_7c15) >> shift)
   }
+
+  /// Equal for equal numbers: -0.0 becomes 0.0. NaN, which no list holds, stays NaN.
+  @inline(__always)
+  static func key(_ value: Double) -> UInt64 { (value + 0).bitPattern }
 
   /// Safe: the views are used inside `body` only.
   func withLookup<R>(_ body: (View) -> R) -> R {

@@ -87,6 +87,8 @@ internal import WeirColumnar
       ("a IN (300, 2, 2.0)", "a = 2"), ("a NOT IN (300)", "a IS NOT NULL"),
       ("a IN (1000)", "FALSE"),
       ("NOT (a = 1 AND a > 3)", "a != 1 OR a <= 3"), ("a = 1 AND (a = 1 AND TRUE)", "a = 1"),
+      ("a = 2 OR a > 5 OR a IN (1, 2, 3)", "a IN (1, 2, 3) OR a > 5"),
+      ("a != 2 AND NOT a = 1", "a NOT IN (1, 2)"), ("a = 1 AND a = 2", "a = 1 AND a = 2"),
       ("a = 1 OR TRUE", "TRUE"), ("a IS NAN", "FALSE"),
     ] {
       #expect(try BoundPredicate(parsing: text, schema: schema).predicate.description == expected)

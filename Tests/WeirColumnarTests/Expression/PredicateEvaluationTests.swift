@@ -107,4 +107,45 @@ internal import _WeirTestSupport
       schema: Schema([Field("a", .int64)]), columns: [try array(.int64, [.int(1)])])
     #expect(throws: ColumnarError.self) { try bound.selection(other) }
   }
+
+  /// Each way to look up a list: bitmaps, hash tables, tables of bytes, one by one.
+  @Test(arguments: [
+    DataType.int32, .int64, .uint64, .float16, .float32, .float64, .date32, .utf8, .largeBinary,
+    .decimal128(precision: 38, scale: 2), .fixedSizeBinary(3),
+    .dictionary(index: .int16, value: .utf8, ordered: false),
+  ])
+  func longLists(type: DataType) throws {
+    var random = SeededRandom(seed: 11)
+    var options = RandomOptions()
+    for spread in [false, true] {
+      options.extremes = spread
+      let schema = Schema([Field("a", type)])
+      let batch = random.batch(schema, rows: 2_000, options)
+      let leaf = RandomPredicates(batch).leaves[0]
+      let values = leaf.values.filter { !$0.isNull }
+      for count in [2, 5, 30, 300, 1_500] where !values.isEmpty {
+        let literals = (0..<count).compactMap { _ in Literal(random.pick(values), as: leaf.type) }
+        let bound = try Predicate.isIn("a", literals).bind(to: schema)
+        let wanted = Set(
+          literals.compactMap { literal -> Scalar? in
+            guard case .exact(let value)? = try? literal.converted(to: type) else { return nil }
+            return value
+          })
+        let expected = leaf.values.indices.filter {
+          !leaf.values[$0].isNull && wanted.contains(leaf.values[$0])
+        }
+        #expect(try bound.selection(batch).rows == expected, "\(type), \(count)")
+      }
+    }
+  }
+
+  @Test func fewRowsOfALargeDictionary() throws {
+    let type = DataType.dictionary(index: .int32, value: .utf8, ordered: false)
+    let values = try array(.utf8, (0..<10_000).map { .string("v\($0)") })
+    let column = ArrayData(
+      type: type, length: 3, buffers: [Buffer([7, 9_999, 4_000] as [Int32])], dictionary: values)
+    let batch = try RecordBatch(schema: Schema([Field("a", type)]), columns: [column])
+    let bound = try BoundPredicate(parsing: "a LIKE 'v9%' OR a = 'v7'", schema: batch.schema)
+    #expect(try bound.selection(batch).rows == [0, 1])
+  }
 }
