@@ -46,7 +46,24 @@ final class DeleteLoader: Sendable {
   private func insertVector(
     _ vector: DataFile, of file: DataFile, into rows: inout DeletedRows
   ) throws(TableError) {
-    throw TableError(.unsupported, "deletion vectors are not read yet", file: vector.path)
+    guard vector.referencedDataFile == nil || vector.referencedDataFile == file.path else {
+      throw TableError(
+        .damaged, "the deletion vector is of another file, \(vector.referencedDataFile ?? "")",
+        file: vector.path)
+    }
+    let bitmap = try deletionVector(vector)
+    bitmap.forEach(in: 0..<Int64(file.recordCount)) {
+      rows.insert($0, rowCountMax: file.recordCount)
+    }
+  }
+
+  /// The positions of a deletion vector.
+  func deletionVector(_ vector: DataFile) throws(TableError) -> RoaringBitmap64 {
+    let source: any ObjectReader
+    do throws(StorageError) {
+      source = try stores.open(vector.path)
+    } catch { throw TableError(error, file: vector.path) }
+    return try PuffinReader.deletionVector(source, file: vector)
   }
 
   private func positions(in file: DataFile, of path: String) throws(TableError) -> [Int64] {
