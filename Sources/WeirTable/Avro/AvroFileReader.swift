@@ -51,7 +51,7 @@ final class AvroFileReader {
       guard let schema = metadata["avro.schema"] else {
         throw TableError(.damaged, "the header has no 'avro.schema'")
       }
-      type = try AvroType(schema: schema)
+      type = try AvroSchemaCache.type(schema)
       let codecName = metadata["avro.codec"].map { String(decoding: $0, as: UTF8.self) } ?? "null"
       guard let codec = AvroCodec(rawValue: codecName) else {
         throw TableError(

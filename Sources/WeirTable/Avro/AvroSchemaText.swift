@@ -120,8 +120,12 @@ struct AvroSchemaText {
   static func sanitized(_ name: String) -> String {
     var result = ""
     for (index, scalar) in name.unicodeScalars.enumerated() {
-      let isDigit = scalar.properties.generalCategory == .decimalNumber
-      if scalar.properties.generalCategory.isLetter || scalar == "_" || (isDigit && index > 0) {
+      // Java looks at UTF-16 units one by one, and half a character is no letter.
+      let isBasic = scalar.value < 0x1_0000
+      let isDigit = isBasic && scalar.properties.generalCategory == .decimalNumber
+      if (isBasic && scalar.properties.generalCategory.isLetter) || scalar == "_"
+        || (isDigit && index > 0)
+      {
         result.unicodeScalars.append(scalar)
       } else if isDigit {
         result += "_"
