@@ -6,7 +6,7 @@ internal import WeirParquet
 func metadataJSON(_ reader: ParquetReader) -> String {
   let metadata = reader.metadata
   let infos = reader.columnInfos
-  var json = JSONText()
+  var json = JSONWriter()
   json.object { json in
     json.pair("version", Int(metadata.version))
     json.pair("created_by", metadata.createdBy)
@@ -30,11 +30,11 @@ func metadataJSON(_ reader: ParquetReader) -> String {
       }
     }
   }
-  return json.text
+  return json.finishText()
 }
 
 private func appendRowGroup(
-  _ group: RowGroupMetaData, _ infos: [ColumnInfo], to json: inout JSONText
+  _ group: RowGroupMetaData, _ infos: [ColumnInfo], to json: inout JSONWriter
 ) {
   json.object { json in
     json.pair("row_count", group.rowCount)
@@ -55,23 +55,23 @@ private func appendRowGroup(
   }
 }
 
-private func appendChunk(_ chunk: ColumnChunk, _ info: ColumnInfo, to json: inout JSONText) {
+private func appendChunk(_ chunk: ColumnChunk, _ info: ColumnInfo, to json: inout JSONWriter) {
   let column = chunk.metaData
   json.object { json in
     json.pair("path", column.path.joined(separator: "."))
     json.pair("physical_type", column.type.description)
     json.pair("codec", column.codec.description)
     json.key("encodings")
-    json.array(column.encodings) { json, encoding in json.value(encoding.description) }
+    json.array(column.encodings) { json, encoding in json.write(encoding.description) }
     json.pair("value_count", column.valueCount)
     json.pair("uncompressed_bytes", column.totalUncompressedSize)
     json.pair("compressed_bytes", column.totalCompressedSize)
     json.pair("null_count", column.statistics?.nullCount)
     json.pair("distinct_count", column.statistics?.distinctCount)
     json.key("min")
-    json.value(column.statistics?.min.flatMap { info.value(ofStatistic: $0) }, info.type)
+    json.write(column.statistics?.min.flatMap { info.value(ofStatistic: $0) }, as: info.type)
     json.key("max")
-    json.value(column.statistics?.max.flatMap { info.value(ofStatistic: $0) }, info.type)
+    json.write(column.statistics?.max.flatMap { info.value(ofStatistic: $0) }, as: info.type)
     json.pair("has_dictionary", column.dictionaryPageOffset != nil)
     json.pair("has_bloom_filter", column.bloomFilterOffset != nil)
     json.pair("has_page_index", chunk.offsetIndexOffset != nil)

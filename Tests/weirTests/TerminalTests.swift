@@ -168,28 +168,3 @@ internal import Testing
     #expect(Style(isEnabled: true).red("") == "")
   }
 }
-
-@Suite struct JSONTests {
-  @Test func layout() {
-    let value = JSON.object([
-      ("name", .string("a\"b")), ("none", .null), ("list", .array([.int(1), .bool(true)])),
-      ("rows", .array([.object([("n", .int(1))]), .object([])])), ("empty", .array([])),
-    ])
-    #expect(
-      value.text() == """
-        {
-          "name": "a\\"b",
-          "none": null,
-          "list": [1, true],
-          "rows": [
-            {"n": 1},
-            {}
-          ],
-          "empty": []
-        }
-        """)
-    #expect(
-      value.line() == #"{"name":"a\"b","none":null,"list":[1,true],"rows":[{"n":1},{}],"empty":[]}"#
-    )
-  }
-}

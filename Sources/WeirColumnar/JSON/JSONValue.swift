@@ -35,15 +35,18 @@ public enum JSONValue: Hashable, Sendable {
     return writer.finish()
   }
 
-  /// Text on several lines, indented by two spaces.
-  public var prettyBytes: [UInt8] {
-    var writer = JSONWriter(pretty: true)
-    writer.write(self)
-    return writer.finish()
-  }
-
   /// Compact text.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// A number.
+  @_disfavoredOverload
+  public static func int(_ value: Int) -> JSONValue { .int(Int64(value)) }
+
+  /// An object of these members; the last of a name counts.
+  @_disfavoredOverload
+  public static func object(_ members: [(String, JSONValue)]) -> JSONValue {
+    .object(JSONObject(members))
+  }
 
   /// A string, or null.
   public static func optional(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }

@@ -9,17 +9,14 @@ public struct JSONWriter {
   public var count: Int { bytes.count }
 
   private var bytes: [UInt8] = []
-  private let pretty: Bool
-  private var depth = 0
   private var needsComma = false
   private var followsKey = false
 
-  /// - Parameter pretty: a line for every member, indented by two spaces.
-  public init(pretty: Bool = false) { self.pretty = pretty }
+  public init() {}
 
   /// What was written; the writer is empty afterwards.
   public mutating func finish() -> [UInt8] {
-    defer { self = JSONWriter(pretty: pretty) }
+    defer { self = JSONWriter() }
     return bytes
   }
 
@@ -30,7 +27,6 @@ public struct JSONWriter {
     separate()
     JSONWriter.append(name, to: &bytes)
     bytes.append(UInt8(ascii: ":"))
-    if pretty { bytes.append(0x20) }
     followsKey = true
   }
 
@@ -85,6 +81,29 @@ public struct JSONWriter {
     bytes.append(contentsOf: "null".utf8)
   }
 
+  /// A member of the object being written.
+  public mutating func pair(_ name: String, _ value: String?) {
+    key(name)
+    if let value { write(value) } else { writeNull() }
+  }
+
+  /// A member of the object being written.
+  public mutating func pair(_ name: String, _ value: Int?) {
+    key(name)
+    if let value { write(value) } else { writeNull() }
+  }
+
+  /// A member of the object being written.
+  public mutating func pair(_ name: String, _ value: Bool?) {
+    key(name)
+    if let value { write(value) } else { writeNull() }
+  }
+
+  /// A value of a column in the form of `Scalar.json(as:)`.
+  public mutating func write(_ value: Scalar?, as type: DataType) {
+    if let value { writeRaw(value.json(as: type)) } else { writeNull() }
+  }
+
   /// JSON text that was made elsewhere, as it is.
   public mutating func writeRaw(_ text: String) {
     separate()
@@ -106,11 +125,8 @@ public struct JSONWriter {
   private mutating func nest(_ open: UInt8, _ close: UInt8, _ body: (inout JSONWriter) -> Void) {
     separate()
     bytes.append(open)
-    depth += 1
     needsComma = false
     body(&self)
-    depth -= 1
-    if pretty && needsComma { breakLine() }
     bytes.append(close)
     needsComma = true
   }
@@ -123,16 +139,7 @@ public struct JSONWriter {
       return
     }
     if needsComma { bytes.append(UInt8(ascii: ",")) }
-    if pretty && depth > 0 { breakLine() }
     needsComma = true
-  }
-
-  private mutating func breakLine() {
-    bytes.append(0x0a)
-    for _ in 0..<depth {
-      bytes.append(0x20)
-      bytes.append(0x20)
-    }
   }
 
   /// Appends `value` as a JSON string with its quotes. Control characters are escaped, as are U+2028

@@ -48,7 +48,7 @@ struct InspectCommand: ParsableCommand {
     let columns = try InspectCommand.select(names, from: reader)
     let summary = FileSummary(reader, columns: columns, byteCount: source.size)
     if json {
-      Terminal.writeLine(try InspectJSON(reader, summary, pages: pages).value().text())
+      Terminal.writeLine(try InspectJSON(reader, summary, pages: pages).value().prettyText)
     } else {
       var output = OutputBuffer()
       try InspectText(

@@ -16,10 +16,10 @@ struct InspectJSON {
     self.pages = pages
   }
 
-  func value() throws -> JSON {
+  func value() throws -> JSONValue {
     let metadata = reader.metadata
     let keyValues = metadata.keyValues.map {
-      JSON.object([("key", .string($0.key)), ("value", .optional($0.value))])
+      JSONValue.object([("key", .string($0.key)), ("value", .optional($0.value))])
     }
     return .object([
       ("file", .string(reader.name)), ("format", .string("parquet")),
@@ -32,14 +32,14 @@ struct InspectJSON {
     ])
   }
 
-  private func field(_ field: Field) -> JSON {
+  private func field(_ field: Field) -> JSONValue {
     .object([
       ("name", .string(field.name)), ("type", .string(field.type.description)),
       ("nullable", .bool(field.nullable)), ("field_id", .optional(field.id.map(Int.init))),
     ])
   }
 
-  private func column(_ column: FileSummary.Column) -> JSON {
+  private func column(_ column: FileSummary.Column) -> JSONValue {
     let bounds = column.bounds
     return .object([
       ("path", .string(column.info.path)), ("type", .string(column.info.type.description)),
@@ -54,14 +54,14 @@ struct InspectJSON {
     ])
   }
 
-  private func bound(_ value: Scalar?, _ info: ColumnInfo) -> JSON {
-    value.map { .raw($0.json(as: info.type)) } ?? .null
+  private func bound(_ value: Scalar?, _ info: ColumnInfo) -> JSONValue {
+    value?.jsonValue(as: info.type) ?? .null
   }
 
-  private func rowGroup(_ index: Int) throws -> JSON {
+  private func rowGroup(_ index: Int) throws -> JSONValue {
     let group = reader.metadata.rowGroups[index]
     let all = reader.columnInfos
-    let sorting: [JSON] = group.sortingColumns.compactMap { sorting in
+    let sorting: [JSONValue] = group.sortingColumns.compactMap { sorting in
       let position = Int(sorting.columnIndex)
       guard all.indices.contains(position) else { return nil }
       return .object([
@@ -79,10 +79,12 @@ struct InspectJSON {
     ])
   }
 
-  private func chunk(_ group: RowGroupMetaData, _ index: Int, _ info: ColumnInfo) throws -> JSON {
+  private func chunk(_ group: RowGroupMetaData, _ index: Int, _ info: ColumnInfo) throws
+    -> JSONValue
+  {
     let data = group.columns[info.index].metaData
     let statistics = data.statistics
-    var members: [(String, JSON)] = [
+    var members: [(String, JSONValue)] = [
       ("path", .string(info.path)), ("codec", .string(data.codec.description)),
       ("encodings", .array(data.encodings.map { .string($0.description) })),
       ("values", .int(data.valueCount)), ("nulls", .optional(statistics?.nullCount)),
@@ -94,7 +96,7 @@ struct InspectJSON {
       ("data_page_offset", .int(data.dataPageOffset)),
     ]
     if pages {
-      var list: [JSON] = []
+      var list: [JSONValue] = []
       let walk = try reader.pages(rowGroup: index, column: info)
       while let page = try walk.next() { list.append(self.page(page)) }
       members.append(("pages", .array(list)))
@@ -102,7 +104,7 @@ struct InspectJSON {
     return .object(members)
   }
 
-  private func page(_ page: PageInfo) -> JSON {
+  private func page(_ page: PageInfo) -> JSONValue {
     .object([
       ("kind", .string(page.kind)), ("index", .optional(page.index)),
       ("encoding", .optional(page.encoding?.description)), ("values", .int(page.valueCount)),

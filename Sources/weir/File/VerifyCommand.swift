@@ -111,7 +111,7 @@ struct VerifyCommand: ParsableCommand {
 
   private func line(_ file: String, _ result: ParquetVerification, _ fatal: String?) -> String {
     var problems = result.problems.map { problem in
-      JSON.object([
+      JSONValue.object([
         ("code", .string(problem.code.description)), ("message", .string(problem.message)),
         ("row_group", .optional(problem.rowGroup)), ("column", .optional(problem.column)),
         ("page", .optional(problem.page)), ("byte", .optional(problem.position)),
@@ -124,11 +124,11 @@ struct VerifyCommand: ParsableCommand {
           ("column", .null), ("page", .null), ("byte", .null),
         ]))
     }
-    return JSON.object([
+    return JSONValue.object([
       ("file", .string(file)), ("ok", .bool(problems.isEmpty)), ("pages", .int(result.pageCount)),
       ("checksums", .int(result.checksumCount)), ("statistics", .int(result.statisticsCount)),
       ("values", .int(result.valueCount)), ("problems", .array(problems)),
       ("further_problems", .int(result.furtherProblemCount)),
-    ]).line()
+    ]).text
   }
 }

@@ -160,19 +160,49 @@ internal import _WeirTestSupport
   }
 
   @Test func prettyText() throws {
-    let value = try JSONValue(parsing: #"{"a":[1,[]],"b":{"c":{}}}"#)
+    let value: JSONValue = [
+      "name": "a\"b", "none": .null, "list": [1, true],
+      "rows": [["n": 1], .object([:]), ["a": 1, "b": 2, "c": 3, "d": 4, "e": [5]]], "empty": [],
+    ]
     let expected = """
       {
-        "a": [
-          1,
-          []
+        "name": "a\\"b",
+        "none": null,
+        "list": [1, true],
+        "rows": [
+          {"n": 1},
+          {},
+          {
+            "a": 1,
+            "b": 2,
+            "c": 3,
+            "d": 4,
+            "e": [5]
+          }
         ],
-        "b": {
-          "c": {}
-        }
+        "empty": []
       }
       """
-    #expect(String(decoding: value.prettyBytes, as: UTF8.self) == expected)
+    #expect(value.prettyText == expected)
+  }
+
+  @Test func writerPieceByPiece() throws {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.pair("a", 1)
+      writer.pair("b", String?.none)
+      writer.key("c")
+      writer.array([1, 2]) { writer, value in writer.object { $0.pair("x", value) } }
+      writer.pair("d", true)
+      writer.key("e")
+      writer.write(.int(-1), as: .date32)
+      writer.key("f")
+      writer.write(Double.nan)
+    }
+    #expect(
+      writer.finishText()
+        == #"{"a":1,"b":null,"c":[{"x":1},{"x":2}],"d":true,"e":"1969-12-31","f":"NaN"}"#)
+    #expect(Scalar.int(-1).jsonValue(as: .date32) == "1969-12-31")
   }
 
   @Test func randomValuesComeBackAndMatchFoundation() throws {
@@ -181,7 +211,7 @@ internal import _WeirTestSupport
       let value = randomValue(&random, 0)
       let bytes = value.bytes
       #expect(try JSONValue(parsing: bytes) == value)
-      #expect(try JSONValue(parsing: value.prettyBytes) == value)
+      #expect(try JSONValue(parsing: value.prettyText) == value)
       let foundation = try JSONSerialization.jsonObject(
         with: Data(bytes), options: .fragmentsAllowed)
       #expect(same(value, foundation))
