@@ -129,7 +129,8 @@ struct ManifestFilter {
     guard !goes.isEmpty else { return Rewritten(manifest: nil, removed: []) }
     let writer = try ManifestWriter(
       formatVersion: metadata.formatVersion, content: manifest.content, spec: spec,
-      schema: metadata.currentSchema, snapshotID: snapshotID, codec: files.manifestCodec)
+      schema: metadata.currentSchema, formerSchemas: metadata.schemas, snapshotID: snapshotID,
+      codec: files.manifestCodec)
     var removed: [DataFile] = []
     let again = try files.reader(manifest, metadata)
     index = 0

@@ -83,7 +83,8 @@ struct ManifestMerger {
     }
     let writer = try ManifestWriter(
       formatVersion: metadata.formatVersion, content: group[0].content, spec: spec,
-      schema: metadata.currentSchema, snapshotID: snapshotID, codec: files.manifestCodec)
+      schema: metadata.currentSchema, formerSchemas: metadata.schemas, snapshotID: snapshotID,
+      codec: files.manifestCodec)
     for manifest in group {
       let reader = try files.reader(manifest, metadata)
       while let entry = try reader.next() {

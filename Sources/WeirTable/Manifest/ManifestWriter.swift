@@ -20,18 +20,25 @@ public final class ManifestWriter {
 
   /// - Parameters:
   ///   - schema: the table's schema whose columns `spec` names.
+  ///   - formerSchemas: where the type of a column that was dropped since is looked up, last first;
+  ///     needed to write entries of an old spec again.
   ///   - snapshotID: the snapshot that the manifest is added by.
   /// - Throws: `unsupported` for other versions, `invalidArgument` for a spec that is not the schema's.
   public init(
     formatVersion: Int, content: ManifestFile.Content, spec: PartitionSpec, schema: TableSchema,
-    snapshotID: Int64, codec: AvroCodec = .deflate, level: Int? = nil
+    formerSchemas: [TableSchema] = [], snapshotID: Int64, codec: AvroCodec = .deflate,
+    level: Int? = nil
   ) throws(TableError) {
     try ManifestFields.checkVersion(formatVersion)
     self.formatVersion = formatVersion
     self.content = content
     self.spec = spec
     self.snapshotID = snapshotID
-    let partition = spec.partitionType(schema)
+    var partition = spec.partitionType(schema)
+    for index in partition.fields.indices where partition.fields[index].type == .unknown {
+      let types = formerSchemas.reversed().lazy.map { spec.partitionType($0).fields[index].type }
+      partition.fields[index].type = types.first { $0 != .unknown } ?? .unknown
+    }
     for field in partition.fields where field.type.isNested || field.type == .variant {
       throw TableError(
         .invalidArgument, "a partition value cannot be a \(field.type)", column: field.name)

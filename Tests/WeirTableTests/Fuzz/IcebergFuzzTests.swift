@@ -79,7 +79,9 @@ internal import _WeirTestSupport
 
   @Test func manifests() throws {
     let corpus = try GoldenFiles.names("manifests", suffix: ".avro")
-      .filter { !$0.contains("-list-") }.map { try GoldenFiles.bytes("manifests/\($0)") }
+      .filter { !$0.contains("-list-") && $0 != "encrypted.avro" }.map {
+        try GoldenFiles.bytes("manifests/\($0)")
+      }
     let mutator = AvroMutator()
     try run(corpus, mutator.mutate) { bytes in
       let manifest = ManifestFile(

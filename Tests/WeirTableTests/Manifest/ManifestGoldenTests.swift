@@ -136,4 +136,26 @@ internal import WeirColumnar
       #expect(summaries == (try want.array("partitions")))
     }
   }
+
+  /// A list of Apache Iceberg's Java implementation, from the time when counts had other names.
+  @Test func javaList() throws {
+    let manifests = try ManifestListReader.read(
+      try GoldenFiles.buffer("manifests/java-list-v2.avro"), name: "list")
+    let manifest = try #require(manifests.first)
+    #expect(manifests.count == 1)
+    #expect(
+      manifest.path
+        == "iceberg-warehouse/people/metadata/794bd2ee-052c-449c-9a6f-3a88857c747f-m0.avro")
+    #expect(manifest.length == 6_658 && manifest.addedSnapshotID == 6_653_143_792_592_159_268)
+    #expect(manifest.addedFilesCount == 1 && manifest.existingFilesCount == 0)
+    #expect(manifest.addedRowsCount == 1 && manifest.partitions == [])
+  }
+
+  @Test func encryptedListIsNamed() throws {
+    let bytes = try GoldenFiles.buffer("manifests/encrypted.avro")
+    let error = #expect(throws: TableError.self) {
+      try ManifestListReader.read(bytes, name: "list")
+    }
+    #expect(error?.code == .unsupported && error?.file == "list")
+  }
 }

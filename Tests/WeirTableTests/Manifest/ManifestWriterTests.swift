@@ -169,6 +169,23 @@ internal import _WeirTestSupport
       ])
   }
 
+  @Test func valuesOfDroppedColumnsAreKept() throws {
+    let spec = PartitionSpec(
+      specID: 1,
+      fields: [PartitionField(sourceID: 3, fieldID: 1_000, name: "b", transform: .bucket(4))])
+    let now = TableSchema([TableField(1, "flag", .boolean)], schemaID: 6)
+    let file = DataFile(
+      path: "a", specID: 1, partition: [.int(2)], recordCount: 1, fileSizeInBytes: 1)
+    let writer = try ManifestWriter(
+      formatVersion: 3, content: .data, spec: spec, schema: now,
+      formerSchemas: [Self.schema, now], snapshotID: 1)
+    try writer.add(file)
+    let (bytes, manifest) = try writer.finish(path: "m")
+    let reader = try ManifestReader(
+      bytes, of: manifest, spec: spec, partitionType: spec.partitionType(now))
+    #expect(try reader.next()?.dataFile == file)
+  }
+
   @Test func listAssignsNumbersAndRowIDs() throws {
     let writer = try ManifestListWriter(
       formatVersion: 3, snapshotID: 5, parentSnapshotID: nil, sequenceNumber: 8, firstRowID: 100)

@@ -2,7 +2,8 @@
 """Writes the manifests and manifest lists beside this file, by PyIceberg and fastavro.
 
 Each `NAME-CODEC.avro` has a `NAME.json` that says what a reader must find in it. Partition values are in
-Iceberg's JSON single-value serialization. Needs pyiceberg 0.12, fastavro, cramjam and backports.zstd.
+Iceberg's JSON single-value serialization. `java-list-v2.avro` and `encrypted.avro` come from Apache
+Iceberg's Rust implementation's tests, the first written by its Java implementation (Apache-2.0). Needs pyiceberg 0.12, fastavro, cramjam and backports.zstd.
 """
 
 import datetime
