@@ -134,13 +134,15 @@ public final class LocalObjectStore: ObjectStore {
   /// Removes what killed writers left: temporary files that nobody wrote to for `ageNanoseconds`.
   ///
   /// The age must be longer than any writer pauses between two writes; a day is plenty.
+  /// - Parameter folder: only in this folder of the store and below; everywhere when empty.
   /// - Returns: how many files it removed.
   @discardableResult
   public func sweepTemporaryFiles(
-    olderThan ageNanoseconds: Int = 86_400_000_000_000
+    under folder: String = "", olderThan ageNanoseconds: Int = 86_400_000_000_000
   ) throws(StorageError) -> Int {
+    if !folder.isEmpty { try ObjectPath.check(folder, operation: "sweep") }
     do {
-      return try LocalListing.sweep(root, before: SystemTime.now() - ageNanoseconds)
+      return try LocalListing.sweep(filePath(folder), before: SystemTime.now() - ageNanoseconds)
     } catch {
       throw StorageError(error, operation: "sweep", path: root)
     }

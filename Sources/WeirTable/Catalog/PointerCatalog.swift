@@ -373,7 +373,7 @@ extension PointerCatalog {
     }
     if let metadata, let location {
       try TablePurge(stores: stores, metadata, metadataLocation: location)
-        .run(identifier.description)
+        .run(identifier.description, environment)
     }
   }
 }

@@ -164,6 +164,21 @@ struct ConflictScan {
     }
   }
 
+  /// The error for rows of a data file that others deleted as well.
+  func doublyDeleted(_ path: String) throws(TableError) -> TableError {
+    var deleter: Snapshot?
+    try forEachChange(.deletes) { entry, snapshot throws(TableError) in
+      if entry.status == .added && entry.dataFile.referencedDataFile == path { deleter = snapshot }
+    }
+    if let deleter {
+      return ConflictDescription.error(
+        "rows that the \(operation) replaces were deleted or replaced meanwhile", deleter,
+        file: path)
+    }
+    return TableError(
+      .invalidArgument, "rows that the \(operation) replaces had been deleted before", file: path)
+  }
+
   /// The error for a file that is not there: with who removed it, if that can be told.
   func missingFile(_ path: String) throws(TableError) -> TableError {
     var remover: Snapshot?

@@ -32,6 +32,11 @@ struct FileChanges {
     !removedDataFiles.isEmpty || removedWhere != nil || !removedPartitions.isEmpty
   }
 
+  var isEmpty: Bool {
+    addedDataFiles.isEmpty && addedDeleteFiles.isEmpty && removedDeleteFiles.isEmpty
+      && !removesDataFiles
+  }
+
   /// What these changes do, for the summary.
   var operation: Snapshot.Operation {
     let adds = !addedDataFiles.isEmpty

@@ -163,7 +163,7 @@ public final class ReplacePartitions: SnapshotProducer {
 }
 
 extension Transaction {
-  private func producer<P: SnapshotProducer>(_ type: P.Type) -> P {
+  func producer<P: SnapshotProducer>(_ type: P.Type) -> P {
     let producer = type.init(start, table.environment)
     add(producer)
     return producer

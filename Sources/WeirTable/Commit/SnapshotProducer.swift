@@ -13,6 +13,8 @@ public class SnapshotProducer: TransactionStep {
   public let snapshotID: Int64
   /// The branch that the snapshot is added to.
   public private(set) var branch = SnapshotReference.mainBranch
+  /// Whether the snapshot is only added, without a branch that leads to it (for `cherryPick`).
+  private var isStaged = false
   /// The metadata that the operation began with.
   let start: TableMetadata
   var changes = FileChanges()
@@ -44,6 +46,13 @@ public class SnapshotProducer: TransactionStep {
     return self
   }
 
+  /// Only adds the snapshot: readers do not see it until it is cherry-picked, or a branch is set to it.
+  @discardableResult
+  public func stageOnly() -> Self {
+    isStaged = true
+    return self
+  }
+
   /// Adds to the snapshot's summary.
   @discardableResult
   public func set(_ name: String, _ value: String) -> Self {
@@ -61,10 +70,13 @@ public class SnapshotProducer: TransactionStep {
 
   /// The changes as they are to be made on `base`: `changes`, for most operations.
   func resolved(
-    on base: TableMetadata, _ parent: Snapshot?, _ context: CommitContext
+    on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ context: CommitContext
   ) throws(TableError) -> FileChanges {
     changes
   }
+
+  /// Whether no snapshot is needed for the changes.
+  func isNothing(_ changes: FileChanges) -> Bool { false }
 
   /// Whether a file to remove that is no longer there is a conflict.
   var failsOnMissingFiles: Bool { true }
@@ -83,7 +95,8 @@ public class SnapshotProducer: TransactionStep {
     let scan = ConflictScan(
       base, from: startingSnapshotID, to: parent, context, operation: "\(operation.rawValue)")
     try validate(scan)
-    let changes = try resolved(on: base, parent, context)
+    let changes = try resolved(on: base, parent, scan, context)
+    if isNothing(changes) { return [] }
     var summary = SnapshotSummaryBuilder()
     let manifests = try self.manifests(changes, base, parent, scan, context, &summary)
     let list = try writeList(manifests.all, base, parent, context)
@@ -107,6 +120,7 @@ public class SnapshotProducer: TransactionStep {
       schemaID: base.currentSchemaID,
       firstRowID: base.formatVersion >= 3 ? base.nextRowID : nil,
       addedRows: list.nextRowID.map { $0 - base.nextRowID })
+    if isStaged { return [.addSnapshot(snapshot)] }
     var reference =
       base.references[branch] ?? SnapshotReference(snapshotID: snapshotID, kind: .branch)
     reference.snapshotID = snapshotID

@@ -82,6 +82,7 @@ private struct CommitRun {
   private let transactions: [Transaction]
   private let policy: RetryPolicy
   private var contexts: [CommitContext] = []
+  private var expiredOnCommit = false
 
   init(_ transactions: [Transaction]) {
     self.transactions = transactions
@@ -117,6 +118,7 @@ private struct CommitRun {
     var commits: [TableCommit] = []
     var bases: [TableMetadata] = []
     contexts = []
+    expiredOnCommit = false
     for transaction in transactions {
       let table = transaction.table
       // A pointer is looked up in no time; asking a server costs more than it saves at first.
@@ -142,6 +144,10 @@ private struct CommitRun {
       } catch {
         throw error.adding(table: context.table)
       }
+      let expiry = expiry(metadata, updates, context)
+      updates += expiry
+      expiredOnCommit = !expiry.isEmpty || expiredOnCommit
+      if !expiry.isEmpty { metadata = try metadata.applying(expiry, now: context.now) }
       bases.append(base)
       guard metadata != base else { continue }
       commits.append(
@@ -156,8 +162,27 @@ private struct CommitRun {
         result[index] = mine.metadata
       }
       for step in transaction.currentSteps { step.committed(result[index], contexts[index]) }
+      removeExpired(bases[index], result[index], contexts[index])
     }
     return result
+  }
+
+  /// Old snapshots that go with a commit that adds one.
+  private func expiry(
+    _ metadata: TableMetadata, _ updates: [TableUpdate], _ context: CommitContext
+  ) -> [TableUpdate] {
+    let adds = updates.contains { if case .addSnapshot = $0 { true } else { false } }
+    let removes = updates.contains { if case .removeSnapshots = $0 { true } else { false } }
+    return adds && !removes ? CommitExpiry.updates(metadata, now: context.now) : []
+  }
+
+  /// Removes the files of snapshots that expired with the commit; orphan clean-up finds what fails.
+  private func removeExpired(
+    _ before: TableMetadata, _ after: TableMetadata, _ context: CommitContext
+  ) {
+    guard expiredOnCommit else { return }
+    var result = ExpirationResult()
+    try? ExpiredFiles(context.files, before: before, after: after).remove(&result)
   }
 
   private func commit(_ commits: [TableCommit]) throws(TableError) -> [LoadedTable] {

@@ -43,6 +43,17 @@ final class DeleteLoader: Sendable {
     return rows
   }
 
+  /// Rows of the file that position delete files name.
+  func positions(_ files: [DataFile], of file: DataFile) throws(TableError) -> DeletedRows {
+    var rows = DeletedRows()
+    for delete in files {
+      for position in try positions(in: delete, of: file.path) {
+        rows.insert(position, rowCountMax: file.recordCount)
+      }
+    }
+    return rows
+  }
+
   private func insertVector(
     _ vector: DataFile, of file: DataFile, into rows: inout DeletedRows
   ) throws(TableError) {

@@ -41,15 +41,15 @@ struct TestCatalog {
 
   init(
     store: any ObjectStore = MemoryObjectStore(), backend: MemoryCatalogBackend? = nil,
-    seed: UInt64 = 1
+    seed: UInt64 = 1, clock: TestEnvironment? = nil
   ) throws {
-    clock = TestEnvironment(seed: seed)
+    self.clock = clock ?? TestEnvironment(seed: seed)
     self.store = store
     self.backend = backend ?? MemoryCatalogBackend()
     let stores = try ObjectStores(factories: ["memory": { _ in store }])
     catalog = try PointerCatalog(
       name: "test", backend: self.backend, stores: stores, warehouse: "memory://w/house",
-      environment: clock.environment)
+      environment: self.clock.environment)
     if backend == nil { try catalog.createNamespace(namespace) }
   }
 

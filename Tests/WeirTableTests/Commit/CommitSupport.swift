@@ -10,7 +10,8 @@ internal import _WeirTestSupport
 extension TestCatalog {
   /// A table of `schema`, partitioned by the text `name` when asked for.
   func table(
-    _ name: String = "t", partitioned: Bool = false, _ properties: StringMap = [:]
+    _ name: String = "t", partitioned: Bool = false,
+    _ properties: StringMap = [:]
   ) throws -> Table {
     let spec = PartitionSpec(
       specID: 0,

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirStorage
+
+/// Which files snapshots lead to.
+struct FileReach {
+  let files: TableFiles
+  let metadata: TableMetadata
+
+  /// The manifests of the snapshots by their paths. Lists that cannot be read are passed to `skip`,
+  /// which throws or goes on.
+  func manifests(
+    of snapshots: some Sequence<Snapshot>,
+    skip: (TableError) throws(TableError) -> Void = { error throws(TableError) in throw error }
+  ) throws(TableError) -> [String: ManifestFile] {
+    var result: [String: ManifestFile] = [:]
+    for snapshot in snapshots {
+      do {
+        for manifest in try files.manifests(of: snapshot) { result[manifest.path] = manifest }
+      } catch {
+        try skip(error)
+      }
+    }
+    return result
+  }
+
+  /// Calls `body` with the path of each live file of the manifest, until it returns false.
+  func forEachFile(
+    of manifest: ManifestFile, _ body: (String) -> Bool
+  ) throws(TableError) {
+    let reader = try files.reader(manifest, metadata)
+    while try reader.advance() {
+      if reader.isLive, !body(try reader.path()) { return }
+    }
+  }
+
+  /// The files that metadata names beside snapshots.
+  static func statistics(_ metadata: TableMetadata) -> Set<String> {
+    Set(metadata.statistics.map(\.path) + metadata.partitionStatistics.map(\.path))
+  }
+}
