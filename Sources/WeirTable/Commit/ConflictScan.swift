@@ -96,7 +96,7 @@ struct ConflictScan {
       guard entry.status == .added, snapshot.operation != .replace else { return }
       if let partitions, !partitions.contains(PartitionKey(entry.dataFile)) { return }
       if let predicate, let spec = base.spec(id: entry.dataFile.specID) {
-        let bounds = FileBounds(file: entry.dataFile, spec: spec, schema: base.currentSchema)
+        let bounds = DataFileBounds(entry.dataFile, spec, base.currentSchema, predicate)
         guard predicate.mayMatch(bounds) else { return }
       }
       throw ConflictDescription.error(
@@ -115,7 +115,7 @@ struct ConflictScan {
       var isHit = paths.contains(entry.dataFile.path)
       if !isHit, let predicate, let spec = base.spec(id: entry.dataFile.specID) {
         isHit = predicate.mayMatch(
-          FileBounds(file: entry.dataFile, spec: spec, schema: base.currentSchema))
+          DataFileBounds(entry.dataFile, spec, base.currentSchema, predicate))
       }
       guard isHit else { return }
       throw ConflictDescription.error(

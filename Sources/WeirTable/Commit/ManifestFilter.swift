@@ -169,7 +169,7 @@ struct ManifestFilter {
     let file = try reader.entry(withMetrics: predicate != nil).dataFile
     if selection.partitions.contains(PartitionKey(file)) { return true }
     guard let predicate else { return false }
-    let bounds = FileBounds(file: file, spec: spec, schema: metadata.currentSchema)
+    let bounds = DataFileBounds(file, spec, metadata.currentSchema, predicate)
     guard predicate.mayMatch(bounds) else { return false }
     guard predicate.mustMatch(bounds) else {
       throw TableError(

@@ -24,7 +24,7 @@ public struct DataFile: Hashable, Sendable {
   public var recordCount: Int
   public var fileSizeInBytes: Int
   /// Counts and bounds by field id.
-  public var metrics: ColumnMetrics
+  public var metrics: FileMetrics
   public var keyMetadata: [UInt8]?
   /// Where row groups start, ascending.
   public var splitOffsets: [Int64]?
@@ -43,7 +43,7 @@ public struct DataFile: Hashable, Sendable {
   public init(
     content: Content = .data, path: String, format: FileFormat = .parquet, specID: Int = 0,
     partition: [Scalar] = [], recordCount: Int, fileSizeInBytes: Int,
-    metrics: ColumnMetrics = ColumnMetrics(), keyMetadata: [UInt8]? = nil,
+    metrics: FileMetrics = FileMetrics(), keyMetadata: [UInt8]? = nil,
     splitOffsets: [Int64]? = nil, equalityIDs: [Int32]? = nil, sortOrderID: Int? = nil,
     firstRowID: Int64? = nil, referencedDataFile: String? = nil, contentOffset: Int64? = nil,
     contentSizeInBytes: Int64? = nil

@@ -174,8 +174,8 @@ public final class ManifestReader {
   }
 
   /// Counts and bounds, decoded on demand. They keep the file's block alive; see
-  /// `ColumnMetrics.detached()`.
-  public func metrics() throws(TableError) -> ColumnMetrics { try cursor.metrics() }
+  /// `FileMetrics.detached()`.
+  public func metrics() throws(TableError) -> FileMetrics { try cursor.metrics() }
 
   /// The whole entry.
   ///
@@ -197,7 +197,7 @@ public final class ManifestReader {
       content: content, path: try path(), format: try format(), specID: manifest.partitionSpecID,
       partition: try partition(), recordCount: try recordCount(),
       fileSizeInBytes: try fileSizeInBytes(),
-      metrics: withMetrics ? try metrics() : ColumnMetrics(),
+      metrics: withMetrics ? try metrics() : FileMetrics(),
       keyMetadata: try cursor.withBytes(.keyMetadata) { [UInt8]($0) },
       splitOffsets: try cursor.longs(.splitOffsets), equalityIDs: try equalityIDs(),
       sortOrderID: try cursor.long(.sortOrderID).map { Int($0) },

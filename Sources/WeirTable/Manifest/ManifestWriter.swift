@@ -189,7 +189,7 @@ public final class ManifestWriter {
     }
   }
 
-  private func write(_ metrics: ColumnMetrics) throws(TableError) {
+  private func write(_ metrics: FileMetrics) throws(TableError) {
     let encoder = file.encoder
     switch metrics.storage {
     case .none: for _ in EncodedMetrics.Part.allCases { encoder.long(0 as Int) }

@@ -43,18 +43,37 @@ struct DataFileBounds: ColumnBounds {
   let rows: Int64
   let schema: TableSchema
   /// Without them only the partition speaks.
-  let fileMetrics: ColumnMetrics?
+  let fileMetrics: FileMetrics?
 
-  func metrics(of column: BoundColumn) -> WeirColumnar.ColumnMetrics {
+  init(
+    plan: PartitionPlan, partition: [Scalar], rows: Int64, schema: TableSchema,
+    fileMetrics: FileMetrics?
+  ) {
+    self.plan = plan
+    self.partition = partition
+    self.rows = rows
+    self.schema = schema
+    self.fileMetrics = fileMetrics
+  }
+
+  /// The bounds of a file that was read with its metrics, for a predicate on `schema`.
+  init(_ file: DataFile, _ spec: PartitionSpec, _ schema: TableSchema, _ predicate: BoundPredicate)
+  {
+    self.init(
+      plan: PartitionPlan(spec, schema, predicate.columns), partition: file.partition,
+      rows: Int64(file.recordCount), schema: schema, fileMetrics: file.metrics)
+  }
+
+  func metrics(of column: BoundColumn) -> ColumnMetrics {
     var result = ownMetrics(column)
     for part in plan.parts(of: column) where part.index < partition.count {
       let value = partition[part.index]
       if value.isNull {
-        return WeirColumnar.ColumnMetrics(
+        return ColumnMetrics(
           nullCount: rows, nanCount: 0, valueCount: rows)
       }
       if part.transform == .identity {
-        return WeirColumnar.ColumnMetrics(constant: value, rows: rows)
+        return ColumnMetrics(constant: value, rows: rows)
       }
       result.tighten(SourceRange(part.transform, part.type, lower: value, upper: value))
       result.nullCount = 0
@@ -63,11 +82,11 @@ struct DataFileBounds: ColumnBounds {
     return result
   }
 
-  private func ownMetrics(_ column: BoundColumn) -> WeirColumnar.ColumnMetrics {
+  private func ownMetrics(_ column: BoundColumn) -> ColumnMetrics {
     guard let fileMetrics, let id = column.field.id, let field = schema.field(id: id) else {
-      return WeirColumnar.ColumnMetrics()
+      return ColumnMetrics()
     }
-    return WeirColumnar.ColumnMetrics(
+    return ColumnMetrics(
       lower: decoded(fileMetrics.lowerBound(of: id), field.type),
       upper: decoded(fileMetrics.upperBound(of: id), field.type),
       nullCount: fileMetrics.nullValueCount(of: id), nanCount: fileMetrics.nanValueCount(of: id),
@@ -90,8 +109,8 @@ struct ManifestBounds: ColumnBounds {
   let plan: PartitionPlan
   let summaries: [FieldSummary]
 
-  func metrics(of column: BoundColumn) -> WeirColumnar.ColumnMetrics {
-    var result = WeirColumnar.ColumnMetrics()
+  func metrics(of column: BoundColumn) -> ColumnMetrics {
+    var result = ColumnMetrics()
     for part in plan.parts(of: column) where part.index < summaries.count {
       let summary = summaries[part.index]
       let lower = decoded(summary.lowerBound, part.resultType)
@@ -128,7 +147,7 @@ private func decoded(_ bytes: [UInt8]?, _ type: TableType) -> Scalar? {
   bytes.flatMap { try? SingleValue.decode($0, as: type) }
 }
 
-extension WeirColumnar.ColumnMetrics {
+extension ColumnMetrics {
   /// Takes the nearer of two bounds.
   fileprivate mutating func tighten(_ range: SourceRange) {
     if let bound = range.lower, lower.flatMap({ Scalar.order($0, bound) }).map({ $0 < 0 }) ?? true {

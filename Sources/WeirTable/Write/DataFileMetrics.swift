@@ -27,7 +27,7 @@ enum DataFileMetrics {
   /// - Parameter nanCounts: by field id, of floating point columns outside of lists and maps.
   static func make(
     _ file: FileMetaData, leaves: [WrittenLeaf], modes: MetricsModes, nanCounts: [Int32: Int]
-  ) throws(TableError) -> ColumnMetrics {
+  ) throws(TableError) -> FileMetrics {
     var sizes: [Int32: Int64] = [:]
     var values: [Int32: Int64] = [:]
     var nulls: [Int32: Int64] = [:]
@@ -50,7 +50,7 @@ enum DataFileMetrics {
       lower[leaf.id] = bounds?.lower
       upper[leaf.id] = bounds?.upper
     }
-    return ColumnMetrics(
+    return FileMetrics(
       columnSizes: sizes, valueCounts: values, nullValueCounts: nulls, nanValueCounts: nans,
       lowerBounds: lower, upperBounds: upper)
   }

@@ -29,11 +29,11 @@ func dataFile(
   _ table: Table, _ name: String, _ ids: ClosedRange<Int64> = 0...9, partition: String? = nil,
   size: Int = 1_000
 ) -> DataFile {
-  var metrics = ColumnMetrics(
+  var metrics = FileMetrics(
     valueCounts: [1: Int64(ids.count)], nullValueCounts: [1: 0],
     lowerBounds: [1: try! SingleValue.encode(.int(ids.lowerBound), as: .long)],
     upperBounds: [1: try! SingleValue.encode(.int(ids.upperBound), as: .long)])
-  if ids.isEmpty { metrics = ColumnMetrics() }
+  if ids.isEmpty { metrics = FileMetrics() }
   let metadata = table.metadata
   return DataFile(
     path: "\(metadata.location)/data/\(name)", specID: metadata.defaultSpecID,

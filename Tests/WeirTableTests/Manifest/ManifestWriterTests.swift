@@ -32,9 +32,9 @@ internal import _WeirTestSupport
   static func entry(
     _ random: inout SeededRandom, _ index: Int, _ status: ManifestEntry.Status
   ) -> ManifestEntry {
-    var metrics = ColumnMetrics()
+    var metrics = FileMetrics()
     if !random.chance(0.2) {
-      metrics = ColumnMetrics(
+      metrics = FileMetrics(
         columnSizes: [1: 1 << 40, 2: Int64(index)],
         valueCounts: random.chance(0.3) ? nil : [1: 5, 300: 6], nullValueCounts: [:],
         nanValueCounts: [4: 1],

@@ -108,8 +108,8 @@ struct EncodedMetrics: Sendable {
     return result
   }
 
-  func maps() -> ColumnMetrics.Maps {
-    ColumnMetrics.Maps(
+  func maps() -> FileMetrics.Maps {
+    FileMetrics.Maps(
       columnSizes: counts(.columnSizes), valueCounts: counts(.valueCounts),
       nullValueCounts: counts(.nullValueCounts), nanValueCounts: counts(.nanValueCounts),
       lowerBounds: bounds(.lowerBounds), upperBounds: bounds(.upperBounds))

@@ -146,7 +146,7 @@ final class EntryCursor {
   }
 
   /// The entry's metrics, which keep the block alive.
-  func metrics() throws(TableError) -> ColumnMetrics {
+  func metrics() throws(TableError) -> FileMetrics {
     var starts = SIMD8<Int32>(repeating: -1)
     var isEmpty = true
     for part in EncodedMetrics.Part.allCases {
@@ -157,7 +157,7 @@ final class EntryCursor {
       isEmpty = false
     }
     return isEmpty
-      ? ColumnMetrics()
-      : ColumnMetrics(storage: .encoded(EncodedMetrics(bytes: block, starts: starts)))
+      ? FileMetrics()
+      : FileMetrics(storage: .encoded(EncodedMetrics(bytes: block, starts: starts)))
   }
 }

@@ -8,7 +8,7 @@ internal import WeirColumnar
 /// one column costs a walk over one map and no allocation beyond the value. They keep alive the
 /// manifest's block that they lie in; `detached()` cuts them loose. A map is `nil` when the writer
 /// left it out.
-public struct ColumnMetrics: Sendable {
+public struct FileMetrics: Sendable {
   /// The maps in memory.
   struct Maps: Hashable, Sendable {
     var columnSizes: [Int32: Int64]?
@@ -102,9 +102,9 @@ public struct ColumnMetrics: Sendable {
   }
 
   /// The same metrics, on memory of their own.
-  public func detached() -> ColumnMetrics {
+  public func detached() -> FileMetrics {
     guard case .encoded(let encoded) = storage else { return self }
-    return ColumnMetrics(storage: .encoded(encoded.detached()))
+    return FileMetrics(storage: .encoded(encoded.detached()))
   }
 
   private func counts(
@@ -164,7 +164,7 @@ public struct ColumnMetrics: Sendable {
 }
 
 /// Equal when all maps are, in whatever form they are kept.
-extension ColumnMetrics: Hashable {
-  public static func == (a: ColumnMetrics, b: ColumnMetrics) -> Bool { a.maps == b.maps }
+extension FileMetrics: Hashable {
+  public static func == (a: FileMetrics, b: FileMetrics) -> Bool { a.maps == b.maps }
   public func hash(into hasher: inout Hasher) { hasher.combine(maps) }
 }
