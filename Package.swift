@@ -32,7 +32,13 @@ let package = Package(
     .library(name: "WeirC", type: .dynamic, targets: ["WeirC"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.81.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.26.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
   ],
   targets: [
     // Debian's codec libraries.
@@ -91,6 +97,21 @@ let package = Package(
       ],
       swiftSettings: weirSettings),
     .target(
+      name: "WeirHTTP",
+      dependencies: [
+        "WeirColumnar", "WeirStorage", "WeirTable",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: weirSettings),
+    .target(
       name: "WeirWorld",
       dependencies: ["WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage"],
       swiftSettings: weirSettings),
@@ -113,7 +134,8 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld",
+        "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
+        "WeirConnect", "WeirHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),
@@ -137,6 +159,12 @@ let package = Package(
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirTableTests", dependencies: ["WeirTable", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirHTTPTests",
+      dependencies: [
+        "WeirHTTP", "_WeirTestSupport", .product(name: "NIOCore", package: "swift-nio"),
+      ],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirCatalogSQLTests", dependencies: ["WeirCatalogSQL", "_WeirTestSupport"],

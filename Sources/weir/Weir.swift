@@ -5,6 +5,7 @@ internal import Glibc
 internal import WeirColumnar
 internal import WeirParquet
 internal import WeirStorage
+internal import WeirTable
 internal import WeirWorld
 
 @main
@@ -25,12 +26,16 @@ struct Weir: ParsableCommand {
         weir file inspect events.parquet
       """,
     version: "weir 0.1.0",
-    subcommands: [FileCommand.self, DemoCommand.self])
+    subcommands: [FileCommand.self, CatalogCommand.self, DemoCommand.self])
 
-  static func main() {
+  static func main() async {
     do {
       var command = try parseAsRoot()
-      try command.run()
+      if var service = command as? any AsyncParsableCommand {
+        try await service.run()
+      } else {
+        try command.run()
+      }
     } catch let status as ExitCode {
       Glibc.exit(status.rawValue)
     } catch {
@@ -62,6 +67,7 @@ struct CommandFailure: Error {
     case let error as StorageError: "\(error.path): \(error.message)"
     case let error as ColumnarError: "\(error)"
     case let error as WorldError: "\(error)"
+    case let error as TableError: "\(error)"
     default: nil
     }
   }

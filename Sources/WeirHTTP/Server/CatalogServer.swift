@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Hummingbird
+internal import HummingbirdCore
+public import Logging
+internal import NIOCore
+public import ServiceLifecycle
+internal import UnixSignals
+public import WeirStorage
+public import WeirTable
+
+/// Serves a catalog over HTTP, by the Iceberg REST catalog API.
+///
+/// A request goes through these steps: its head and body are read within limits of size and time; it
+/// waits for one of a few threads, in a queue that is bounded; the thread works out the answer, with
+/// calls that block; the answer is sent. A request that cannot wait any longer is refused with status
+/// 503 and has no effect. One that was started and takes longer than the limit is answered with 503,
+/// or with 504 when it may have changed something; what it does comes to its end all the same.
+public struct CatalogServer: Service {
+  private let responder: CatalogResponder
+  private let configuration: CatalogServerConfiguration
+  private let logger: Logger
+  private let onReady: @Sendable (CatalogServerAddress) -> Void
+
+  /// - Parameters:
+  ///   - stores: the stores of the catalog's tables, confined to where clients may put tables.
+  ///   - onReady: called once, when the server accepts connections.
+  ///   - onAccess: called for each answer; the access log.
+  public init(
+    catalog: any Catalog, stores: ObjectStores, access: AccessPolicy,
+    configuration: CatalogServerConfiguration, logger: Logger = CatalogServer.quietLogger,
+    onReady: @escaping @Sendable (CatalogServerAddress) -> Void,
+    onAccess: (@Sendable (AccessRecord) -> Void)? = nil
+  ) {
+    self.configuration = configuration
+    self.logger = logger
+    self.onReady = onReady
+    responder = CatalogResponder(
+      service: RESTService(
+        catalog: catalog, stores: stores, access: access, configuration: configuration),
+      configuration: configuration, onAccess: onAccess)
+  }
+
+  /// Writes errors of the server, not of requests, to standard error.
+  public static let quietLogger: Logger = {
+    var logger = Logger(label: "weir.catalog") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = .error
+    return logger
+  }()
+
+  /// Serves until the process gets SIGTERM or SIGINT, then stops as `run()` does.
+  public func runUntilSignalled() async throws {
+    let group = ServiceGroup(
+      configuration: .init(
+        services: [.init(service: self)], gracefulShutdownSignals: [.sigterm, .sigint],
+        logger: logger))
+    try await group.run()
+  }
+
+  /// Serves until the service group stops it: then no new connection is taken, requests that run are
+  /// answered, and connections are closed.
+  public func run() async throws {
+    responder.workers.start()
+    let limits = configuration
+    let server = HTTPServerBuilder.http1(
+      configuration: .init(
+        additionalChannelHandlers: [
+          ConnectionLimits(
+            requestTime: .seconds(Int64(limits.requestReadSecondsMax)),
+            bodyByteCountMax: 2 * limits.requestByteCountMax)
+        ],
+        idleTimeout: .seconds(Int64(limits.idleSecondsMax)),
+        httpDecoderConfiguration: .init(
+          maxHeaderFieldSize: limits.headerByteCountMax,
+          maxHeaderListSize: limits.headerByteCountMax, maxHeaderFieldCount: 100)))
+    let application = Application(
+      responder: responder,
+      server: server,
+      configuration: ApplicationConfiguration(
+        address: .hostname(limits.host, port: limits.port),
+        serverName: "weir",
+        availableConnectionsDelegate: .maximum(limits.connectionCountMax, logger: logger)),
+      onServerRunning: { channel in
+        guard let address = channel.localAddress else { return }
+        onReady(CatalogServerAddress(host: limits.host, port: address.port ?? limits.port))
+      },
+      logger: logger)
+    do {
+      try await application.run()
+    } catch {
+      await responder.workers.stop()
+      throw error
+    }
+    await responder.workers.stop()
+  }
+}
+
+/// Where a server listens.
+public struct CatalogServerAddress: Sendable {
+  public var host: String
+  public var port: Int
+
+  /// What clients take as the catalog's URI.
+  public var uri: String {
+    let host = host.contains(":") ? "[\(host)]" : host
+    return "http://\(host):\(port)"
+  }
+}
+
+/// One answered request, for the access log.
+public struct AccessRecord: Sendable {
+  public var client: String
+  public var method: String
+  /// Path and query as sent.
+  public var target: String
+  public var status: Int
+  public var requestByteCount: Int
+  public var responseByteCount: Int
+  public var microseconds: Int
+}
