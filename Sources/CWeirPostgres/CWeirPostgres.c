@@ -98,9 +98,9 @@ int weir_pg_is_alive(weir_pg_connection *connection) {
   if (PQstatus_(connection) != 0) return 0;
   struct pollfd wait = {.fd = PQsocket_(connection), .events = POLLIN};
   if (wait.fd < 0) return 0;
-  if (poll(&wait, 1, 0) <= 0) return 1;
-  // An idle connection has something to read: a notice, or its end.
-  return PQconsumeInput_(connection) && PQstatus_(connection) == 0;
+  // Nobody has asked anything: what can be read is a farewell, or the end. A mere notice is rare, and
+  // a new connection costs little.
+  return poll(&wait, 1, 0) == 0;
 }
 
 static int64_t now_milliseconds(void) {

@@ -33,7 +33,7 @@ const char *weir_pg_error(weir_pg_connection *connection);
 const char *weir_pg_host(weir_pg_connection *connection);
 const char *weir_pg_port(weir_pg_connection *connection);
 const char *weir_pg_database(weir_pg_connection *connection);
-/// 0 when an idle connection turns out to have been closed by the server.
+/// 0 when an idle connection should not be used: the server has closed it, or is about to.
 int weir_pg_is_alive(weir_pg_connection *connection);
 
 /// Executes SQL without parameters. NULL: the connection is lost or the time ran out.

@@ -16,10 +16,13 @@ enum CatalogSchema {
 
   static func preparePostgres(_ database: PostgresDatabase) throws(TableError) {
     try prepare(
-      database, where: "PostgreSQL", hasTable: "SELECT 1 WHERE to_regclass($1) IS NOT NULL",
+      database, where: "PostgreSQL",
+      // `to_regclass` would answer from what this connection knew before it waited for the lock.
+      hasTable: "SELECT 1 FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)",
       columns: """
-        SELECT column_name, character_maximum_length FROM information_schema.columns
-        WHERE table_name = $1 AND table_schema = current_schema()
+        SELECT attname, CASE WHEN atttypmod > 4 THEN atttypmod - 4 END
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relname = $1 AND pg_table_is_visible(pg_class.oid) AND attnum > 0 AND NOT attisdropped
         """, lock: "SELECT pg_advisory_xact_lock(1466263890)")
   }
 
