@@ -170,7 +170,14 @@ let package = Package(
       name: "WeirCatalogSQLTests", dependencies: ["WeirCatalogSQL", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
-      name: "WeirCatalogRESTTests", dependencies: ["WeirCatalogREST", "_WeirTestSupport"],
+      name: "WeirCatalogRESTTests",
+      dependencies: ["WeirCatalogREST", "WeirCurl", "WeirTable", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirConnectTests", dependencies: ["WeirConnect", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirCurlTests", dependencies: ["WeirCurl", "WeirColumnar", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirStorageS3Tests",

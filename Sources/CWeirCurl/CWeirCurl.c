@@ -207,6 +207,8 @@ static void give_back(weir_curl_pool *pool, CURL *handle, uint64_t taken_in, int
 typedef struct transfer {
   const weir_curl_request *request;
   int stopped;
+  /// Whether the empty line behind the last head has come. libcurl takes a head that is cut off.
+  int has_head;
   /// Where the body is read next.
   size_t piece;
   size_t offset;
@@ -225,6 +227,8 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *conte
   transfer *t = context;
   size_t all = size * count, line = all;
   while (line > 0 && (bytes[line - 1] == '\n' || bytes[line - 1] == '\r')) line--;
+  if (line == 0) t->has_head = 1;
+  if (line > 5 && memcmp(bytes, "HTTP/", 5) == 0) t->has_head = 0;
   if (line > 0 && t->request->on_header(t->request->context, bytes, line) != 0) {
     t->stopped = 1;
     return 0;
@@ -264,12 +268,9 @@ static weir_curl_outcome outcome_of(CURLcode code) {
   switch (code) {
     case CURLE_OK:
       return WEIR_CURL_DONE;
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_URL_MALFORMAT:
       return WEIR_CURL_BAD_URL;
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_PROXY: case CURLE_COULDNT_RESOLVE_HOST: case CURLE_COULDNT_CONNECT:
       return WEIR_CURL_NO_CONNECTION;
     case CURLE_SSL_CONNECT_ERROR: case CURLE_SSL_CERTPROBLEM: case CURLE_SSL_CIPHER:
     case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CACERT_BADFILE: case CURLE_SSL_ISSUER_ERROR:
@@ -382,6 +383,10 @@ void weir_curl_perform(
   result->reused = connections == 0;
   result->sent_count = (int64_t)request_size + (int64_t)upload_size;
   result->outcome = t.stopped ? WEIR_CURL_STOPPED : outcome_of(code);
+  if (result->outcome == WEIR_CURL_DONE && !t.has_head) {
+    result->outcome = WEIR_CURL_BROKEN;
+    snprintf(result->message, sizeof result->message, "the answer's head was cut off");
+  }
   if (code != CURLE_OK) {
     snprintf(
         result->message, sizeof result->message, "%s",
@@ -390,5 +395,5 @@ void weir_curl_perform(
   // What the handle points to ends here.
   curl.easy_reset(handle);
   curl.slist_free_all(headers);
-  give_back(pool, handle, taken_in, code == CURLE_OK);
+  give_back(pool, handle, taken_in, result->outcome == WEIR_CURL_DONE);
 }

@@ -146,9 +146,10 @@ final class RESTClient: Sendable {
     }
   }
 
+  /// What it means that the answer cannot be read; a commit may have been made all the same.
   func incomprehensible(_ call: RESTCall, _ error: JSONError) -> TableError {
     TableError(
-      .catalog,
+      call.kind == .commit ? .unknownOutcome : .catalog,
       "\(call.subject): the answer of \(settings.address) is not understood; check that this is the "
         + "address of an Iceberg REST catalog", cause: error.description)
   }

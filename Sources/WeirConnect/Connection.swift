@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import WeirCatalogREST
+internal import WeirCatalogSQL
 public import WeirStorage
 public import WeirTable
 
@@ -86,13 +87,16 @@ public final class Connection: Sendable {
   private static func sqlite(
     _ path: String, _ properties: [String: String], _ options: ConnectionOptions
   ) throws(TableError) -> any CatalogBackend {
-    throw TableError(.unsupported, "catalogs in SQLite are not there yet", file: path)
+    var settings = SQLiteCatalogOptions(path: path, catalogName: properties["name"])
+    settings.createsFile = options.creates
+    return try SQLCatalogBackend(settings)
   }
 
   private static func postgres(
     _ address: String, _ properties: [String: String]
   ) throws(TableError) -> any CatalogBackend {
-    throw TableError(.unsupported, "catalogs in PostgreSQL are not there yet")
+    try SQLCatalogBackend(
+      PostgresCatalogOptions(address: address, catalogName: properties["name"]))
   }
 
   /// The folder as an absolute path without links.
