@@ -172,10 +172,11 @@ struct ManifestFiles {
 
   func manifests(of snapshot: Snapshot) throws(TableError) -> [ManifestFile] {
     guard let location = snapshot.manifestList else {
-      throw TableError(
-        .unsupported,
-        "snapshot \(snapshot.snapshotID) lists its manifests in the metadata, as the first Iceberg "
-          + "tables did; rewrite its manifests with another tool")
+      // The first tables of v1 name their manifests in the metadata.
+      return try snapshot.manifests.map { path throws(TableError) in
+        try ManifestFile(
+          reading: try read(path), path: path, snapshotID: snapshot.snapshotID)
+      }
     }
     return try ManifestListReader.read(try read(location), name: location)
   }

@@ -65,11 +65,17 @@ struct TableFiles {
   func manifests(of snapshot: Snapshot?) throws(TableError) -> [ManifestFile] {
     guard let snapshot else { return [] }
     guard let location = snapshot.manifestList else {
-      throw TableError(
-        .unsupported,
-        "snapshot \(snapshot.snapshotID) lists its manifests in the metadata, as the first Iceberg "
-          + "tables did; rewrite its manifests with another tool",
-        table: table)
+      var manifests: [ManifestFile] = []
+      for path in snapshot.manifests {
+        do {
+          manifests.append(
+            try ManifestFile(
+              reading: try read(path), path: path, snapshotID: snapshot.snapshotID))
+        } catch {
+          throw error.adding(table: table, file: path)
+        }
+      }
+      return manifests
     }
     if let known = cache[location] { return known }
     let bytes = try read(location)
