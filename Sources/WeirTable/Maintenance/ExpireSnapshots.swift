@@ -221,7 +221,7 @@ extension Table {
 }
 
 /// Expires a few snapshots with a commit that adds one, so that metadata stays bounded without
-/// anybody's care (docs/decisions/0007-bounded-table-metadata.md).
+/// anybody's care (docs/decisions/0008-bounded-table-metadata.md).
 struct CommitExpiry {
   /// Expired snapshots gather until there are so many: removing their files costs reads.
   static let batchCountMin = 16
