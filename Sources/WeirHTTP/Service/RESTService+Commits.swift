@@ -131,6 +131,12 @@ extension RESTService {
     }
   }
 
+  /// Where the files of a table lie, and those of its namespace.
+  func ownPlaces(of loaded: LoadedTable) -> [String] {
+    [folder(of: loaded.identifier.namespace), loaded.metadata.location]
+      + Self.places(in: loaded.metadata.properties)
+  }
+
   /// What a metadata file that is to be registered says about places is bound, too.
   func checkPlaces(
     inMetadata location: String, in namespace: Namespace, _ call: RESTCall
@@ -196,7 +202,7 @@ extension RESTService {
 
 extension Principal {
   /// Whether the grants allow to write in the whole catalog.
-  fileprivate var mayWriteEverywhere: Bool {
+  var mayWriteEverywhere: Bool {
     grants.contains { $0.levels.isEmpty && $0.access >= .write }
   }
 }

@@ -14,6 +14,7 @@ final class RESTService: Sendable {
   let access: AccessPolicy
   let configuration: CatalogServerConfiguration
   let reports: ReportLog
+  let plans = ScanPlans()
   private let nowSeconds: @Sendable () -> Int
 
   init(

@@ -31,6 +31,8 @@ public final class ObjectStores: Sendable {
 
   private let factories: [String: Factory]
   private let prefixes: [StorageLocation]?
+  /// Opens the stores, when this only narrows what may be resolved.
+  private let parent: ObjectStores?
   private let stores = Mutex<[Key: any ObjectStore]>([:])
 
   /// - Parameters:
@@ -54,6 +56,7 @@ public final class ObjectStores: Sendable {
       all[StorageLocation.canonicalScheme(scheme)] = factory
     }
     self.factories = all
+    parent = nil
     if let prefixes {
       var parsed: [StorageLocation] = []
       for prefix in prefixes { parsed.append(try StorageLocation(prefix)) }
@@ -61,6 +64,19 @@ public final class ObjectStores: Sendable {
     } else {
       self.prefixes = nil
     }
+  }
+
+  /// The same stores for locations in `prefixes`, and below, only.
+  public func confined(to prefixes: [String]) throws(StorageError) -> ObjectStores {
+    var parsed: [StorageLocation] = []
+    for prefix in prefixes { parsed.append(try StorageLocation(prefix)) }
+    return ObjectStores(self, prefixes: parsed)
+  }
+
+  private init(_ parent: ObjectStores, prefixes: [StorageLocation]) {
+    factories = [:]
+    self.prefixes = prefixes
+    self.parent = parent
   }
 
   /// The store and the path of `location`.
@@ -79,6 +95,7 @@ public final class ObjectStores: Sendable {
         "the location lies outside of those allowed here: "
           + prefixes.map(\.description).joined(separator: ", "))
     }
+    if let parent { return try parent.resolve(location) }
     let key = Key(scheme: location.scheme, authority: location.authority)
     if let store = stores.withLock({ $0[key] }) {
       return ResolvedLocation(store: store, location: location)

@@ -145,11 +145,15 @@ public protocol Catalog: AnyObject, Sendable {
   /// This catalog, with `record` stored in the transaction of the next change that succeeds; itself
   /// when it cannot.
   func recording(_ record: IdempotencyRecord) -> any Catalog
+
+  /// This catalog, opening files in these locations and below only; `nil` when it cannot.
+  func confined(to prefixes: [String]) throws(TableError) -> (any Catalog)?
 }
 
 extension Catalog {
   public var idempotency: (any IdempotencyStore)? { nil }
   public func recording(_ record: IdempotencyRecord) -> any Catalog { self }
+  public func confined(to prefixes: [String]) throws(TableError) -> (any Catalog)? { nil }
 
   public func registerView(
     _ identifier: TableIdentifier, metadataLocation: String

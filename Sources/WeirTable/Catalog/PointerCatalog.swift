@@ -66,14 +66,17 @@ public final class PointerCatalog: Catalog {
     pendingRecord = Mutex(nil)
   }
 
-  private init(_ other: PointerCatalog, recording record: IdempotencyRecord) {
+  private init(
+    _ other: PointerCatalog, recording record: IdempotencyRecord?, stores: ObjectStores? = nil
+  ) {
     name = other.name
     backend = other.backend
-    stores = other.stores
+    self.stores = stores ?? other.stores
     warehouse = other.warehouse
     options = other.options
     environment = other.environment
-    files = other.files
+    files =
+      stores.map { MetadataFiles(stores: $0, cacheByteCountMax: 0) } ?? other.files
     pendingRecord = Mutex(record)
   }
 
@@ -81,6 +84,15 @@ public final class PointerCatalog: Catalog {
 
   public func recording(_ record: IdempotencyRecord) -> any Catalog {
     PointerCatalog(self, recording: record)
+  }
+
+  public func confined(to prefixes: [String]) throws(TableError) -> (any Catalog)? {
+    do throws(StorageError) {
+      return PointerCatalog(
+        self, recording: pendingRecord.withLock { $0 }, stores: try stores.confined(to: prefixes))
+    } catch {
+      throw TableError(error, "the catalog cannot be confined to these locations")
+    }
   }
 }
 
