@@ -9,6 +9,8 @@ final class EqualityDeleteSet: Sendable {
   let fieldIDs: [Int32]
   /// One array for each field, all of `count` rows.
   private let keys: [ArrayData]
+  /// The columns of `fieldIDs`.
+  var keyColumns: [ArrayData] { keys }
   private let table: RowHashTable
   let count: Int
 

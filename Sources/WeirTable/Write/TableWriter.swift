@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import WeirColumnar
-internal import WeirParquet
 public import WeirStorage
 
 /// How rows are written into a table's data files. What the table's properties say (`write.*`) comes
@@ -37,7 +36,7 @@ public final class TableWriter {
   private let sorter: RowSorter?
   private var locations: DataLocations
 
-  private var plan: (schema: Schema, children: [ColumnPlan.Child])?
+  private var conformer: RowConformer
   private var open: [[Scalar]: Partition] = [:]
   private var clock = 0
   private var finished: [DataFile] = []
@@ -88,6 +87,7 @@ public final class TableWriter {
       }
     }
     self.fields = try StoredFields.of(fields)
+    conformer = RowConformer(self.fields)
     let order = metadata.defaultSortOrder
     properties = try WriteProperties(metadata.properties, schema: schema, sortOrder: order)
     grouper = try PartitionGrouper(spec, schema)
@@ -113,7 +113,7 @@ public final class TableWriter {
       throw TableError(.invalidArgument, "the writer is closed or failed before; begin a new one")
     }
     do throws(TableError) {
-      let rows = try conformed(batch)
+      let rows = try conformer.conformed(batch)
       if rows.rowCount == 0 { return }
       for group in try grouper.groups(rows) { try append(group) }
       rowCount += rows.rowCount
@@ -156,29 +156,6 @@ public final class TableWriter {
   }
 
   // MARK: Rows
-
-  /// The batch with the table's columns and types.
-  private func conformed(_ batch: RecordBatch) throws(TableError) -> RecordBatch {
-    if plan?.schema != batch.schema {
-      plan = (
-        batch.schema,
-        try ColumnPlanner(matching: .idsOrNames)
-          .children(fields, in: batch.schema.fields, path: "")
-      )
-    }
-    var columns: [ArrayData] = []
-    for (field, child) in zip(fields, plan?.children ?? []) {
-      do throws(TableError) {
-        let column = try child.apply(batch.columns, rows: batch.rowCount)
-        guard !field.required || column.nullCount == 0 else {
-          throw TableError(.invalidArgument, "the column is required, and the data hold nulls")
-        }
-        columns.append(column)
-      } catch { throw error.adding(column: field.name) }
-    }
-    return RecordBatch(
-      trusted: Schema(fields.map(\.arrowField)), columns: columns, rowCount: batch.rowCount)
-  }
 
   private func append(_ group: PartitionGrouper.Group) throws(TableError) {
     let partition = try partition(group.partition)
@@ -257,52 +234,5 @@ public final class TableWriter {
       try file.close(
         spec: grouper.spec, partition: partition.values, modes: properties.metrics,
         sortOrderID: sorter?.orderID))
-  }
-}
-
-/// What rows take in memory, without what slices share with others.
-enum RowBytes {
-  static func count(_ batch: RecordBatch) -> Int {
-    batch.columns.reduce(0) { $0 + RowGroupSize.byteCount($1) }
-  }
-}
-
-/// Fields that have a place in files: all but those of the type `unknown`, which hold only nulls.
-enum StoredFields {
-  static func of(_ fields: [TableField]) throws(TableError) -> [TableField] {
-    var result: [TableField] = []
-    for field in fields {
-      if field.type == .unknown { continue }
-      var stored = field
-      switch field.type {
-      case .struct(var type):
-        type.fields = try of(type.fields)
-        guard !type.fields.isEmpty else {
-          throw TableError(
-            .unsupported, "a struct without fields that hold values cannot be written",
-            column: field.name)
-        }
-        stored.type = .struct(type)
-      case .list(var type):
-        guard let element = try of([type.elementField]).first else { throw unsupported(field) }
-        type.element = element.type
-        stored.type = .list(type)
-      case .map(var type):
-        guard let key = try of([type.keyField]).first, let value = try of([type.valueField]).first
-        else { throw unsupported(field) }
-        type.key = key.type
-        type.value = value.type
-        stored.type = .map(type)
-      case .variant, .geometry, .geography: throw unsupported(field)
-      default: break
-      }
-      result.append(stored)
-    }
-    return result
-  }
-
-  private static func unsupported(_ field: TableField) -> TableError {
-    TableError(
-      .unsupported, "columns of type \(field.type) cannot be written", column: field.name)
   }
 }

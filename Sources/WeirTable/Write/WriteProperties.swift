@@ -129,6 +129,11 @@ struct MetricsModes: Sendable {
     byField = modes
   }
 
+  /// One mode for a few fields.
+  init(_ mode: Mode, of fieldIDs: [Int32]) {
+    byField = Dictionary(uniqueKeysWithValues: fieldIDs.map { ($0, mode) })
+  }
+
   func mode(of fieldID: Int32) -> Mode { byField[fieldID] ?? .none }
 
   /// Bytes that a Parquet file's own bounds need, so that the table's can be made of them.

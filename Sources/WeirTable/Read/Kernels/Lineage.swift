@@ -14,6 +14,12 @@ enum Lineage {
     return ArrayData(type: .int64, length: count, buffers: [out.finish()])
   }
 
+  /// 64-bit integers without nulls.
+  static func values(_ array: ArrayData) -> [Int64] {
+    defer { withExtendedLifetime(array) {} }
+    return Array(array.values(as: Int64.self))
+  }
+
   /// The stored 64-bit integers, and the inherited ones where they are null.
   static func filled(_ stored: ArrayData, _ inherited: ArrayData) -> ArrayData {
     if stored.nullCount == 0 { return stored }
