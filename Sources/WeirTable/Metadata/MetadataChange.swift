@@ -5,6 +5,7 @@ internal import WeirColumnar
 /// Applies updates one after the other to a copy of a table's metadata.
 struct MetadataChange {
   var metadata: TableMetadata
+  private let base: TableMetadata
   private let now: Int64
   /// Being created: the first schema, spec and order are simply taken.
   private let isNew: Bool
@@ -18,6 +19,7 @@ struct MetadataChange {
 
   init(_ metadata: TableMetadata, now: Int64, isNew: Bool = false) {
     self.metadata = metadata
+    self.base = metadata
     self.now = now
     self.isNew = isNew
   }
@@ -72,8 +74,14 @@ struct MetadataChange {
     guard let spec = metadata.spec(id: metadata.defaultSpecID) else {
       throw invalid("no default partition spec was set")
     }
-    try spec.validate(schema)
-    try metadata.defaultSortOrder.validate(schema)
+    // Adding a spec or an order checks more; what others wrote may have transforms unknown here.
+    let newSchema = isNew || metadata.currentSchemaID != base.currentSchemaID
+    if newSchema || metadata.defaultSpecID != base.defaultSpecID {
+      try spec.validate(schema, allowsUnknown: true)
+    }
+    if newSchema || metadata.defaultSortOrderID != base.defaultSortOrderID {
+      try metadata.defaultSortOrder.validate(schema, allowsUnknown: true)
+    }
     updateSnapshotLog()
     let logged = metadata.snapshotLog.last?.timestampMilliseconds ?? Int64.min
     metadata.lastUpdatedMilliseconds = max(now, metadata.lastUpdatedMilliseconds, logged)
@@ -113,10 +121,18 @@ struct MetadataChange {
       lastAddedSchemaID = same.schemaID
       return
     }
-    let id = (metadata.schemas.map(\.schemaID).max() ?? -1) + 1
+    let id = try Self.nextID(metadata.schemas.map(\.schemaID))
     metadata.schemas.append(schema.with(schemaID: id))
     lastAddedSchemaID = id
     if isNew && metadata.schemas.count == 1 { metadata.currentSchemaID = id }
+  }
+
+  static func nextID(_ ids: [Int]) throws(TableError) -> Int {
+    let highest = ids.max() ?? -1
+    guard highest < Int(Int32.max) else {
+      throw TableError(.limit, "no id is left: \(highest) is taken, and ids have 32 bits")
+    }
+    return highest + 1
   }
 
   /// The id meant, where -1 means the last added.
@@ -144,7 +160,7 @@ struct MetadataChange {
       return
     }
     var new = spec
-    new.specID = (metadata.specs.map(\.specID).max() ?? -1) + 1
+    new.specID = try Self.nextID(metadata.specs.map(\.specID))
     try giveFieldIDs(&new)
     metadata.lastPartitionID = max(metadata.lastPartitionID, new.highestFieldID)
     metadata.specs.append(new)
@@ -156,7 +172,7 @@ struct MetadataChange {
   private func giveFieldIDs(_ spec: inout PartitionSpec) throws(TableError) {
     let present = metadata.specs.flatMap(\.fields)
     var used = Set(spec.fields.map(\.fieldID))
-    var next = max(metadata.lastPartitionID, spec.highestFieldID) + 1
+    var next = max(metadata.lastPartitionID, spec.highestFieldID) &+ 1
     for index in spec.fields.indices {
       let field = spec.fields[index]
       if field.fieldID == 0 {
@@ -165,7 +181,7 @@ struct MetadataChange {
             && !used.contains($0.fieldID)
         }
         spec.fields[index].fieldID = like?.fieldID ?? next
-        if like == nil { next += 1 }
+        if like == nil { next &+= 1 }
         used.insert(spec.fields[index].fieldID)
         continue
       }
@@ -178,6 +194,9 @@ struct MetadataChange {
           "partition field '\(field.name)' has the id \(field.fieldID), which belongs to "
             + "'\(clash.name)' (\(clash.transform) of column \(clash.sourceID))")
       }
+    }
+    for field in spec.fields where field.fieldID <= 0 {
+      throw invalid("partition field '\(field.name)' has the id \(field.fieldID), or none is left")
     }
     if metadata.formatVersion == 1 {
       for (index, field) in spec.fields.enumerated()
@@ -205,7 +224,7 @@ struct MetadataChange {
       return
     }
     var new = order
-    new.orderID = order.isUnsorted ? 0 : (metadata.sortOrders.map(\.orderID).max() ?? 0) + 1
+    new.orderID = order.isUnsorted ? 0 : try Self.nextID([0] + metadata.sortOrders.map(\.orderID))
     metadata.sortOrders.append(new)
     lastAddedSortOrderID = new.orderID
     if isNew && metadata.sortOrders.count == 1 { metadata.defaultSortOrderID = new.orderID }

@@ -5,6 +5,11 @@ extension PartitionSpec {
   ///
   /// - Throws: `invalidArgument` (`unsupported` for unknown transforms) naming the partition field.
   public func validate(_ schema: TableSchema) throws(TableError) {
+    try validate(schema, allowsUnknown: false)
+  }
+
+  /// - Parameter allowsUnknown: transforms of other writers, already in the table, may stay.
+  func validate(_ schema: TableSchema, allowsUnknown: Bool) throws(TableError) {
     var names: Set<String> = []
     var ids: Set<Int32> = []
     for field in fields {
@@ -18,7 +23,8 @@ extension PartitionSpec {
       }
       if field.transform != .void {
         try validateSource(
-          schema, field.sourceIDs, field.transform, "partition field '\(field.name)'")
+          schema, field.sourceIDs, field.transform, "partition field '\(field.name)'",
+          allowsUnknown)
       }
       if let column = schema.field(path: field.name),
         !(field.transform == .identity || field.transform == .void) || column.id != field.sourceID
@@ -33,18 +39,25 @@ extension PartitionSpec {
 extension SortOrder {
   /// Checks that writers can sort by the order with `schema`.
   public func validate(_ schema: TableSchema) throws(TableError) {
+    try validate(schema, allowsUnknown: false)
+  }
+
+  /// - Parameter allowsUnknown: transforms of other writers, already in the table, may stay.
+  func validate(_ schema: TableSchema, allowsUnknown: Bool) throws(TableError) {
     for (index, field) in fields.enumerated() {
       try validateSource(
-        schema, field.sourceIDs, field.transform, "sort field \(index + 1)")
+        schema, field.sourceIDs, field.transform, "sort field \(index + 1)", allowsUnknown)
     }
   }
 }
 
 /// Checks that a transform's source columns are there and of a type that it takes.
 private func validateSource(
-  _ schema: TableSchema, _ sourceIDs: [Int32], _ transform: Transform, _ who: String
+  _ schema: TableSchema, _ sourceIDs: [Int32], _ transform: Transform, _ who: String,
+  _ allowsUnknown: Bool
 ) throws(TableError) {
   if case .unknown(let name) = transform {
+    if allowsUnknown { return }
     throw TableError(
       .unsupported, "\(who) has the transform '\(name)', which this version of Weir cannot compute")
   }

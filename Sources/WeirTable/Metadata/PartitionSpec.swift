@@ -140,7 +140,7 @@ extension PartitionSpec: JSONConvertible {
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
     self.init(
-      specID: try object.optionalInt("spec-id") ?? 0,
+      specID: try object.optionalID("spec-id") ?? 0,
       fields: try object.array("fields") { value throws(JSONError) in
         try PartitionField(json: value)
       },

@@ -73,11 +73,14 @@ extension Snapshot: JSONConvertible {
       summary: try object.optional("summary") { value throws(JSONError) in
         try StringMap(json: value)
       },
-      schemaID: try object.optionalInt("schema-id"),
+      schemaID: try object.optionalID("schema-id"),
       firstRowID: try object.optionalInt64("first-row-id"),
       addedRows: try object.optionalInt64("added-rows"),
       keyID: try object.optionalString("key-id"),
       extra: object.members(besides: Self.known))
+    if sequenceNumber < 0 {
+      throw JSONError(.invalidValue, "must not be negative").inside("sequence-number")
+    }
   }
 
   public func json() -> JSONValue { json(formatVersion: 2) }

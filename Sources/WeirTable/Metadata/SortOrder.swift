@@ -99,7 +99,7 @@ extension SortOrder: JSONConvertible {
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
     self.init(
-      orderID: try object.int("order-id"),
+      orderID: try object.id("order-id"),
       fields: try object.array("fields") { value throws(JSONError) in try SortField(json: value) },
       extra: object.members(besides: Self.known))
   }

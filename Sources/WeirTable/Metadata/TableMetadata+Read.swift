@@ -122,7 +122,7 @@ extension TableMetadata: JSONConvertible {
       guard let schemas else {
         throw JSONError(.missing, "has no 'schemas', which version \(version) requires")
       }
-      let id = try object.int("current-schema-id")
+      let id = try object.id("current-schema-id")
       guard schemas.contains(where: { $0.schemaID == id }) else {
         throw JSONError(.invalidValue, "the current schema \(id) is not among the schemas")
       }
@@ -152,11 +152,11 @@ extension TableMetadata: JSONConvertible {
       guard let specs else {
         throw JSONError(.missing, "has no 'partition-specs', which version \(version) requires")
       }
-      return (specs, try object.int("default-spec-id"))
+      return (specs, try object.id("default-spec-id"))
     }
     if let specs, !specs.isEmpty {
       let highest = specs.map(\.specID).max() ?? 0
-      return (specs, try object.optionalInt("default-spec-id") ?? highest)
+      return (specs, try object.optionalID("default-spec-id") ?? highest)
     }
     var single = PartitionSpec(
       specID: 0,
@@ -179,7 +179,7 @@ extension TableMetadata: JSONConvertible {
       }
       return ([.unsorted], 0)
     }
-    return (orders, try object.int("default-sort-order-id"))
+    return (orders, try object.id("default-sort-order-id"))
   }
 
   private static func readReferences(
@@ -277,5 +277,14 @@ extension TableMetadata.MetadataLogEntry: JSONConvertible {
     ]
     object.merge(extra)
     return .object(object)
+  }
+}
+
+// Ids of schemas, specs, orders and versions: 32 bits, so that counting on never overflows.
+extension JSONObject {
+  func id(_ name: String) throws(JSONError) -> Int { Int(try int32(name)) }
+
+  func optionalID(_ name: String) throws(JSONError) -> Int? {
+    try optionalInt32(name).map { Int($0) }
   }
 }

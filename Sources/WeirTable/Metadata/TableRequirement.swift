@@ -77,12 +77,12 @@ extension TableRequirement: JSONConvertible {
     case "assert-last-assigned-field-id":
       self = .assertLastAssignedFieldID(try object.int32("last-assigned-field-id"))
     case "assert-current-schema-id":
-      self = .assertCurrentSchemaID(try object.int("current-schema-id"))
+      self = .assertCurrentSchemaID(try object.id("current-schema-id"))
     case "assert-last-assigned-partition-id":
       self = .assertLastAssignedPartitionID(try object.int32("last-assigned-partition-id"))
-    case "assert-default-spec-id": self = .assertDefaultSpecID(try object.int("default-spec-id"))
+    case "assert-default-spec-id": self = .assertDefaultSpecID(try object.id("default-spec-id"))
     case "assert-default-sort-order-id":
-      self = .assertDefaultSortOrderID(try object.int("default-sort-order-id"))
+      self = .assertDefaultSortOrderID(try object.id("default-sort-order-id"))
     default: throw JSONError(.unsupported, "no requirement '\(type)' is known").inside("type")
     }
   }

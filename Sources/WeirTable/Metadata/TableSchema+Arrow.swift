@@ -76,7 +76,7 @@ extension TableSchema {
   public func assigningFreshIDs(
     after lastID: Int32 = 0
   ) -> (schema: TableSchema, newIDs: [Int32: Int32]) {
-    var assigner = FreshIDs(next: lastID + 1)
+    var assigner = FreshIDs(next: lastID &+ 1)
     let fresh = assigner.assign(fields)
     let schema = TableSchema(
       fresh, schemaID: schemaID,
@@ -92,7 +92,8 @@ struct FreshIDs {
 
   mutating func take(_ old: Int32) -> Int32 {
     let id = next
-    next += 1
+    // Past the last id they are negative, which `validate` refuses.
+    next &+= 1
     newIDs[old] = id
     return id
   }

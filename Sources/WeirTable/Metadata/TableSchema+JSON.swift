@@ -15,7 +15,7 @@ extension TableSchema: JSONConvertible {
     }
     self.init(
       try object.array("fields") { value throws(JSONError) in try TableField(json: value) },
-      schemaID: try object.optionalInt("schema-id") ?? 0,
+      schemaID: try object.optionalID("schema-id") ?? 0,
       identifierFieldIDs: try object.optionalArray("identifier-field-ids") {
         value throws(JSONError) in try value.asInt32()
       } ?? [],

@@ -87,15 +87,15 @@ extension TableUpdate: JSONConvertible {
       return .addSchema(
         try object.required("schema") { value throws(JSONError) in try TableSchema(json: value) },
         lastColumnID: try object.optionalInt32("last-column-id"))
-    case "set-current-schema": return .setCurrentSchema(try object.int("schema-id"))
+    case "set-current-schema": return .setCurrentSchema(try object.id("schema-id"))
     case "add-spec":
       return .addPartitionSpec(
         try object.required("spec") { value throws(JSONError) in try PartitionSpec(json: value) })
-    case "set-default-spec": return .setDefaultSpec(try object.int("spec-id"))
+    case "set-default-spec": return .setDefaultSpec(try object.id("spec-id"))
     case "add-sort-order":
       return .addSortOrder(
         try object.required("sort-order") { value throws(JSONError) in try SortOrder(json: value) })
-    case "set-default-sort-order": return .setDefaultSortOrder(try object.int("sort-order-id"))
+    case "set-default-sort-order": return .setDefaultSortOrder(try object.id("sort-order-id"))
     case "set-location": return .setLocation(try object.string("location"))
     case "set-properties":
       // The first name was "updated" in old clients.
@@ -108,10 +108,10 @@ extension TableUpdate: JSONConvertible {
         try object.array(name) { value throws(JSONError) in try value.asString() })
     case "remove-partition-specs":
       return .removePartitionSpecs(
-        try object.array("spec-ids") { value throws(JSONError) in try value.asInt() })
+        try object.array("spec-ids") { value throws(JSONError) in Int(try value.asInt32()) })
     case "remove-schemas":
       return .removeSchemas(
-        try object.array("schema-ids") { value throws(JSONError) in try value.asInt() })
+        try object.array("schema-ids") { value throws(JSONError) in Int(try value.asInt32()) })
     case "add-encryption-key":
       return .addEncryptionKey(
         try object.required("encryption-key") { value throws(JSONError) in

@@ -88,7 +88,7 @@ private struct ViewChange {
       lastAddedSchemaID = same.schemaID
       return
     }
-    let id = (metadata.schemas.map(\.schemaID).max() ?? -1) + 1
+    let id = try MetadataChange.nextID(metadata.schemas.map(\.schemaID))
     metadata.schemas.append(schema.with(schemaID: id))
     lastAddedSchemaID = id
   }
@@ -112,8 +112,10 @@ private struct ViewChange {
       lastAddedVersionID = same.versionID
       return
     }
-    let highest = metadata.versions.map(\.versionID).max() ?? 0
-    if new.versionID <= highest { new.versionID = highest + 1 }
+    let ids = metadata.versions.map(\.versionID)
+    if let highest = ids.max(), new.versionID <= highest {
+      new.versionID = try MetadataChange.nextID(ids)
+    }
     metadata.versions.append(new)
     lastAddedVersionID = new.versionID
     addedVersionIDs.insert(new.versionID)

@@ -130,7 +130,7 @@ extension ViewVersion: JSONConvertible {
   public init(json: JSONValue) throws(JSONError) {
     let object = try json.asObject()
     self.init(
-      versionID: try object.int("version-id"), schemaID: try object.int("schema-id"),
+      versionID: try object.id("version-id"), schemaID: try object.id("schema-id"),
       timestampMilliseconds: try object.int64("timestamp-ms"),
       summary: try object.required("summary") { value throws(JSONError) in
         try StringMap(json: value)
@@ -165,7 +165,7 @@ extension ViewMetadata.LogEntry: JSONConvertible {
     let object = try json.asObject()
     self.init(
       timestampMilliseconds: try object.int64("timestamp-ms"),
-      versionID: try object.int("version-id"), extra: object.members(besides: Self.known))
+      versionID: try object.id("version-id"), extra: object.members(besides: Self.known))
   }
 
   public func json() -> JSONValue {
@@ -207,7 +207,7 @@ extension ViewMetadata: JSONConvertible {
       schemas: try object.array("schemas") { value throws(JSONError) in
         try TableSchema(json: value)
       },
-      currentVersionID: try object.int("current-version-id"),
+      currentVersionID: try object.id("current-version-id"),
       versions: try object.array("versions") { value throws(JSONError) in
         try ViewVersion(json: value)
       },

@@ -80,7 +80,7 @@ extension ViewUpdate: JSONConvertible {
         try object.required("view-version") { value throws(JSONError) in
           try ViewVersion(json: value)
         })
-    case "set-current-view-version": self = .setCurrentVersion(try object.int("view-version-id"))
+    case "set-current-view-version": self = .setCurrentVersion(try object.id("view-version-id"))
     default: throw JSONError(.unsupported, "no view update '\(action)' is known").inside("action")
     }
   }

@@ -4,7 +4,6 @@ internal import Foundation
 internal import Testing
 internal import WeirColumnar
 internal import WeirTable
-internal import _WeirTestSupport
 
 /// Metadata written by others: read, refused for the right reason, and written back without loss.
 @Suite struct TableMetadataFileTests {
@@ -135,51 +134,6 @@ internal import _WeirTestSupport
       if !inMap { result["x-future"] = ["a": [1, .null]] }
       return .object(result)
     default: return json
-    }
-  }
-
-  @Test func damagedMetadataNeverCrashes() throws {
-    var corpus = try MetadataFiles.own("tables.json").asArray().map(\.bytes)
-    for name in ["example_table_metadata_v2.json", "table_metadata/TableMetadataV1Compat.json"] {
-      if let bytes = MetadataFiles.conformance(name) { corpus.append(bytes) }
-    }
-    var random = SeededRandom(seed: 3)
-    let values: [JSONValue] = [
-      .null, -1, 0, 9_223_372_036_854_775_807, -9_223_372_036_854_775_808, "", "x", true, [],
-      .object([:]), 1.5, .number("1e400"), 2_147_483_647, "bucket[0]", "decimal(99,1)", "fixed[-1]",
-    ]
-    var accepted = 0
-    for _ in 0..<600 {
-      var json = try JSONValue(parsing: random.pick(corpus))
-      for _ in 0..<random.int(1...3) { json = damaged(json, &random, values) }
-      guard let metadata = try? TableMetadata(json: json) else { continue }
-      accepted += 1
-      #expect(try TableMetadata(json: metadata.json()) == metadata)
-      _ = metadata.currentSchema.arrowSchema()
-      _ = metadata.defaultSpec.partitionType(metadata.currentSchema)
-      _ = metadata.currentSnapshot.map { metadata.ancestors(of: $0.snapshotID) }
-      _ = try? metadata.applying([.upgradeFormatVersion(3), .setLocation("x")], now: 5)
-    }
-    #expect(accepted > 50)
-  }
-
-  private func damaged(
-    _ json: JSONValue, _ random: inout SeededRandom, _ values: [JSONValue]
-  ) -> JSONValue {
-    switch json {
-    case .object(var members) where !members.isEmpty && random.chance(0.9):
-      let (name, value) = members[random.int(0..<members.count)]
-      members[name] = random.chance(0.05) ? nil : damaged(value, &random, values)
-      return .object(members)
-    case .array(var items) where !items.isEmpty && random.chance(0.9):
-      let index = random.int(0..<items.count)
-      if random.chance(0.1) {
-        items.append(items[index])
-      } else {
-        items[index] = damaged(items[index], &random, values)
-      }
-      return .array(items)
-    default: return random.pick(values)
     }
   }
 }

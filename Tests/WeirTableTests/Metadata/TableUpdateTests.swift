@@ -201,6 +201,29 @@ internal import WeirTable
     #expect(metadata.schemas.map(\.schemaID) == [1] && metadata.specs.map(\.specID) == [1])
   }
 
+  @Test func foreignTransformsStandInNobodysWay() throws {
+    var json = try table().json().asObject()
+    json["partition-specs"] = [
+      [
+        "spec-id": 0,
+        "fields": [
+          ["source-ids": [1, 2], "field-id": 1000, "name": "z", "transform": "zorder[2]"]
+        ],
+      ]
+    ]
+    let metadata = try TableMetadata(json: .object(json))
+    #expect(metadata.defaultSpec.fields[0].transform == .unknown("zorder[2]"))
+    let changed = try metadata.applying([.setProperties(["x": "y"])], now: 1)
+    #expect(try changed.json().asObject()["partition-specs"] == json["partition-specs"])
+    let wider = TableSchema(metadata.currentSchema.fields + [TableField(7, "more", .long)])
+    let evolved = try metadata.applying([.addSchema(wider), .setCurrentSchema(-1)], now: 1)
+    #expect(evolved.currentSchemaID == 1)
+    // But it is not written anew.
+    var renamed = metadata.defaultSpec
+    renamed.fields[0].name = "other"
+    #expect(throws: TableError.self) { try metadata.applying([.addPartitionSpec(renamed)], now: 1) }
+  }
+
   @Test func requirements() throws {
     var metadata = try table(2)
     metadata = try metadata.applying([.addSnapshot(snapshot(1, 1)), main(1)], now: 1)
