@@ -61,6 +61,16 @@ extension RoaringBitmap64 {
     Swift.withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
   }
 
+  private static func append<T: FixedWidthInteger & BitwiseCopyable>(
+    contentsOf values: [T], to bytes: inout [UInt8]
+  ) {
+    #if _endian(little)
+      values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    #else
+      for value in values { append(value, to: &bytes) }
+    #endif
+  }
+
   /// One bitmap of 32-bit values.
   private func append(_ group: Range<Int>, to bytes: inout [UInt8]) {
     let parts = containers[group].map { $0.optimized() }
@@ -88,11 +98,11 @@ extension RoaringBitmap64 {
     }
     for part in parts {
       switch part {
-      case .array(let values): for value in values { Self.append(value, to: &bytes) }
-      case .bitmap(let words, _): for word in words { Self.append(word, to: &bytes) }
+      case .array(let values): Self.append(contentsOf: values, to: &bytes)
+      case .bitmap(let words, _): Self.append(contentsOf: words, to: &bytes)
       case .runs(let runs):
         Self.append(UInt16(runs.count / 2), to: &bytes)
-        for value in runs { Self.append(value, to: &bytes) }
+        Self.append(contentsOf: runs, to: &bytes)
       }
     }
   }

@@ -210,13 +210,46 @@ enum RoaringContainer: Sendable {
     }
   }
 
+  /// How many runs the positions make.
+  private var runCount: Int {
+    switch self {
+    case .array(let values):
+      var count = 0
+      var next = -1
+      for value in values {
+        if Int(value) != next { count += 1 }
+        next = Int(value) + 1
+      }
+      return count
+    case .bitmap(let words, _):
+      var count = 0
+      var carry: UInt64 = 0
+      for word in words {
+        // Bits that are set where the one before is not.
+        count += (word & ~(word << 1 | carry)).nonzeroBitCount
+        carry = word >> 63
+      }
+      return count
+    case .runs(let runs): return runs.count / 2
+    }
+  }
+
   /// The smallest of the three forms.
   func optimized() -> RoaringContainer {
-    var runs: [UInt16] = []
     let count = self.count
     // Other implementations count two bytes too many for an array; the same choice makes the same
     // bytes.
     let plainByteCount = count <= Self.arrayCountMax ? 2 * count + 2 : 8 * Self.wordCount
+    if 2 + 4 * runCount < plainByteCount { return asRuns() }
+    guard case .runs = self else { return self }
+    var words = [UInt64](repeating: 0, count: Self.wordCount)
+    set(in: &words)
+    return Self.fromWords(words)
+  }
+
+  private func asRuns() -> RoaringContainer {
+    if case .runs = self { return self }
+    var runs: [UInt16] = []
     var first: UInt16?
     var last: UInt16 = 0
     forEach(in: 0...UInt16.max) { value in
@@ -235,12 +268,6 @@ enum RoaringContainer: Sendable {
       runs.append(first)
       runs.append(last - first)
     }
-    if 2 + 2 * runs.count < plainByteCount { return .runs(runs) }
-    if case .runs = self {
-      var words = [UInt64](repeating: 0, count: Self.wordCount)
-      set(in: &words)
-      return Self.fromWords(words)
-    }
-    return self
+    return .runs(runs)
   }
 }
