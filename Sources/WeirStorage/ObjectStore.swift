@@ -132,21 +132,20 @@ extension ObjectReader {
     let plan = coalescing.plan(ranges)
     var merged: [Buffer] = []
     merged.reserveCapacity(plan.requests.count)
-    for request in plan.requests {
-      let bytes = try read(request)
-      guard bytes.count == request.count else {
-        throw StorageError(
-          .changed, operation: "read", path: name,
-          "asked for bytes \(request.lowerBound)..<\(request.upperBound) and got \(bytes.count) of "
-            + "\(request.count); the store is broken, or somebody cut the object")
-      }
-      merged.append(bytes)
+    for request in plan.requests { merged.append(try readWhole(request)) }
+    return plan.slices(of: merged, for: ranges)
+  }
+
+  /// The bytes of one request of a plan, all of them.
+  package func readWhole(_ request: Range<Int>) throws(StorageError) -> Buffer {
+    let bytes = try read(request)
+    guard bytes.count == request.count else {
+      throw StorageError(
+        .changed, operation: "read", path: name,
+        "asked for bytes \(request.lowerBound)..<\(request.upperBound) and got \(bytes.count) of "
+          + "\(request.count); the store is broken, or somebody cut the object")
     }
-    return zip(ranges, plan.requestOfRange).map { range, index in
-      guard let index else { return Buffer() }
-      return merged[index].slice(
-        offset: range.lowerBound - plan.requests[index].lowerBound, count: range.count)
-    }
+    return bytes
   }
 
   /// Throws `invalidRange` when `range` does not lie within the object.

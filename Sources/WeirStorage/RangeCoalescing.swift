@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import WeirColumnar
+
 /// Which ranges of bytes are read together.
 ///
 /// A request costs time whatever its size (a system call and a seek, or a round trip to S3), so that
@@ -24,14 +26,23 @@ public struct RangeCoalescing: Sendable, Hashable {
   }
 
   /// Requests in ascending order of their starts.
-  struct Plan {
-    var requests: [Range<Int>]
+  package struct Plan {
+    package var requests: [Range<Int>]
     /// For each range the request that holds all of it; `nil` for an empty range.
-    var requestOfRange: [Int?]
+    package var requestOfRange: [Int?]
+
+    /// The bytes of each of `ranges`, of which this is the plan, from those of its requests.
+    package func slices(of merged: [Buffer], for ranges: [Range<Int>]) -> [Buffer] {
+      zip(ranges, requestOfRange).map { range, index in
+        guard let index else { return Buffer() }
+        return merged[index].slice(
+          offset: range.lowerBound - requests[index].lowerBound, count: range.count)
+      }
+    }
   }
 
   /// The ranges must not be negative.
-  func plan(_ ranges: [Range<Int>]) -> Plan {
+  package func plan(_ ranges: [Range<Int>]) -> Plan {
     var plan = Plan(requests: [], requestOfRange: Array(repeating: nil, count: ranges.count))
     let order = ranges.indices.filter { !ranges[$0].isEmpty }.sorted {
       (ranges[$0].lowerBound, ranges[$0].upperBound) < (

@@ -136,4 +136,16 @@ final class S3Reader: ObjectReader {
     return try S3Range.read(
       metadata.path, range, etag: metadata.etag, in: store, operation: "read")
   }
+
+  /// A request costs about as much time as half a mebibyte, and several take hardly more time than one.
+  private static let coalescing = RangeCoalescing(gapBytesMax: 512 << 10, requestBytesMax: 8 << 20)
+
+  func read(_ ranges: [Range<Int>]) throws(StorageError) -> [Buffer] {
+    for range in ranges { try checkRange(range) }
+    let plan = Self.coalescing.plan(ranges)
+    let merged = try Parallel.map(
+      plan.requests.count, threadCountMax: store.settings.readThreadCountMax
+    ) { index throws(StorageError) in try self.readWhole(plan.requests[index]) }
+    return plan.slices(of: merged, for: ranges)
+  }
 }

@@ -33,6 +33,9 @@ public struct S3Settings: Sendable {
     self.credentials = credentials
   }
 
+  /// Requests under way at once for one reading of many ranges.
+  public var readThreadCountMax = 8
+
   static let partCountMax = 10_000
   static let partBytesMin = 5 << 20
   /// No service takes more in one put.
