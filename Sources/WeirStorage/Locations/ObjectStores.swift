@@ -149,6 +149,30 @@ public final class ObjectStores: Sendable {
     return try place.store.create(place.path, condition: condition)
   }
 
+  /// Removes the objects at `locations`, in few requests where their stores can, and returns those that
+  /// could not be removed. An object that is not there counts as removed.
+  @discardableResult
+  public func delete(_ locations: some Sequence<String>) -> [String] {
+    var failed: [String] = []
+    var groups: [Key: (store: any ObjectStore, items: [(location: String, path: String)])] = [:]
+    for location in locations {
+      guard let place = try? resolve(location) else {
+        failed.append(location)
+        continue
+      }
+      let key = Key(scheme: place.location.scheme, authority: place.location.authority)
+      groups[key, default: (place.store, [])].items.append((location, place.path))
+    }
+    for (store, items) in groups.values {
+      // One that cannot be removed must not keep the others.
+      if (try? store.delete(items.map(\.path))) != nil { continue }
+      for (location, path) in items where (try? store.delete(path)) == nil {
+        failed.append(location)
+      }
+    }
+    return failed
+  }
+
   /// Removes the object at `location`; nothing happens when there is none.
   public func delete(_ location: String) throws(StorageError) {
     let place = try resolve(location)

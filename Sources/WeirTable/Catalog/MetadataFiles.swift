@@ -90,9 +90,7 @@ final class MetadataFiles: Sendable {
   /// Removes files that nothing points to any more, or never did. What cannot be removed stays for
   /// the clean-up of orphans.
   func discard(_ locations: [String]) {
-    for location in locations {
-      tables.remove(location)
-      try? stores.delete(location)
-    }
+    for location in locations { tables.remove(location) }
+    stores.delete(locations)
   }
 }

@@ -174,14 +174,9 @@ struct ExpiredFiles {
     _ locations: Set<String>, _ count: WritableKeyPath<ExpirationResult, Int>,
     _ result: inout ExpirationResult
   ) {
-    for location in locations {
-      do {
-        try files.stores.delete(location)
-        result[keyPath: count] += 1
-      } catch {
-        result.failureCount += 1
-      }
-    }
+    let failed = files.stores.delete(locations)
+    result[keyPath: count] += locations.count - failed.count
+    result.failureCount += failed.count
   }
 }
 

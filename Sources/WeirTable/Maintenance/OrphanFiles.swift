@@ -83,15 +83,12 @@ private struct OrphanSearch {
       let knownLater = try reachable(later)
       found.removeAll { knownLater.contains($0.0) }
     }
+    let failed =
+      options.isDryRun ? [] : Set(table.stores.delete(found.map(\.0.description)))
     for (location, size) in found {
-      if !options.isDryRun {
-        do {
-          let place = try table.stores.resolve(location)
-          try place.store.delete(place.path)
-        } catch {
-          result.failureCount += 1
-          continue
-        }
+      guard !failed.contains(location.description) else {
+        result.failureCount += 1
+        continue
       }
       result.locations.append(location.description)
       result.byteCount += size

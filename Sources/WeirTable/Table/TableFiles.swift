@@ -57,7 +57,7 @@ struct TableFiles {
 
   /// Removes files that no metadata names; what cannot be removed is left to orphan clean-up.
   func discard(_ locations: some Sequence<String>) {
-    for location in locations { try? stores.delete(location) }
+    stores.delete(locations)
   }
 
   /// The manifests of a snapshot in the order of its list; v1 snapshots without a list have theirs

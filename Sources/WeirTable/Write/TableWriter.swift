@@ -151,7 +151,7 @@ public final class TableWriter {
   private func removeFiles() {
     // Open files vanish with their writers.
     open = [:]
-    for file in finished { try? stores.delete(file.path) }
+    stores.delete(finished.map(\.path))
     finished = []
   }
 
