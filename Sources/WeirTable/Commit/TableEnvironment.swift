@@ -13,6 +13,8 @@ public struct TableEnvironment: Sendable {
   /// Whether writers of one process wait for each other in a line (see `CommitTurns`). A simulation
   /// that runs threads one at a time must not, for the thread in front may not run meanwhile.
   public var takesTurns: Bool
+  /// Manifests that were read, for all tables of this environment.
+  public var manifestCache: ManifestCache
 
   public init(
     now: @escaping @Sendable () -> Int = SystemTime.now,
@@ -20,12 +22,14 @@ public struct TableEnvironment: Sendable {
       var generator = SystemRandomNumberGenerator()
       return generator.next()
     },
-    sleep: @escaping @Sendable (Int) -> Void = SystemTime.sleep, takesTurns: Bool = true
+    sleep: @escaping @Sendable (Int) -> Void = SystemTime.sleep, takesTurns: Bool = true,
+    manifestCache: ManifestCache = ManifestCache()
   ) {
     self.now = now
     self.random = random
     self.sleep = sleep
     self.takesTurns = takesTurns
+    self.manifestCache = manifestCache
   }
 
   /// Milliseconds since 1970-01-01 UTC.

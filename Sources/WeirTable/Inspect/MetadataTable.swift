@@ -49,7 +49,8 @@ extension Table {
   ) throws(TableError) -> any RecordBatchReader {
     do {
       return try MetadataTableReader(
-        kind, metadata, metadataLocation: metadataLocation, files: ManifestFiles(stores),
+        kind, metadata, metadataLocation: metadataLocation,
+        files: ManifestFiles(stores: stores, cache: environment.manifestCache),
         at: selector)
     } catch {
       throw error.adding(table: identifier.description)

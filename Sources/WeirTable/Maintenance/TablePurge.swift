@@ -17,7 +17,7 @@ struct TablePurge {
   }
 
   func run(_ table: String, _ environment: TableEnvironment) throws(TableError) {
-    let files = TableFiles(table, stores, environment, BoundedCache(byteCountMax: 0), metadata)
+    let files = TableFiles(table, stores, environment, ManifestCache(byteCountMax: 0), metadata)
     let reach = FileReach(files: files, metadata: metadata)
     let manifests = try reach.manifests(of: metadata.snapshots) { _ throws(TableError) in }
     // From the leaves to the root; metadata last.

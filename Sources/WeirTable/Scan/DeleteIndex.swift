@@ -84,20 +84,21 @@ struct DeleteIndex {
     let key = PartitionKey(specID: file.specID, values: file.partition)
     var result = TaskDeletes()
     func append(
-      _ entries: [Entry]?, to path: WritableKeyPath<TaskDeletes, [DataFile]>, newerBy gap: Int64
+      _ entries: [Entry]?, to path: WritableKeyPath<TaskDeletes, [DataFile]>, newer: Bool
     ) {
-      for entry in entries ?? [] where entry.sequenceNumber >= sequenceNumber + gap {
+      for entry in entries ?? []
+      where newer ? entry.sequenceNumber > sequenceNumber : entry.sequenceNumber >= sequenceNumber {
         result[keyPath: path].append(entry.file)
       }
     }
     if let vector = vectors[file.path], vector.sequenceNumber >= sequenceNumber {
       result.deletionVector = vector.file
     } else {
-      append(positionsByFile[file.path], to: \.positionDeletes, newerBy: 0)
-      append(positionsByPartition[key], to: \.positionDeletes, newerBy: 0)
+      append(positionsByFile[file.path], to: \.positionDeletes, newer: false)
+      append(positionsByPartition[key], to: \.positionDeletes, newer: false)
     }
-    append(equalitiesByPartition[key], to: \.equalityDeletes, newerBy: 1)
-    append(equalitiesOfAll, to: \.equalityDeletes, newerBy: 1)
+    append(equalitiesByPartition[key], to: \.equalityDeletes, newer: true)
+    append(equalitiesOfAll, to: \.equalityDeletes, newer: true)
     return result
   }
 }

@@ -23,6 +23,7 @@ public final class ScanPlanner {
 
   private let metadata: TableMetadata
   private let files: ManifestFiles
+  private let keepsMetrics: Bool
   private var manifests: ArraySlice<ManifestFile> = []
   private var deletes = DeleteIndex()
   private var plans: [Int: PartitionPlan] = [:]
@@ -33,15 +34,19 @@ public final class ScanPlanner {
   /// - Parameters:
   ///   - stores: where the manifests are read from.
   ///   - filter: rows of interest; columns by their names in the schema that `at` decides.
+  ///   - cache: manifests that are known already.
+  ///   - keepsMetrics: tasks have the metrics of their files.
   /// - Throws: `notFound` for a snapshot or column that is not there, `invalidArgument` for a filter
   ///   that does not fit the schema.
   public init(
     _ metadata: TableMetadata, stores: ObjectStores, filter: Predicate = .always(true),
-    at selector: SnapshotSelector = .current, caseSensitive: Bool = true
+    at selector: SnapshotSelector = .current, caseSensitive: Bool = true,
+    cache: ManifestCache = ManifestCache(), keepsMetrics: Bool = false
   ) throws(TableError) {
     self.metadata = metadata
     (snapshot, schema) = try metadata.resolve(selector)
-    files = ManifestFiles(stores)
+    files = ManifestFiles(stores: stores, cache: cache)
+    self.keepsMetrics = keepsMetrics
     do throws(ColumnarError) {
       self.filter = try filter.bind(to: schema.arrowSchema(), caseSensitive: caseSensitive)
     } catch {
@@ -128,7 +133,8 @@ public final class ScanPlanner {
         residual = filter.residual(bounds)
       }
       counts.plannedFiles += 1
-      let entry = try reader.entry(withMetrics: false)
+      var entry = try reader.entry(withMetrics: keepsMetrics)
+      if keepsMetrics { entry.dataFile.metrics = entry.dataFile.metrics.detached() }
       let sequenceNumber = entry.sequenceNumber ?? 0
       return FileScanTask(
         dataFile: entry.dataFile, spec: spec, sequenceNumber: sequenceNumber,
@@ -149,55 +155,4 @@ public struct ScanCounts: Hashable, Sendable {
   public var dataFiles = 0
   public var plannedFiles = 0
   public var deleteFiles = 0
-}
-
-/// Reads manifests for scans.
-struct ManifestFiles {
-  private let stores: ObjectStores
-  /// Of the process: manifests never change.
-  private static let cache = BoundedCache<Buffer>(byteCountMax: 256 << 20)
-
-  init(_ stores: ObjectStores) { self.stores = stores }
-
-  private func read(_ location: String) throws(TableError) -> Buffer {
-    if let known = Self.cache[location] { return known }
-    do {
-      let bytes = try stores.get(location)
-      Self.cache.insert(bytes, location, byteCount: bytes.count)
-      return bytes
-    } catch {
-      throw TableError(error, "a file of the table's metadata cannot be read")
-    }
-  }
-
-  func manifests(of snapshot: Snapshot) throws(TableError) -> [ManifestFile] {
-    guard let location = snapshot.manifestList else {
-      // The first tables of v1 name their manifests in the metadata.
-      return try snapshot.manifests.map { path throws(TableError) in
-        try ManifestFile(
-          reading: try read(path), path: path, snapshotID: snapshot.snapshotID)
-      }
-    }
-    return try ManifestListReader.read(try read(location), name: location)
-  }
-
-  func spec(
-    of manifest: ManifestFile, in metadata: TableMetadata
-  ) throws(TableError) -> PartitionSpec {
-    guard let spec = metadata.spec(id: manifest.partitionSpecID) else {
-      throw TableError(
-        .damaged,
-        "the manifest names the partition spec \(manifest.partitionSpecID), which the table does "
-          + "not have", file: manifest.path)
-    }
-    return spec
-  }
-
-  func open(
-    _ manifest: ManifestFile, _ spec: PartitionSpec, _ schema: TableSchema
-  ) throws(TableError) -> ManifestReader {
-    try ManifestReader(
-      try read(manifest.path), of: manifest, spec: spec,
-      partitionType: spec.partitionType(schema))
-  }
 }

@@ -24,6 +24,7 @@ struct SourceRange {
       self.lower = lower
       self.upper = upper
     case .truncate(let width):
+      guard !Self.mayHaveWrapped(upper, type, width) else { return }
       self.lower = lower
       self.upper = upper.flatMap { Self.lastTruncated($0, type, width) }
     case .year, .month, .day, .hour:
@@ -31,6 +32,16 @@ struct SourceRange {
       self.upper = upper.flatMap { Self.end($0, of: transform, type) }
     case .bucket, .void, .unknown: break
     }
+  }
+
+  /// Whether a partition this high can hold the least integers, whose multiple lies below the type's
+  /// range and comes out at its upper end.
+  private static func mayHaveWrapped(
+    _ upper: Scalar?, _ type: TableType, _ width: Int
+  ) -> Bool {
+    guard case .int(let value)? = upper else { return false }
+    let last = type == .int ? Int64(Int32.max) : .max
+    return value > last - Int64(width)
   }
 
   /// At or above every source that truncates to `value` or less.

@@ -14,6 +14,8 @@ public struct ScanOptions: Sendable {
   public var caseSensitive = true
   /// Rows of a batch at most.
   public var batchRowsMax = 65_536
+  /// Whether planned tasks have the metrics of their files.
+  public var keepsMetrics = false
 
   public init(
     columns: [String]? = nil, where filter: Predicate = .always(true),
@@ -54,7 +56,8 @@ extension Table {
     do {
       return try ScanPlanner(
         metadata, stores: stores, filter: options.filter, at: options.at,
-        caseSensitive: options.caseSensitive)
+        caseSensitive: options.caseSensitive, cache: environment.manifestCache,
+        keepsMetrics: options.keepsMetrics)
     } catch {
       throw error.adding(table: identifier.description)
     }

@@ -10,7 +10,6 @@ public final class Table: Sendable {
   public let catalog: any Catalog
   public let environment: TableEnvironment
   private let state: Mutex<LoadedTable>
-  let manifestLists = BoundedCache<[ManifestFile]>(byteCountMax: 32 << 20)
 
   /// - Parameter loaded: as `catalog` gave it.
   public init(

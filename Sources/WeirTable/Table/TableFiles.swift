@@ -8,23 +8,24 @@ struct TableFiles {
   let table: String
   let stores: ObjectStores
   let environment: TableEnvironment
-  private let cache: BoundedCache<[ManifestFile]>
+  private let manifestFiles: ManifestFiles
   private let folder: String
   let manifestCodec: AvroCodec
 
   init(_ table: Table, _ metadata: TableMetadata) {
     self.init(
-      table.identifier.description, table.stores, table.environment, table.manifestLists, metadata)
+      table.identifier.description, table.stores, table.environment,
+      table.environment.manifestCache, metadata)
   }
 
   init(
     _ table: String, _ stores: ObjectStores, _ environment: TableEnvironment,
-    _ cache: BoundedCache<[ManifestFile]>, _ metadata: TableMetadata
+    _ cache: ManifestCache, _ metadata: TableMetadata
   ) {
     self.table = table
     self.stores = stores
     self.environment = environment
-    self.cache = cache
+    manifestFiles = ManifestFiles(stores: stores, cache: cache)
     folder = MetadataLocation.folder(
       tableLocation: metadata.location, properties: metadata.properties)
     manifestCodec =
@@ -60,54 +61,27 @@ struct TableFiles {
     stores.delete(locations)
   }
 
-  /// The manifests of a snapshot in the order of its list; v1 snapshots without a list have theirs
-  /// made up from the files.
+  /// The manifests of a snapshot in the order of its list.
   func manifests(of snapshot: Snapshot?) throws(TableError) -> [ManifestFile] {
     guard let snapshot else { return [] }
-    guard let location = snapshot.manifestList else {
-      var manifests: [ManifestFile] = []
-      for path in snapshot.manifests {
-        do {
-          manifests.append(
-            try ManifestFile(
-              reading: try read(path), path: path, snapshotID: snapshot.snapshotID))
-        } catch {
-          throw error.adding(table: table, file: path)
-        }
-      }
-      return manifests
-    }
-    if let known = cache[location] { return known }
-    let bytes = try read(location)
-    let manifests: [ManifestFile]
     do {
-      manifests = try ManifestListReader.read(bytes, name: location)
+      return try manifestFiles.manifests(of: snapshot)
     } catch {
-      throw error.adding(table: table, file: location)
+      throw error.adding(table: table, file: snapshot.manifestList)
     }
-    remember(manifests, at: location)
-    return manifests
   }
 
   func remember(_ manifests: [ManifestFile], at location: String) {
-    cache.insert(manifests, location, byteCount: 64 + manifests.count * 400)
+    manifestFiles.cache.insert(manifests, location, stores)
   }
 
   /// Opens a manifest; its spec decides how partition values are read.
   func reader(
     _ manifest: ManifestFile, _ metadata: TableMetadata
   ) throws(TableError) -> ManifestReader {
-    guard let spec = metadata.spec(id: manifest.partitionSpecID) else {
-      throw TableError(
-        .damaged,
-        "a manifest names the partition spec \(manifest.partitionSpecID), which the "
-          + "table does not have",
-        table: table, file: manifest.path)
-    }
     do {
-      return try ManifestReader(
-        try read(manifest.path), of: manifest, spec: spec,
-        partitionType: spec.partitionType(metadata.currentSchema))
+      let spec = try manifestFiles.spec(of: manifest, in: metadata)
+      return try manifestFiles.open(manifest, spec, metadata.currentSchema)
     } catch {
       throw error.adding(table: table, file: manifest.path)
     }

@@ -9,7 +9,7 @@ internal import WeirColumnar
   private func rows(_ table: GoldenTable, _ kind: MetadataTable) throws -> [[String: Scalar]] {
     let reader = try MetadataTableReader(
       kind, table.metadata, metadataLocation: "file:///m.json",
-      files: ManifestFiles(table.stores), at: .current)
+      files: ManifestFiles(stores: table.stores, cache: ManifestCache()), at: .current)
     var rows: [[String: Scalar]] = []
     while let batch = try reader.next() {
       #expect(batch.schema == reader.schema)

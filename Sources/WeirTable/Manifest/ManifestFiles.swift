@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirStorage
+
+/// Manifest lists and manifests that were read, which never change, within a bound of bytes; the least
+/// recently used go first. All tables of a catalog share one; threads may, too.
+public final class ManifestCache: Sendable {
+  /// Of the encoded bytes of manifests and the memory of lists together.
+  public static let byteCountMaxDefault = 256 << 20
+
+  /// What a cached file was read through: stores that are confined must not see what others may.
+  private struct Lists: Sendable {
+    let stores: ObjectStores
+    let manifests: [ManifestFile]
+  }
+  private struct File: Sendable {
+    let stores: ObjectStores
+    let bytes: Buffer
+  }
+
+  private let lists: BoundedCache<Lists>
+  private let files: BoundedCache<File>
+
+  public init(byteCountMax: Int = byteCountMaxDefault) {
+    lists = BoundedCache(byteCountMax: byteCountMax / 4)
+    files = BoundedCache(byteCountMax: byteCountMax / 4 * 3)
+  }
+
+  func list(_ location: String, _ stores: ObjectStores) -> [ManifestFile]? {
+    lists[location].flatMap { $0.stores === stores ? $0.manifests : nil }
+  }
+
+  func insert(_ manifests: [ManifestFile], _ location: String, _ stores: ObjectStores) {
+    let byteCount = manifests.reduce(64) { $0 + 320 + $1.path.utf8.count * 2 }
+    lists.insert(Lists(stores: stores, manifests: manifests), location, byteCount: byteCount)
+  }
+
+  func file(_ location: String, _ stores: ObjectStores) -> Buffer? {
+    files[location].flatMap { $0.stores === stores ? $0.bytes : nil }
+  }
+
+  func insert(_ bytes: Buffer, _ location: String, _ stores: ObjectStores) {
+    files.insert(File(stores: stores, bytes: bytes), location, byteCount: bytes.count + 256)
+  }
+}
+
+/// Reads manifest lists and manifests: from the cache if they are there.
+struct ManifestFiles {
+  let stores: ObjectStores
+  let cache: ManifestCache
+
+  func read(_ location: String) throws(TableError) -> Buffer {
+    if let known = cache.file(location, stores) { return known }
+    do {
+      let bytes = try stores.get(location)
+      cache.insert(bytes, location, stores)
+      return bytes
+    } catch {
+      throw TableError(error, "a file of the table's metadata cannot be read")
+    }
+  }
+
+  /// The manifests of a snapshot in the order of its list; v1 snapshots without a list have theirs
+  /// made up from the files.
+  func manifests(of snapshot: Snapshot) throws(TableError) -> [ManifestFile] {
+    guard let location = snapshot.manifestList else {
+      var manifests: [ManifestFile] = []
+      for path in snapshot.manifests {
+        manifests.append(
+          try ManifestFile(reading: try read(path), path: path, snapshotID: snapshot.snapshotID))
+      }
+      return manifests
+    }
+    if let known = cache.list(location, stores) { return known }
+    let bytes: Buffer
+    do {
+      bytes = try stores.get(location)
+    } catch {
+      throw TableError(error, "a file of the table's metadata cannot be read")
+    }
+    let manifests = try ManifestListReader.read(bytes, name: location)
+    cache.insert(manifests, location, stores)
+    return manifests
+  }
+
+  func spec(
+    of manifest: ManifestFile, in metadata: TableMetadata
+  ) throws(TableError) -> PartitionSpec {
+    guard let spec = metadata.spec(id: manifest.partitionSpecID) else {
+      throw TableError(
+        .damaged,
+        "the manifest names the partition spec \(manifest.partitionSpecID), which the table does "
+          + "not have", file: manifest.path)
+    }
+    return spec
+  }
+
+  func open(
+    _ manifest: ManifestFile, _ spec: PartitionSpec, _ schema: TableSchema
+  ) throws(TableError) -> ManifestReader {
+    try ManifestReader(
+      try read(manifest.path), of: manifest, spec: spec,
+      partitionType: spec.partitionType(schema))
+  }
+}
