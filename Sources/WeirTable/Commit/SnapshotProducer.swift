@@ -211,7 +211,10 @@ public class SnapshotProducer: TransactionStep {
     selection.partitions = changes.removedPartitions
     // Delete files apply to data of lower sequence numbers only: below the lowest there is none.
     let numbers = data.manifests.filter(\.hasLiveFiles).map(\.minSequenceNumber)
-    if numbers.allSatisfy({ $0 > 0 }) { selection.minDataSequenceNumber = numbers.min() ?? 0 }
+    // Rewritten files count with the number that they keep.
+    if numbers.allSatisfy({ $0 > 0 }), let lowest = numbers.min() {
+      selection.minDataSequenceNumber = min(lowest, changes.addedDataSequenceNumber ?? lowest)
+    }
     let kept = try deleteFilter.apply(
       selection, nil, to: manifests, base, context.files, snapshotID: snapshotID, write: write)
     for file in kept.removed { summary.remove(file) }

@@ -158,6 +158,36 @@ internal import WeirStorage
     _ = test
   }
 
+  @Test func equalityDeletesGoOnApplyingToRewrittenFiles() throws {
+    let (_, table) = try prepared(["commit.manifest.min-count-to-merge": "2"])
+    var transaction = table.transaction()
+    transaction.rowDelta().add(
+      deletes: DataFile(
+        content: .equalityDeletes, path: "\(table.metadata.location)/data/equal", recordCount: 1,
+        fileSizeInBytes: 1, equalityIDs: [1]))
+    try transaction.commit()
+    transaction = table.transaction()
+    transaction.append().add(dataFile(table, "late"))
+    try transaction.commit()
+    try delete(table, "a", [1])
+    transaction = table.transaction()
+    let rewrite = transaction.rewriteFiles()
+    rewrite.remove(dataFile(table, "a", 0...99)).remove(dataFile(table, "b", 0...9))
+    rewrite.add(dataFile(table, "ab", 0...108)).setDataSequenceNumber(1)
+    try transaction.commit()
+    // The vector went with its file, the equality delete did not.
+    #expect(try TableState(table).deleteFiles == ["equal"])
+    // When nothing older is left, it goes with the next change of delete files.
+    try delete(table, "late", [1])
+    transaction = table.transaction()
+    transaction.deleteFiles().remove(path: "\(table.metadata.location)/data/ab")
+    try transaction.commit()
+    transaction = table.transaction()
+    transaction.rewriteFiles().remove(dataFile(table, "late")).add(dataFile(table, "later", 0...8))
+    try transaction.commit()
+    #expect(try TableState(table).dataFiles == ["later"])
+  }
+
   @Test func rowsAddedMeanwhileMatterToThoseWhoLooked() throws {
     let (test, table) = try prepared()
     let other = try test.catalog.table(table.identifier)
