@@ -119,6 +119,7 @@ let package = Package(
       name: "WeirC",
       dependencies: [
         "CWeir", "CWeirKernels", "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage",
+        "WeirTable", "WeirConnect",
       ],
       exclude: ["exports.map"],
       swiftSettings: weirSettings,

@@ -26,7 +26,9 @@ struct Weir: ParsableCommand {
         weir file inspect events.parquet
       """,
     version: "weir 0.1.0",
-    subcommands: [FileCommand.self, CatalogCommand.self, DemoCommand.self])
+    subcommands: [
+      FileCommand.self, TableCommand.self, CatalogCommand.self, DemoCommand.self,
+    ])
 
   static func main() async {
     do {

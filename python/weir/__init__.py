@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weir: Parquet files in and out as Arrow columns.
+"""Weir: tables and Parquet files, in and out as Arrow columns.
+
+>>> table = weir.connect("lake").table("shop.orders")
+>>> table.scan(columns=["user_id", "ts"], where="country = 'de'").to_arrow()
 
 >>> table = pyarrow.table(weir.read_parquet("events.parquet", columns=["user_id", "ts"]))
 >>> weir.write_parquet(table, "copy.parquet", compression="zstd")
@@ -8,8 +11,10 @@ Everything speaks the Arrow PyCapsule protocol (``__arrow_c_stream__`` and its k
 pandas, polars, DuckDB and others take it and give it without copies. None of them is needed.
 """
 
+from ._catalog import Catalog, CatalogTable, Scan, connect
 from ._errors import (
     AlreadyExistsError,
+    ConflictError,
     InternalError,
     InvalidArgumentError,
     InvalidDataError,
@@ -18,6 +23,7 @@ from ._errors import (
     PermissionDeniedError,
     SourceError,
     StorageError,
+    UnknownOutcomeError,
     UnsupportedError,
     WeirError,
 )
@@ -30,6 +36,9 @@ __version__ = version()
 __all__ = [
     "AlreadyExistsError",
     "Batch",
+    "Catalog",
+    "CatalogTable",
+    "ConflictError",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
@@ -38,13 +47,16 @@ __all__ = [
     "ParquetFile",
     "ParquetWriter",
     "PermissionDeniedError",
+    "Scan",
     "Schema",
     "SourceError",
     "StorageError",
     "Table",
+    "UnknownOutcomeError",
     "UnsupportedError",
     "WeirError",
     "__version__",
+    "connect",
     "read_parquet",
     "write_parquet",
 ]

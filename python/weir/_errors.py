@@ -88,6 +88,18 @@ class InternalError(WeirError):
     code = "internal"
 
 
+class ConflictError(WeirError):
+    """Somebody else changed the table first, and the change cannot be made on top of theirs."""
+
+    code = "conflict"
+
+
+class UnknownOutcomeError(WeirError):
+    """Whether the change was made is not known: look before trying again."""
+
+    code = "unknown_outcome"
+
+
 class StorageError(WeirError, OSError):
     """Reading or writing a file failed."""
 
@@ -142,4 +154,6 @@ BY_STATUS: dict[int, type[WeirError]] = {
     8: LimitError,
     9: SourceError,
     10: InternalError,
+    11: ConflictError,
+    12: UnknownOutcomeError,
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weir's C interface: Parquet files in and out as Arrow columns.
+// Weir's C interface: tables and Parquet files, in and out as Arrow columns.
 //
 // Rules that hold for every function:
 // - Handles are opaque. `..._open` makes one; each call that ends a handle takes a pointer to it, sets
@@ -56,12 +56,18 @@ extern "C" {
 #define WEIR_SOURCE_FAILED 9
 // A bug in Weir.
 #define WEIR_INTERNAL 10
+// Somebody else changed the table first, and the change cannot be made on top of theirs.
+#define WEIR_CONFLICT 11
+// Whether the change was made is not known: look before trying again.
+#define WEIR_UNKNOWN_OUTCOME 12
 
 typedef struct weir_error weir_error;
 typedef struct weir_parquet_reader weir_parquet_reader;
 typedef struct weir_parquet_writer weir_parquet_writer;
 typedef struct weir_batches weir_batches;
 typedef struct weir_batch weir_batch;
+typedef struct weir_connection weir_connection;
+typedef struct weir_table weir_table;
 
 // One setting. `column` is NULL for all columns, or a column's path with dots between its levels.
 typedef struct weir_option {
@@ -185,6 +191,78 @@ WEIR_EXPORT int32_t weir_parquet_writer_close(weir_parquet_writer **writer, weir
 
 // Throws away what was written and ends the handle.
 WEIR_EXPORT void weir_parquet_writer_abort(weir_parquet_writer **writer);
+
+// ---- Catalogs ----------------------------------------------------------------------------------
+
+// Opens the catalog at `address`: a folder, "sqlite:FILE", "postgresql://...", "http(s)://..." (an
+// Iceberg REST catalog) or "memory:". Properties: see docs/python.md ("warehouse", "s3.endpoint",
+// "token" ...).
+WEIR_EXPORT int32_t weir_connection_open(
+    const char *address, const weir_option *properties, int64_t property_count,
+    weir_connection **connection, weir_error **error);
+
+// Asks for something, or changes something, that needs no columns: `operation` with a JSON object of
+// arguments (NULL for none), answered by JSON. The operations are listed in docs/c.md. Free the answer
+// with `weir_string_free`. Unlike other handles, connections may be used by several threads.
+WEIR_EXPORT int32_t weir_connection_request(
+    weir_connection *connection, const char *operation, const char *arguments, char **answer,
+    weir_error **error);
+
+// Creates a table with the columns of an Arrow schema. Options: "format_version" ("2" or "3", which is
+// the default), "location", "partition" and "sort" (JSON: see docs/c.md), "exist_ok" ("true": opens a
+// table that is there already), "property.NAME".
+WEIR_EXPORT int32_t weir_connection_create_table(
+    weir_connection *connection, const char *identifier, struct ArrowSchema *schema,
+    const weir_option *options, int64_t option_count, weir_table **table, weir_error **error);
+
+WEIR_EXPORT void weir_connection_close(weir_connection **connection);
+
+// ---- Tables ------------------------------------------------------------------------------------
+
+// Opens the table "namespace.name" as it is now. It goes on working after the connection is closed.
+WEIR_EXPORT int32_t weir_table_open(
+    weir_connection *connection, const char *identifier, weir_table **table, weir_error **error);
+
+// As `weir_connection_request`, for one table.
+WEIR_EXPORT int32_t weir_table_request(
+    weir_table *table, const char *operation, const char *arguments, char **answer,
+    weir_error **error);
+
+// The Arrow schema of the current columns.
+WEIR_EXPORT int32_t weir_table_schema(
+    weir_table *table, struct ArrowSchema *schema, weir_error **error);
+
+// Starts reading rows. `columns` NULL means all. Options: "where" (a predicate such as
+// "country = 'de' AND ts >= timestamp '2026-01-01'"), "at" (a snapshot id, a time, a branch or a tag),
+// "limit", "batch_rows", "case_sensitive".
+WEIR_EXPORT int32_t weir_table_scan(
+    weir_table *table, const char *const *columns, int64_t column_count,
+    const weir_option *options, int64_t option_count, weir_batches **batches, weir_error **error);
+
+// Adds the rows of a stream in one commit, matched to the table's columns by name. Options: "branch",
+// "property.NAME" (goes to the snapshot's summary). `answer`, which may be NULL, gets the snapshot as
+// JSON.
+WEIR_EXPORT int32_t weir_table_append(
+    weir_table *table, struct ArrowArrayStream *stream, const weir_option *options,
+    int64_t option_count, char **answer, weir_error **error);
+
+// Replaces the rows that `where` matches (all when NULL) by those of a stream, in one commit.
+WEIR_EXPORT int32_t weir_table_overwrite(
+    weir_table *table, struct ArrowArrayStream *stream, const char *where,
+    const weir_option *options, int64_t option_count, char **answer, weir_error **error);
+
+// Replaces the rows whose keys come in a stream and adds the stream's other rows, in one commit. `keys`
+// NULL means the table's identifier columns.
+WEIR_EXPORT int32_t weir_table_upsert(
+    weir_table *table, struct ArrowArrayStream *stream, const char *const *keys, int64_t key_count,
+    const weir_option *options, int64_t option_count, char **answer, weir_error **error);
+
+// Deletes the rows that `where` matches, in one commit.
+WEIR_EXPORT int32_t weir_table_delete(
+    weir_table *table, const char *where, const weir_option *options, int64_t option_count,
+    char **answer, weir_error **error);
+
+WEIR_EXPORT void weir_table_close(weir_table **table);
 
 // ---- Python capsules ---------------------------------------------------------------------------
 // Python hands Arrow structs around in capsules. Their destructors run at any time, also while an

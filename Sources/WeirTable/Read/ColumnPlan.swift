@@ -27,8 +27,8 @@ struct ColumnPlanner {
   enum Matching {
     /// By field id: files of the table.
     case ids
-    /// By field id where the caller's fields have one, else by name: data that is written.
-    case idsOrNames
+    /// By name: data that is written. Ids that a caller's data carry are those of where it came from.
+    case names
   }
 
   var matching: Matching
@@ -37,15 +37,13 @@ struct ColumnPlanner {
   /// Name of the file, for errors.
   var file: String?
 
-  private var isWriting: Bool { matching == .idsOrNames }
+  private var isWriting: Bool { matching == .names }
 
   /// The position of the field that `target` is, among the source's.
   func index(of target: TableField, in fields: [Field]) -> Int? {
     switch matching {
     case .ids: return fields.firstIndex { $0.id == target.id }
-    case .idsOrNames:
-      if let index = fields.firstIndex(where: { $0.name == target.name }) { return index }
-      return fields.firstIndex { $0.id == target.id }
+    case .names: return fields.firstIndex { $0.name == target.name }
     }
   }
 

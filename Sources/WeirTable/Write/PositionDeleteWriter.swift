@@ -29,6 +29,8 @@ struct PositionDeleteWriter {
       metadata.properties, schema: schema, sortOrder: .unsorted)
     properties.parquet.columns = [:]
     properties.parquet.boundsBytesMax = modes.boundsBytesMax
+    // pyarrow, as PyIceberg calls it for deletes, reads no text in delta encodings.
+    properties.parquet.encodings = .widest
     self.properties = properties
     locations = DataLocations(metadata, writerID: environment.uuid())
   }

@@ -20,7 +20,7 @@ struct RowConformer {
     if plan?.source != batch.schema {
       plan = (
         batch.schema,
-        try ColumnPlanner(matching: .idsOrNames)
+        try ColumnPlanner(matching: .names)
           .children(fields, in: batch.schema.fields, path: "")
       )
     }

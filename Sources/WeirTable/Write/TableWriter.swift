@@ -102,7 +102,7 @@ public final class TableWriter {
 
   /// Adds the batch's rows.
   ///
-  /// Columns are matched by name (by field id where the name differs) in any order. Types may be
+  /// Columns are matched by name, in any order. Types may be
   /// narrower than the table's (int32 for long, float for double, dates and times in other units,
   /// dictionaries, large texts); a value that does not fit is an error. Columns that are missing get
   /// their write default, or null. After an error the writer is of no more use.

@@ -3,16 +3,18 @@
 internal import ArgumentParser
 internal import WeirColumnar
 internal import WeirParquet
+internal import WeirStorage
 internal import WeirWorld
 
 struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "Turn events into Parquet and report what is in them.",
+    abstract: "Turn events into Parquet and tables, and report what is in them.",
     discussion: """
       Takes the real event data sets in ../shared/data when they are there, or in the folder named \
       by --data; a small synthetic world otherwise. Writes events, items and users as Parquet files, \
-      reads them back and shows counts, time span, kinds of events and top items.
+      reads them back and shows counts, time span, kinds of events and top items. Then it puts the events \
+      into tables of a catalog, changes their columns, deletes a user, and asks a question.
 
       Examples:
         weir demo
@@ -59,11 +61,19 @@ struct DemoCommand: ParsableCommand {
     let report = DemoReport(width: min(100, Terminal.width), style: .output)
     report.writeOpening(dataSets, folder: out, to: &output)
     output.flush()
+    let tables = try DemoTables(folder: out)
+    var answers: [DemoTableResult] = []
     for dataSet in dataSets {
       let result = try DemoRun(dataSet, folder: "\(out)/\(dataSet.name)").run()
       report.write(result, to: &output)
       output.flush()
+      answers.append(try tables.run(result))
     }
+    report.write(answers, to: &output)
+    output.flush()
+    let queries = try LocalFile.create("\(out)/queries.json", overwrite: true)
+    try queries.append(Buffer(JSONValue.array(answers.map(\.json)).bytes))
+    _ = try queries.finish()
     report.writeClosing(dataSets, folder: out, took: clock.now - start, to: &output)
     output.flush()
   }

@@ -5,13 +5,8 @@ internal import WeirWorld
 
 /// What `weir demo` shows.
 struct DemoReport {
-  private let width: Int
-  private let style: Style
-
-  init(width: Int, style: Style) {
-    self.width = width
-    self.style = style
-  }
+  let width: Int
+  let style: Style
 
   func writeOpening(_ dataSets: [DataSet], folder: String, to output: inout OutputBuffer) {
     let isReal = dataSets.contains { $0.attribution != nil }
@@ -281,6 +276,9 @@ struct DemoReport {
       ("columns, encodings, sizes", "file inspect \(folder)/\(first)/events.parquet"),
       ("rows", "file head -n 5 \(folder)/\(first)/\(table).parquet"),
       ("checksums, indexes, statistics", "file verify \(folder)/*/*.parquet"),
+      ("a table", "table describe \(first).events --catalog \(folder)/lake"),
+      ("its states", "table history \(first).events --catalog \(folder)/lake"),
+      ("travel in time", "table scan \(first).events --catalog \(folder)/lake --at first-half"),
       ("a world of any size", "demo --synthetic --rows 5000000"),
     ]
     for (meaning, command) in steps {
@@ -288,7 +286,9 @@ struct DemoReport {
         "    \(style.dim(TextWidth.padded(meaning, to: 30)))  \(program) \(command)")
     }
     output.line()
-    output.line("  " + style.dim("The same files open in pyarrow, DuckDB and Polars."))
+    output.line(
+      "  "
+        + style.dim("The same files open in pyarrow, DuckDB and Polars, the tables in PyIceberg."))
     output.line("  " + style.dim("README.md tells what works today, docs/architecture.md how."))
   }
 }

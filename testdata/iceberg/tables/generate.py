@@ -4,6 +4,7 @@
 Run it with a Python that has pyiceberg[sql-sqlite,pyarrow]:  python generate.py
 Every table lies in NAME/, its newest metadata is NAME/metadata.json, its rows, sorted by `id`,
 NAME/expected.arrow. Locations in metadata begin with file:///tmp/weir-golden/db/NAME.
+Length: one function a table, all in one place.
 """
 
 import datetime as dt

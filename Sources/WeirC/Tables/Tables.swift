@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+//
+// Safe: see Handle.swift for handles and Arguments.swift for what comes in; outputs are pointers that
+// the caller vouches for (weir.h) and that are checked for NULL. Arrow structs are moved or released
+// exactly once.
+public import CWeir
+public import CWeirKernels
+internal import WeirColumnar
+internal import WeirConnect
+internal import WeirTable
+
+/// What a `weir_table *` refers to.
+final class TableHandle {
+  let table: Table
+  init(_ table: Table) { self.table = table }
+}
+
+@c @implementation
+public func weir_table_open(
+  _ connection: OpaquePointer?, _ identifier: UnsafePointer<CChar>?,
+  _ table: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  status(error) {
+    let handle = try Handle.need(connection, ConnectionHandle.self, "connection")
+    let output = try Arguments.output(table, "table")
+    let table = try handle.connection.catalog.table(try Arguments.identifier(identifier))
+    output.pointee = Handle.make(TableHandle(table))
+  }
+}
+
+@c @implementation
+public func weir_table_request(
+  _ table: OpaquePointer?, _ operation: UnsafePointer<CChar>?,
+  _ arguments: UnsafePointer<CChar>?, _ answer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    let answer = try Arguments.output(answer, "answer")
+    let request = try TableRequest(operation, arguments)
+    answer.pointee = copyText(try TableOperations(table).answer(request).text)
+  }
+}
+
+@c @implementation
+public func weir_table_schema(
+  _ table: OpaquePointer?, _ schema: UnsafeMutablePointer<ArrowSchema>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    try CDataExport.export(
+      table.schema.arrowSchema(), to: try Arguments.output(schema, "schema"))
+  }
+}
+
+@c @implementation
+public func weir_table_scan(
+  _ table: OpaquePointer?, _ columns: UnsafePointer<UnsafePointer<CChar>?>?,
+  _ columnCount: Int64, _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ batches: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    let output = try Arguments.output(batches, "batches")
+    var scan = ScanOptions(columns: try Arguments.columns(columns, columnCount))
+    for option in try Arguments.options(options, optionCount) {
+      try option.forAllColumns()
+      switch option.key {
+      case "where": scan.filter = try Predicate(parsing: option.value)
+      case "at": scan.at = try SnapshotSelector(parsing: option.value)
+      case "limit": scan.limit = try option.integer(0...Int.max)
+      case "batch_rows": scan.batchRowsMax = try option.integer(1...Int(Int32.max))
+      case "case_sensitive": scan.caseSensitive = try option.boolean()
+      default:
+        throw option.unknown(["where", "at", "limit", "batch_rows", "case_sensitive"])
+      }
+    }
+    output.pointee = Handle.make(
+      BatchesHandle(try table.scan(scan), path: table.metadata.location))
+  }
+}
+
+/// The options of calls that change rows.
+private struct ChangeOptions {
+  var branch = SnapshotReference.mainBranch
+  var summary: StringMap = [:]
+
+  init(_ options: [Option]) throws(CError) {
+    var pairs: [(String, String)] = []
+    for option in options {
+      try option.forAllColumns()
+      if option.key == "branch" {
+        branch = option.value
+      } else if option.key.hasPrefix("property.") {
+        pairs.append((String(option.key.dropFirst("property.".count)), option.value))
+      } else {
+        throw option.unknown(["branch", "property.NAME"])
+      }
+    }
+    summary = StringMap(pairs)
+  }
+}
+
+extension RowChanges {
+  fileprivate var json: JSONValue {
+    [
+      "snapshot_id": .optional(snapshotID), "added_rows": .int(Int64(addedRows)),
+      "deleted_rows": .int(Int64(deletedRows)), "added_files": .int(Int64(addedFiles)),
+      "removed_files": .int(Int64(removedFiles)),
+    ]
+  }
+}
+
+@c @implementation
+public func weir_table_append(
+  _ table: OpaquePointer?, _ stream: UnsafeMutablePointer<ArrowArrayStream>?,
+  _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ answer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  defer { if let stream { stream.pointee.release?(stream) } }
+  return status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    let options = try ChangeOptions(Arguments.options(options, optionCount))
+    let rows = try CStreamReader(Arguments.output(stream, "stream"))
+    let changes = try table.append(rows, branch: options.branch, summary: options.summary)
+    answer?.pointee = copyText(changes.json.text)
+  }
+}
+
+@c @implementation
+public func weir_table_overwrite(
+  _ table: OpaquePointer?, _ stream: UnsafeMutablePointer<ArrowArrayStream>?,
+  _ filter: UnsafePointer<CChar>?, _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ answer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  defer { if let stream { stream.pointee.release?(stream) } }
+  return status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    let options = try ChangeOptions(Arguments.options(options, optionCount))
+    let filter =
+      filter == nil
+      ? Predicate.always(true) : try Predicate(parsing: try Arguments.text(filter, "where"))
+    let rows = try CStreamReader(Arguments.output(stream, "stream"))
+    let changes = try table.overwrite(rows, where: filter, branch: options.branch)
+    answer?.pointee = copyText(changes.json.text)
+  }
+}
+
+@c @implementation
+public func weir_table_upsert(
+  _ table: OpaquePointer?, _ stream: UnsafeMutablePointer<ArrowArrayStream>?,
+  _ keys: UnsafePointer<UnsafePointer<CChar>?>?, _ keyCount: Int64,
+  _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ answer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  defer { if let stream { stream.pointee.release?(stream) } }
+  return status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    let options = try ChangeOptions(Arguments.options(options, optionCount))
+    let keys = try Arguments.columns(keys, keyCount)
+    let rows = try CStreamReader(Arguments.output(stream, "stream"))
+    let changes = try table.upsert(rows, keys: keys, branch: options.branch)
+    answer?.pointee = copyText(changes.json.text)
+  }
+}
+
+@c @implementation
+public func weir_table_delete(
+  _ table: OpaquePointer?, _ filter: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ answer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    let options = try ChangeOptions(Arguments.options(options, optionCount))
+    let filter = try Predicate(parsing: try Arguments.text(filter, "where"))
+    let changes = try table.delete(where: filter, branch: options.branch)
+    answer?.pointee = copyText(changes.json.text)
+  }
+}
+
+@c @implementation
+public func weir_table_close(_ table: UnsafeMutablePointer<OpaquePointer?>?) {
+  _ = Handle.take(table, TableHandle.self)
+}

@@ -1,0 +1,533 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Catalogs and their tables.
+
+Length: one class a thing, thin, and mostly documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ctypes import byref
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any, Union
+
+from . import _capsule
+from ._library import (
+    Handle,
+    call,
+    encode,
+    library,
+    option_array,
+    string_array,
+    take_json,
+)
+from ._reading import Batch
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+#: A snapshot's id, a time, or the name of a branch or tag.
+At = Union[int, str, date, datetime, None]
+Properties = Mapping[str, object]
+
+
+def connect(address: str | os.PathLike[str], **properties: object) -> Catalog:
+    """Opens a catalog.
+
+    >>> catalog = weir.connect("lake")
+    >>> catalog.create_table("shop.orders", schema, partition=["day(ts)"])
+
+    :param address: a folder (made when it is not there), ``sqlite:FILE``, ``postgresql://…``,
+        ``http(s)://…`` of an Iceberg REST catalog, or ``memory:``.
+    :param properties: such as ``warehouse``, ``token``, ``credential``; names with dots or dashes
+        (``s3.endpoint``) go in as ``**{"s3.endpoint": "…"}``. See ``docs/python.md``.
+    """
+    return Catalog(os.fspath(address), properties)
+
+
+class Catalog:
+    """Namespaces and tables by name. Several threads may use it.
+
+    Tables are named ``"namespace.name"``.
+    """
+
+    def __init__(self, address: str, properties: Properties) -> None:
+        self._handle = Handle(library.weir_connection_close)
+        options, count = option_array([(key, _text(v), None) for key, v in properties.items()])
+        call(
+            library.weir_connection_open,
+            encode(address),
+            options,
+            count,
+            byref(self._handle.value),
+        )
+        about = self._ask("describe")
+        self.address: str = about["address"]
+        self.warehouse: str | None = about["warehouse"]
+
+    def _ask(self, operation: str, **arguments: object) -> Any:
+        given = {key: value for key, value in arguments.items() if value is not None}
+        return take_json(
+            library.weir_connection_request,
+            self._handle.value,
+            operation.encode(),
+            encode(json.dumps(given)),
+        )
+
+    def namespaces(self, parent: str | None = None) -> list[str]:
+        """The namespaces directly in ``parent``, or the outermost ones."""
+        return list(self._ask("list_namespaces", parent=parent))
+
+    def create_namespace(
+        self, namespace: str, properties: Mapping[str, str] | None = None, *, exist_ok: bool = False
+    ) -> None:
+        from ._errors import AlreadyExistsError
+
+        try:
+            self._ask("create_namespace", namespace=namespace, properties=dict(properties or {}))
+        except AlreadyExistsError:
+            if not exist_ok:
+                raise
+
+    def drop_namespace(self, namespace: str) -> None:
+        """Removes an empty namespace."""
+        self._ask("drop_namespace", namespace=namespace)
+
+    def namespace_properties(self, namespace: str) -> dict[str, str]:
+        return dict(self._ask("namespace_properties", namespace=namespace))
+
+    def update_namespace(
+        self,
+        namespace: str,
+        updates: Mapping[str, str] | None = None,
+        removals: Sequence[str] = (),
+    ) -> None:
+        self._ask(
+            "update_namespace",
+            namespace=namespace,
+            updates=dict(updates or {}),
+            removals=list(removals),
+        )
+
+    def tables(self, namespace: str) -> list[str]:
+        """The names of the tables in a namespace, each with the namespace."""
+        return list(self._ask("list_tables", namespace=namespace))
+
+    def table(self, identifier: str) -> CatalogTable:
+        """The table as it is now.
+
+        :raises NotFoundError: there is no such table.
+        """
+        handle = Handle(library.weir_table_close)
+        call(library.weir_table_open, self._handle.value, encode(identifier), byref(handle.value))
+        return CatalogTable(handle)
+
+    def table_exists(self, identifier: str) -> bool:
+        return bool(self._ask("table_exists", table=identifier))
+
+    def create_table(
+        self,
+        identifier: str,
+        schema: object,
+        *,
+        partition: Sequence[str] = (),
+        sort: Sequence[str] = (),
+        location: str | None = None,
+        format_version: int = 3,
+        properties: Mapping[str, str] | None = None,
+        exist_ok: bool = False,
+    ) -> CatalogTable:
+        """Makes a table.
+
+        :param schema: anything with ``__arrow_c_schema__``, such as a pyarrow schema.
+        :param partition: ``"country"``, ``"day(ts)"``, ``"bucket(16, user_id)"``,
+            ``"truncate(4, name)"``.
+        :param sort: ``"ts desc nulls last"``; rows are sorted within files.
+        :param exist_ok: opens a table that is there already, whatever its columns.
+        """
+        export = getattr(schema, "__arrow_c_schema__", None)
+        if export is None:
+            raise TypeError(
+                f"schema must have __arrow_c_schema__, which {type(schema).__name__} has not"
+            )
+        options: list[tuple[str, str, str | None]] = [
+            ("format_version", str(format_version), None),
+            ("exist_ok", "true" if exist_ok else "false", None),
+            ("partition", json.dumps(_list(partition, "partition")), None),
+            ("sort", json.dumps(_list(sort, "sort")), None),
+        ]
+        if location is not None:
+            options.append(("location", location, None))
+        for key, value in (properties or {}).items():
+            options.append((f"property.{key}", value, None))
+        array, count = option_array(options)
+        handle = Handle(library.weir_table_close)
+        capsule = export()
+        call(
+            library.weir_connection_create_table,
+            self._handle.value,
+            encode(identifier),
+            _capsule.address(capsule, _capsule.SCHEMA),
+            array,
+            count,
+            byref(handle.value),
+        )
+        return CatalogTable(handle)
+
+    def drop_table(self, identifier: str, *, purge: bool = False) -> None:
+        """Removes a table from the catalog; with ``purge`` its files, too."""
+        self._ask("drop_table", table=identifier, purge=purge)
+
+    def rename_table(self, identifier: str, to: str) -> None:
+        self._ask("rename_table", table=identifier, to=to)
+
+    def register_table(
+        self, identifier: str, metadata_location: str, *, overwrite: bool = False
+    ) -> CatalogTable:
+        """Adds a table whose metadata file is there already."""
+        self._ask(
+            "register_table",
+            table=identifier,
+            metadata_location=metadata_location,
+            overwrite=overwrite,
+        )
+        return self.table(identifier)
+
+    def close(self) -> None:
+        """Ends this object. Tables that it gave out go on working."""
+        self._handle.close()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<weir.Catalog {self.address!r}>"
+
+
+class CatalogTable:
+    """A table of a catalog, as it was when it was opened, changed or refreshed last.
+
+    Changes are made on the table's newest state, whatever this object has seen.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def _ask(self, operation: str, **arguments: object) -> Any:
+        given = {key: value for key, value in arguments.items() if value is not None}
+        return take_json(
+            library.weir_table_request,
+            self._handle.value,
+            operation.encode(),
+            encode(json.dumps(given)),
+        )
+
+    @property
+    def identifier(self) -> str:
+        return str(self._ask("describe")["identifier"])
+
+    @property
+    def location(self) -> str:
+        return str(self._ask("describe")["location"])
+
+    @property
+    def metadata_location(self) -> str | None:
+        location: str | None = self._ask("describe")["metadata_location"]
+        return location
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The table's Iceberg metadata."""
+        return dict(self._ask("metadata"))
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """The current snapshot; ``None`` for a table without rows."""
+        snapshot: int | None = self._ask("describe")["current_snapshot_id"]
+        return snapshot
+
+    @property
+    def schema(self) -> _TableSchema:
+        """The current columns; ``pyarrow.schema(table.schema)`` makes pyarrow's of it."""
+        return _TableSchema(self)
+
+    def refresh(self) -> CatalogTable:
+        """Looks for changes of others."""
+        self._ask("refresh")
+        return self
+
+    def scan(
+        self,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        at: At = None,
+        *,
+        limit: int | None = None,
+        batch_rows: int | None = None,
+        case_sensitive: bool = True,
+    ) -> Scan:
+        """Rows, to be read when somebody asks.
+
+        :param columns: names, dotted paths within structs, metadata columns; all when ``None``.
+        :param where: such as ``"country = 'de' AND ts >= timestamp '2026-01-01 00:00:00'"``; see
+            ``docs/predicates.md``.
+        :param at: a snapshot's id, a time (UTC when it has no zone), a branch or a tag.
+        :param limit: at most so many rows.
+        """
+        if isinstance(columns, (str, bytes)):
+            raise TypeError("columns must be a sequence of names, not one string")
+        options: list[tuple[str, str, str | None]] = [
+            ("case_sensitive", "true" if case_sensitive else "false", None)
+        ]
+        if where is not None:
+            options.append(("where", where, None))
+        if at is not None:
+            options.append(("at", _at(at), None))
+        if limit is not None:
+            options.append(("limit", str(limit), None))
+        if batch_rows is not None:
+            options.append(("batch_rows", str(batch_rows), None))
+        return Scan(self, None if columns is None else list(columns), options)
+
+    def plan(
+        self, where: str | None = None, at: At = None, *, files: bool = False
+    ) -> dict[str, Any]:
+        """What a scan would read: counts of files, rows at most, bytes, manifests."""
+        return dict(self._ask("plan", where=where, at=None if at is None else _at(at), files=files))
+
+    def append(
+        self,
+        data: object,
+        *,
+        branch: str | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Adds rows, in one commit.
+
+        :param data: anything with ``__arrow_c_stream__`` (tables, data frames, readers); columns
+            are matched by name.
+        :return: the snapshot's id and what was added.
+        """
+        capsule = _stream(data)
+        options, count = _change_options(branch, properties)
+        return self._change(
+            library.weir_table_append, _capsule.address(capsule, _capsule.STREAM), options, count
+        )
+
+    def overwrite(
+        self,
+        data: object,
+        where: str | None = None,
+        *,
+        branch: str | None = None,
+    ) -> dict[str, Any]:
+        """Replaces the rows that ``where`` matches (all of them when ``None``), in one commit."""
+        capsule = _stream(data)
+        options, count = _change_options(branch, None)
+        return self._change(
+            library.weir_table_overwrite,
+            _capsule.address(capsule, _capsule.STREAM),
+            None if where is None else encode(where),
+            options,
+            count,
+        )
+
+    def upsert(
+        self, data: object, keys: Sequence[str] | None = None, *, branch: str | None = None
+    ) -> dict[str, Any]:
+        """Replaces the rows whose keys come in ``data`` and adds the others, in one commit.
+
+        :param keys: columns; the table's identifier columns when ``None``.
+        """
+        capsule = _stream(data)
+        names, name_count = string_array(None if keys is None else _list(keys, "keys"))
+        options, count = _change_options(branch, None)
+        return self._change(
+            library.weir_table_upsert,
+            _capsule.address(capsule, _capsule.STREAM),
+            names,
+            name_count,
+            options,
+            count,
+        )
+
+    def delete(self, where: str, *, branch: str | None = None) -> dict[str, Any]:
+        """Deletes the rows that ``where`` matches, in one commit."""
+        options, count = _change_options(branch, None)
+        return self._change(library.weir_table_delete, encode(where), options, count)
+
+    def _change(self, function: Callable[..., int], *arguments: object) -> dict[str, Any]:
+        return dict(take_json(function, self._handle.value, *arguments))
+
+    def update(self, *changes: Mapping[str, object]) -> CatalogTable:
+        """Changes columns, partitions, order, properties, branches and tags, in one commit.
+
+        >>> table.update(
+        ...     {"action": "add_column", "name": "device", "type": "string", "default": "web"},
+        ...     {"action": "rename_column", "path": "ts", "name": "event_time"},
+        ... )
+
+        ``docs/c.md`` lists the changes.
+        """
+        self._ask("update", changes=[dict(change) for change in changes])
+        return self
+
+    def close(self) -> None:
+        """Ends this object. Scans that were started go on working."""
+        self._handle.close()
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.scan().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        return f"<weir.CatalogTable {self.identifier!r}>" if self._handle.is_open else "<closed>"
+
+
+class Scan:
+    """Rows of a table that are read when somebody asks, each time anew.
+
+    ``pyarrow.table(scan)``, ``polars.DataFrame(scan)`` and DuckDB read it through its stream,
+    batch by batch, without a copy. Iterating gives its batches.
+    """
+
+    def __init__(
+        self,
+        table: CatalogTable,
+        columns: list[str] | None,
+        options: list[tuple[str, str, str | None]],
+    ) -> None:
+        self._table = table
+        self._columns = columns
+        self._options = options
+        # Wrong names are told here, not when the rows are read.
+        self._start().close()
+
+    def _start(self) -> Handle:
+        names, name_count = string_array(self._columns)
+        options, count = option_array(self._options)
+        batches = Handle(library.weir_batches_close)
+        call(
+            library.weir_table_scan,
+            self._table._handle.value,
+            names,
+            name_count,
+            options,
+            count,
+            byref(batches.value),
+        )
+        return batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        handle = self._start()
+        while True:
+            batch = Handle(library.weir_batch_close)
+            call(library.weir_batches_next, handle.value, byref(batch.value))
+            if not batch.is_open:
+                return
+            yield Batch(batch)
+
+    def __arrow_c_schema__(self) -> object:
+        handle = self._start()
+
+        def fill(schema: int) -> None:
+            call(library.weir_batches_schema, handle.value, schema)
+
+        return _capsule.make(_capsule.SCHEMA, fill)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A new read. The requested schema is a wish that is not followed."""
+        handle = self._start()
+
+        def fill(stream: int) -> None:
+            call(library.weir_batches_export, byref(handle.value), stream)
+
+        return _capsule.make(_capsule.STREAM, fill)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """All rows in memory."""
+        import pyarrow
+
+        return pyarrow.table(self)
+
+    def to_batches(self) -> Iterator[pyarrow.RecordBatch]:
+        """The rows, batch by batch, in memory that does not grow with the table."""
+        import pyarrow
+
+        return iter(pyarrow.RecordBatchReader.from_stream(self))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """All rows as a data frame of pandas."""
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> polars.DataFrame:
+        """All rows as a data frame of Polars."""
+        import polars
+
+        return polars.DataFrame(self)
+
+    def count(self) -> int:
+        """The number of rows, which are read for it."""
+        return sum(len(batch) for batch in self)
+
+
+class _TableSchema:
+    """A table's columns by ``__arrow_c_schema__``."""
+
+    def __init__(self, table: CatalogTable) -> None:
+        self._table = table
+
+    @property
+    def names(self) -> list[str]:
+        return _capsule.field_names(self.__arrow_c_schema__())
+
+    def __arrow_c_schema__(self) -> object:
+        def fill(schema: int) -> None:
+            call(library.weir_table_schema, self._table._handle.value, schema)
+
+        return _capsule.make(_capsule.SCHEMA, fill)
+
+    def __repr__(self) -> str:
+        return f"weir.Schema({', '.join(self.names)})"
+
+
+def _text(value: object) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _list(texts: Sequence[str], name: str) -> list[str]:
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"{name} must be a sequence of texts, not one text")
+    return list(texts)
+
+
+def _at(at: int | str | date | datetime) -> str:
+    if isinstance(at, datetime):
+        zoned = at if at.tzinfo is not None else at.replace(tzinfo=timezone.utc)
+        return zoned.isoformat(sep=" ")
+    return at.isoformat() if isinstance(at, date) else str(at)
+
+
+def _stream(data: object) -> object:
+    export = getattr(data, "__arrow_c_stream__", None)
+    if export is None:
+        raise TypeError(f"data must have __arrow_c_stream__, which {type(data).__name__} has not")
+    return export()
+
+
+def _change_options(branch: str | None, properties: Mapping[str, str] | None) -> tuple[Any, int]:
+    options: list[tuple[str, str, str | None]] = []
+    if branch is not None:
+        options.append(("branch", branch, None))
+    for key, value in (properties or {}).items():
+        options.append((f"property.{key}", value, None))
+    return option_array(options)
