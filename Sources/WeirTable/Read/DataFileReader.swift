@@ -224,7 +224,12 @@ final class DataFileReader {
         if !field.nullable, let array = arrays.last, array.nullCount > 0 {
           throw TableError(.damaged, "the column is required, and the file holds nulls")
         }
-      } catch { throw error.adding(column: field.name) }
+      } catch {
+        // What the file holds is wrong, not what the caller asked for.
+        var damage = error.adding(column: field.name)
+        if damage.code == .invalidArgument { damage.code = .damaged }
+        throw damage
+      }
     }
     let batch = RecordBatch(trusted: readSchema, columns: arrays, rowCount: stored.rowCount)
     return (batch, batches.firstRow)

@@ -12,6 +12,10 @@ struct WriteProperties: Sendable {
   var parquet: ParquetWriteOptions
   var metrics: MetricsModes
 
+  /// A property of Weir's own: `all` (the default) uses the delta and byte-stream-split encodings,
+  /// too; `widest` only those that readers of every age know.
+  static let encodings = "write.parquet.encodings"
+
   /// - Throws: `invalidArgument` for a value that cannot be used, `unsupported` for a format other
   ///   than Parquet.
   init(_ properties: StringMap, schema: TableSchema, sortOrder: SortOrder) throws(TableError) {
@@ -39,6 +43,12 @@ struct WriteProperties: Sendable {
     parquet.rowGroupRowsMax = try Self.bytes(
       properties, "write.parquet.row-group-limit", 1 << 20)
     parquet.boundsBytesMax = metrics.boundsBytesMax
+    if let text = properties[Self.encodings] {
+      guard text == "all" || text == "widest" else {
+        throw Self.invalid(Self.encodings, text, "all or widest")
+      }
+      parquet.encodings = text == "all" ? .all : .widest
+    }
     parquet.rowGroupBytesMax = max(64 << 10, min(rowGroupBytes, targetFileBytes))
     try addBloomFilters(properties, schema)
   }
