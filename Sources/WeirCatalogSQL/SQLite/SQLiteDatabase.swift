@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import WeirTable
 
 /// A SQLite file: one connection writes, some read beside it.
@@ -12,9 +13,10 @@ final class SQLiteDatabase: SQLDatabase {
   private let readers: ConnectionPool<SQLiteConnection>
 
   init(_ options: SQLiteCatalogOptions) throws(TableError) {
-    let path = options.path
+    // Connections are opened later, too, when the current folder may be another one.
+    let path = Self.absolute(options.path)
     let busyMillisecondsMax = options.busyMillisecondsMax
-    guard !path.isEmpty, !path.utf8.contains(0) else {
+    guard !options.path.isEmpty, !path.utf8.contains(0) else {
       throw TableError(.invalidArgument, "the catalog's file has no name")
     }
     let creates = options.createsFile
@@ -72,6 +74,12 @@ final class SQLiteDatabase: SQLDatabase {
   func close() {
     readers.close()
     writers.close()
+  }
+
+  private static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return String(cString: folder) + "/" + path
   }
 
   /// Transactions that ask for another attempt get so many.
