@@ -86,6 +86,40 @@ internal import _WeirTestSupport
     }
   }
 
+  /// Blobs of Apache Iceberg's Java implementation.
+  @Test func readsAndWritesAsJava() throws {
+    func range(_ bitmap: Int64, _ container: Int64, _ values: Range<Int64>) -> [Int64] {
+      values.map { bitmap << 32 + container << 16 + $0 }
+    }
+    var all: [Int64] = []
+    for bitmap in 0...1 as ClosedRange<Int64> {
+      all += bitmap == 0 ? [5, 7] : [1 << 32 + 10, 1 << 32 + 20]
+      all += range(bitmap, 1, bitmap == 0 ? 1..<1_000 : 10..<500)
+      all += range(bitmap, 2, 1..<65_535)
+    }
+    let expected: [(String, [Int64])] = [
+      ("empty", []), ("small-alternating-values", [1, 3, 5, 7, 9]),
+      ("small-and-large-values", [100, 101, 2_147_483_747, 2_147_483_748]),
+      ("all-container-types", all),
+    ]
+    for (name, positions) in expected {
+      let blob = try GoldenFiles.bytes("puffin/java-\(name).dv")
+      let bitmap = try DeletionVector.decode(Buffer(blob), cardinality: positions.count)
+      #expect(bitmap.positions == positions, "\(name)")
+      #expect(try DeletionVector.encode(RoaringBitmap64(positions)) == blob, "\(name)")
+    }
+    for name in ["32bitvals", "empty", "spreadvals"] {
+      let bytes = try GoldenFiles.bytes("puffin/java-\(name).map")
+      let bitmap = try RoaringBitmap64(serialized: Buffer(bytes))
+      #expect(bitmap.positions.count == bitmap.count)
+      // Written without runs.
+      #expect(try RoaringBitmap64(serialized: Buffer(bitmap.serialized())) == bitmap, "\(name)")
+    }
+    // Its keys do not fit positions.
+    let high = try GoldenFiles.buffer("puffin/java-highvals.map")
+    #expect(throws: TableError.self) { try RoaringBitmap64(serialized: high) }
+  }
+
   @Test func damagedBytesAreRefused() throws {
     var random = SeededRandom(seed: 12)
     var refused = 0

@@ -2,8 +2,9 @@
 """Writes the bitmaps (by pyroaring) and Theta sketches (by datasketches) beside this file.
 
 `bitmaps.json` says which positions each `NAME.bitmap` holds, as runs of (first, count, step);
-`sketches.json` what was put into each `NAME.theta` and what it estimates. The `.bin` files are Apache
-Iceberg's own (core/src/test/resources, written by its Java implementation; Apache-2.0).
+`sketches.json` what was put into each `NAME.theta` and what it estimates. The `.bin`, `.dv` and `.map`
+files are Apache Iceberg's own (core/src/test/resources, written by its Java implementation;
+Apache-2.0).
 """
 
 import json
