@@ -158,6 +158,9 @@ public final class ManifestReader {
     try located { () throws(TableError) in try cursor.string(.path) ?? "" }
   }
 
+  /// Where a deletion vector's blob lies in its file.
+  func contentOffset() throws(TableError) -> Int64? { try cursor.long(.contentOffset) }
+
   /// One value for each field of the spec.
   public func partition() throws(TableError) -> [Scalar] {
     var values = try located { () throws(TableError) in

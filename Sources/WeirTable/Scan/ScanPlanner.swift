@@ -26,7 +26,7 @@ public final class ScanPlanner {
   private let keepsMetrics: Bool
   private var manifests: ArraySlice<ManifestFile> = []
   private var deletes = DeleteIndex()
-  private var plans: [Int: PartitionPlan] = [:]
+  private let pruner: FilePruner
   private var reader: ManifestReader?
   private var spec = PartitionSpec.unpartitioned
   private var isStarted = false
@@ -47,11 +47,8 @@ public final class ScanPlanner {
     (snapshot, schema) = try metadata.resolve(selector)
     files = ManifestFiles(stores: stores, cache: cache)
     self.keepsMetrics = keepsMetrics
-    do throws(ColumnarError) {
-      self.filter = try filter.bind(to: schema.arrowSchema(), caseSensitive: caseSensitive)
-    } catch {
-      throw TableError(.invalidArgument, "the filter does not fit the table: \(error.message)")
-    }
+    self.filter = try filter.bound(to: schema, caseSensitive: caseSensitive)
+    pruner = FilePruner(self.filter, schema)
   }
 
   /// The next task; `nil` after the last.
@@ -78,13 +75,9 @@ public final class ScanPlanner {
     var data: [ManifestFile] = []
     for manifest in all where manifest.hasLiveFiles {
       let spec = try files.spec(of: manifest, in: metadata)
-      if let summaries = manifest.partitions {
-        let bounds = ManifestBounds(plan: plan(spec), summaries: summaries)
-        // Global equality deletes have no partition, and so no summaries that could exclude them.
-        guard filter.mayMatch(bounds) else {
-          counts.skippedManifests += 1
-          continue
-        }
+      guard pruner.mayMatch(manifest, spec) else {
+        counts.skippedManifests += 1
+        continue
       }
       if manifest.content == .data {
         data.append(manifest)
@@ -93,13 +86,6 @@ public final class ScanPlanner {
       }
     }
     manifests = data[...]
-  }
-
-  private func plan(_ spec: PartitionSpec) -> PartitionPlan {
-    if let known = plans[spec.specID] { return known }
-    let plan = PartitionPlan(spec, schema, filter.columns)
-    plans[spec.specID] = plan
-    return plan
   }
 
   private func addDeletes(_ manifest: ManifestFile, _ spec: PartitionSpec) throws(TableError) {
@@ -115,23 +101,10 @@ public final class ScanPlanner {
   }
 
   private func nextTask(_ reader: ManifestReader) throws(TableError) -> FileScanTask? {
-    let plan = plan(spec)
     while try reader.advance() {
       guard reader.isLive else { continue }
       counts.dataFiles += 1
-      var residual = filter
-      if !filter.isAlwaysTrue {
-        let partition = try reader.partition()
-        let rows = Int64(try reader.recordCount())
-        let ofPartition = DataFileBounds(
-          plan: plan, partition: partition, rows: rows, schema: schema, fileMetrics: nil)
-        guard plan.isEmpty || filter.mayMatch(ofPartition) else { continue }
-        let bounds = DataFileBounds(
-          plan: plan, partition: partition, rows: rows, schema: schema,
-          fileMetrics: try reader.metrics())
-        guard filter.mayMatch(bounds) else { continue }
-        residual = filter.residual(bounds)
-      }
+      guard let residual = try pruner.residual(reader, spec) else { continue }
       counts.plannedFiles += 1
       var entry = try reader.entry(withMetrics: keepsMetrics)
       if keepsMetrics { entry.dataFile.metrics = entry.dataFile.metrics.detached() }

@@ -35,12 +35,9 @@ extension Table {
   public func scan(_ options: ScanOptions = ScanOptions()) throws(TableError) -> TableReader {
     let metadata = metadata
     let planner = try planner(options, metadata)
-    var reading = TableReadOptions()
-    reading.columns = options.columns
-    reading.limit = options.limit
-    reading.caseSensitive = options.caseSensitive
-    reading.batchRowsMax = options.batchRowsMax
-    return try TableReader(metadata, schema: planner.schema, stores: stores, options: reading) {
+    return try TableReader(
+      metadata, schema: planner.schema, stores: stores, options: TableReadOptions(options)
+    ) {
       () throws(TableError) in try planner.next()
     }
   }
@@ -48,6 +45,34 @@ extension Table {
   /// The files that hold the rows that `options` ask for, one after the other.
   public func plan(_ options: ScanOptions = ScanOptions()) throws(TableError) -> ScanPlanner {
     try planner(options, metadata)
+  }
+
+  /// The files that appends added after one snapshot up to another.
+  ///
+  /// - Parameters:
+  ///   - options: `at` is the last snapshot, included.
+  ///   - start: excluded; `nil` for the empty table.
+  /// - Throws: `invalidArgument` when `start` is no ancestor of the last.
+  public func planAppends(
+    after start: SnapshotSelector?, _ options: ScanOptions = ScanOptions()
+  ) throws(TableError) -> AppendScanPlanner {
+    do {
+      return try AppendScanPlanner(
+        metadata, files: ManifestFiles(stores: stores, cache: environment.manifestCache),
+        filter: options.filter, after: start, to: options.at, caseSensitive: options.caseSensitive)
+    } catch {
+      throw error.adding(table: identifier.description)
+    }
+  }
+
+  /// The rows that appends added after one snapshot up to another; see `planAppends`.
+  public func scanAppends(
+    after start: SnapshotSelector?, _ options: ScanOptions = ScanOptions()
+  ) throws(TableError) -> TableReader {
+    let planner = try planAppends(after: start, options)
+    return try TableReader(
+      metadata, schema: planner.schema, stores: stores, options: TableReadOptions(options)
+    ) { () throws(TableError) in try planner.next() }
   }
 
   private func planner(
@@ -61,5 +86,15 @@ extension Table {
     } catch {
       throw error.adding(table: identifier.description)
     }
+  }
+}
+
+extension TableReadOptions {
+  fileprivate init(_ options: ScanOptions) {
+    self.init()
+    columns = options.columns
+    limit = options.limit
+    caseSensitive = options.caseSensitive
+    batchRowsMax = options.batchRowsMax
   }
 }
