@@ -28,10 +28,8 @@ struct PositionDeleteWriter {
     var properties = try WriteProperties(
       metadata.properties, schema: schema, sortOrder: .unsorted)
     properties.parquet.columns = [:]
-    // PyIceberg reads the paths as a dictionary, which Arrow cannot make of the delta encodings.
-    properties.parquet.encodings = .widest
     properties.parquet.boundsBytesMax = modes.boundsBytesMax
-    // pyarrow, as PyIceberg calls it for deletes, reads no text in delta encodings.
+    // PyIceberg reads the paths as a dictionary, which Arrow cannot make of the delta encodings.
     properties.parquet.encodings = .widest
     self.properties = properties
     locations = DataLocations(metadata, writerID: environment.uuid())
