@@ -36,10 +36,15 @@ extension RESTCatalog {
     _ identifier: TableIdentifier, _ creation: TableCreation, staged: Bool
   ) throws(TableError) -> LoadedTable {
     try identifier.check()
+    // Said in so many words: servers take an older version for clients that say nothing.
+    var properties = creation.properties
+    if properties["format-version"] == nil {
+      properties["format-version"] = "\(TableMetadata.formatVersionDefault)"
+    }
     var body: JSONObject = [
       "name": .string(identifier.name), "schema": creation.schema.json(),
       "partition-spec": creation.partitionSpec.json(), "write-order": creation.sortOrder.json(),
-      "stage-create": .bool(staged), "properties": creation.properties.json(),
+      "stage-create": .bool(staged), "properties": properties.json(),
     ]
     body.set("location", creation.location.map { .string($0) })
     let call = RESTCall(

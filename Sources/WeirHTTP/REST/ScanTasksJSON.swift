@@ -6,6 +6,7 @@ internal import WeirTable
 /// Scan tasks as the specification's `ScanTasks`: each delete file once, tasks refer to them by number.
 struct ScanTasksJSON {
   private let filter: JSONValue?
+  private let filterByteCount: Int
   private var tasks: [JSONValue] = []
   private var deletes: [JSONValue] = []
   private var numbers: [DeleteKey: Int] = [:]
@@ -19,9 +20,15 @@ struct ScanTasksJSON {
 
   /// - Parameter filter: the scan's, as the client wrote it: what rows of a task still have to be
   ///   tested for, where partition and metrics have not decided everything.
-  init(filter: JSONValue?) { self.filter = filter }
+  init(filter: JSONValue?) {
+    self.filter = filter
+    filterByteCount = filter?.bytes.count ?? 0
+  }
 
   var count: Int { tasks.count }
+
+  /// Bytes of the tasks' text; an estimate.
+  private(set) var byteCount = 0
 
   mutating func add(_ task: FileScanTask, schema: TableSchema) {
     var object: JSONObject = ["data-file": .object(file(task.dataFile, task.spec, schema))]
@@ -41,6 +48,7 @@ struct ScanTasksJSON {
     }
     if !references.isEmpty { object["delete-file-references"] = .array(references) }
     if let filter, !task.residual.isAlwaysTrue { object["residual-filter"] = filter }
+    byteCount += 1_024 + filterByteCount
     tasks.append(.object(object))
   }
 

@@ -131,6 +131,16 @@ extension RESTService {
     }
   }
 
+  /// The catalog for a change by this client. For one that may not write everywhere it opens files in
+  /// `places` only.
+  func catalog(for call: RESTCall, places: [String]) throws(TableError) -> any Catalog {
+    guard !call.principal.mayWriteEverywhere else { return call.catalog }
+    guard let confined = try call.catalog.confined(to: places) else {
+      throw TableError(.forbidden, "this catalog does this for those only who may write everywhere")
+    }
+    return confined
+  }
+
   /// Where the files of a table lie, and those of its namespace.
   func ownPlaces(of loaded: LoadedTable) -> [String] {
     [folder(of: loaded.identifier.namespace), loaded.metadata.location]
@@ -165,7 +175,7 @@ extension RESTService {
   }
 
   /// The folder of a namespace's tables, where they go by themselves.
-  private func folder(of namespace: Namespace) -> String {
+  func folder(of namespace: Namespace) -> String {
     (try? catalog.namespaceProperties(namespace)["location"])
       ?? MetadataLocation.namespaceLocation(
         warehouse: configuration.warehouseLocation, namespace)
@@ -176,7 +186,7 @@ extension RESTService {
     of properties: [String: String], for namespace: Namespace, _ call: RESTCall
   ) throws(RESTError) {
     guard let location = properties["location"] else { return }
-    try checkPlaces([location], in: namespace.parent ?? namespace, call)
+    try checkPlaces([location], in: namespace, call)
   }
 
   func checkPlaces(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import WeirColumnar
 internal import WeirTable
 
@@ -107,6 +108,14 @@ extension RESTService {
     }
     guard let id, let secret else {
       return refused(401, "invalid_client", "client_id or client_secret is missing")
+    }
+    // A check costs a tenth of a second of a thread; whoever tries secrets gets few of the threads.
+    defer { secretCheckCount.subtract(1, ordering: .relaxed) }
+    let checkCount = secretCheckCount.add(1, ordering: .relaxed).newValue
+    guard checkCount <= max(1, configuration.workerCount / 4) else {
+      var response = refused(503, "invalid_request", "too many secrets are being checked")
+      response.setHeader("Retry-After", "1")
+      return response
     }
     guard id.utf8.count <= 256 && secret.utf8.count <= 1_024,
       let token = access.token(clientID: id, secret: secret, nowSeconds: now)

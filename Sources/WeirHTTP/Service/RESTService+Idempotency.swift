@@ -26,7 +26,8 @@ extension RESTService {
     var waited = 0
     while true {
       let now = Int64(self.now) * 1_000
-      let leaseSeconds = Int64(2 * configuration.responseSecondsMax)
+      // Longer than a request may take, and no longer: a server that died leaves its reservations.
+      let leaseSeconds = Int64(configuration.responseSecondsMax + 30)
       let reservation = try asking(missing: .busy("the idempotency key is gone")) {
         () throws(TableError) in
         try store.reserveIdempotencyKey(

@@ -8,6 +8,8 @@ internal import WeirTable
 extension RESTService {
   /// The most tasks in one answer.
   private static let taskCountMax = 2_000
+  /// Bytes of tasks behind which an answer ends, about; each task repeats the filter.
+  private static let taskByteCountMax = 8 << 20
 
   func planResponse(_ call: RESTCall) throws(RESTError) -> RESTResponse {
     guard let namespace = call.route.namespace else { throw .noRoute(call.request.path) }
@@ -145,7 +147,7 @@ extension RESTService {
       }
     }
     let isOver = try asking(missing: .noTable(loaded.identifier)) { () throws(TableError) in
-      while tasks.count < Self.taskCountMax {
+      while tasks.count < Self.taskCountMax && tasks.byteCount < Self.taskByteCountMax {
         guard let task = try planner.next() else { return true }
         tasks.add(task, schema: planner.schema)
       }

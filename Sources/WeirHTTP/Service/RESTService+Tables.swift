@@ -111,17 +111,10 @@ extension RESTService {
       throw .badRequest("purgeRequested is '\(other)'; it can be 'true' or 'false'")
     }
     try asking(missing: .noTable(table)) { () throws(TableError) in
-      var catalog = call.catalog
+      guard purge else { return try call.catalog.dropTable(table, purge: false) }
       // Manifests can name files anywhere; somebody else's are not to go with this table's.
-      if purge && !call.principal.mayWriteEverywhere {
-        let loaded = try catalog.loadTable(table)
-        guard let confined = try catalog.confined(to: ownPlaces(of: loaded)) else {
-          throw TableError(
-            .forbidden, "this catalog purges for those only who may write everywhere")
-        }
-        catalog = confined
-      }
-      try catalog.dropTable(table, purge: purge)
+      let places = ownPlaces(of: try catalog.loadTable(table))
+      try catalog(for: call, places: places).dropTable(table, purge: true)
     }
     return RESTResponse(status: 204)
   }

@@ -102,7 +102,9 @@ extension RESTService {
     }
     try checkPlaces(places, in: view.namespace, call)
     do throws(TableError) {
-      return Self.response(try call.catalog.commit(commit))
+      // A view that was registered can say that its files lie elsewhere.
+      let places = [folder(of: view.namespace)]
+      return Self.response(try catalog(for: call, places: places).commit(commit))
     } catch {
       switch error.code {
       case .alreadyExists: throw RESTError(409, "CommitFailedException", "\(error)")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import FoundationEssentials
+internal import Synchronization
 internal import WeirColumnar
 internal import WeirStorage
 internal import WeirTable
@@ -15,6 +16,8 @@ final class RESTService: Sendable {
   let configuration: CatalogServerConfiguration
   let reports: ReportLog
   let plans = ScanPlans()
+  /// Secrets that are being checked.
+  let secretCheckCount = Atomic<Int>(0)
   private let nowSeconds: @Sendable () -> Int
 
   init(

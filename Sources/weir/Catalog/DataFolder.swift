@@ -28,11 +28,12 @@ struct DataFolder {
     location = "file://\(path)"
   }
 
-  /// The catalog at `address`, or the one in this folder. Its tables lie in the folder or in `others`.
-  func open(_ address: String?, others: [String]) throws -> Connection {
+  /// The catalog at `address`, or the one in this folder. Its tables lie at `tables`, or in the folder
+  /// without it, or in `others`.
+  func open(_ address: String?, tables: String?, others: [String]) throws -> Connection {
     var options = ConnectionOptions()
-    options.confinedTo = [location] + others
+    options.confinedTo = [tables ?? location] + others
     return try Connection.open(
-      address ?? path, properties: ["warehouse": location], options: options)
+      address ?? path, properties: ["warehouse": tables ?? location], options: options)
   }
 }

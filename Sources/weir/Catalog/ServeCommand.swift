@@ -43,6 +43,13 @@ struct ServeCommand: AsyncParsableCommand {
         + "The default is sqlite: with catalog.db in the folder of --data.", valueName: "address"))
   var catalog: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Where the tables are instead of in the folder, such as s3://bucket/warehouse; S3's endpoint and "
+        + "credentials come from the usual AWS variables and files.", valueName: "location"))
+  var tables: String?
+
   @Option(name: .long, help: "The name of the warehouse, which stands in paths.")
   var warehouse = "weir"
 
@@ -97,8 +104,8 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     let access = try accessPolicy()
     let folder = try DataFolder(data)
-    let opened = try folder.open(catalog, others: locations)
-    var configuration = CatalogServerConfiguration(warehouseLocation: folder.location)
+    let opened = try folder.open(catalog, tables: tables, others: locations)
+    var configuration = CatalogServerConfiguration(warehouseLocation: tables ?? folder.location)
     configuration.host = host
     configuration.port = port
     configuration.warehouseName = warehouse
