@@ -52,17 +52,17 @@ extension RESTService {
     let body = try call.body()
     let loaded = try planned(table)
     var request = PlanRequest(snapshotID: loaded.metadata.currentSnapshotID)
-    let (snapshotID, isIncremental, names) = try reading { () throws(JSONError) in
+    let (snapshotID, isIncremental, selected, measured) = try reading { () throws(JSONError) in
       request.usesSnapshotSchema = try body.optionalBool("use-snapshot-schema") ?? false
       request.isCaseSensitive = try body.optionalBool("case-sensitive") ?? true
       if let filter = body["filter"], !filter.isNull { request.filter = filter }
       _ = try body.optionalInt64("min-rows-requested")
       let start = try body.optionalInt64("start-snapshot-id")
       let end = try body.optionalInt64("end-snapshot-id")
-      let names =
-        (try body.optionalStrings("select") ?? [])
-        + (try body.optionalStrings("stats-fields") ?? [])
-      return (try body.optionalInt64("snapshot-id"), start != nil || end != nil, names)
+      return (
+        try body.optionalInt64("snapshot-id"), start != nil || end != nil,
+        try body.optionalStrings("select") ?? [], try body.optionalStrings("stats-fields") ?? []
+      )
     }
     if isIncremental {
       guard snapshotID == nil else {
@@ -79,10 +79,10 @@ extension RESTService {
       request.snapshotID = snapshotID
     }
     let schema = try planner(request, of: loaded, call).schema
-    for name in names {
-      guard schema.field(path: name, caseSensitive: request.isCaseSensitive) != nil else {
-        throw .badRequest("the table \(table) has no column '\(name)'")
-      }
+    for name in selected + measured {
+      let field = schema.field(path: name, caseSensitive: request.isCaseSensitive)
+      guard let field else { throw .badRequest("the table \(table) has no column '\(name)'") }
+      if measured.contains(name) { request.metricsFieldIDs.append(field.id) }
     }
     let id = plans.add(request, of: table, nowSeconds: now)
     return try page(request, of: loaded, call, status: "completed", id: id)
@@ -99,20 +99,40 @@ extension RESTService {
       request.usesSnapshotSchema ? request.snapshotID.map { .id($0) } ?? .current : .current
     do throws(TableError) {
       let schema = try metadata.resolve(selector).schema
-      var filter = Predicate.always(true)
-      if let json = request.filter {
-        do throws(JSONError) {
-          filter = try FilterJSON(schema: schema).predicate(json)
-        } catch {
-          throw TableError(.invalidArgument, "the filter cannot be used: \(error)")
-        }
-      }
       return try ScanPlanner(
-        metadata, stores: try stores(for: loaded, call), filter: filter, at: selector,
-        caseSensitive: request.isCaseSensitive)
+        metadata, stores: try stores(for: loaded, call),
+        filter: try filter(of: request, schema)?.predicate ?? .always(true), at: selector,
+        caseSensitive: request.isCaseSensitive, cache: manifests,
+        keepsMetrics: !request.metricsFieldIDs.isEmpty)
     } catch {
-      throw error.code == .notFound
-        ? .badRequest("\(error)") : Self.restError(error, missing: .noTable(loaded.identifier))
+      switch error.code {
+      case .notFound: throw .badRequest("\(error)")
+      case .unsupported:
+        // The specification has this status where a plan begins.
+        if case .plans = call.route {
+          throw RESTError(406, "UnsupportedOperationException", "\(error)")
+        }
+        throw Self.restError(error, missing: .noTable(loaded.identifier))
+      default: throw Self.restError(error, missing: .noTable(loaded.identifier))
+      }
+    }
+  }
+
+  /// The filter to pass over files by, and whether it says all that the client's does: transforms of
+  /// columns are left to the client, which then needs the filter with each file.
+  private func filter(
+    of request: PlanRequest, _ schema: TableSchema
+  ) throws(TableError) -> (predicate: Predicate, isWhole: Bool)? {
+    guard let json = request.filter else { return nil }
+    do throws(JSONError) {
+      let predicate = try Predicate(
+        restJSON: json, schema, caseSensitive: request.isCaseSensitive)
+      let isWhole = predicate.terms.allSatisfy { $0.transform == nil }
+      return (isWhole ? predicate : .always(true), isWhole)
+    } catch {
+      throw TableError(
+        error.code == .unsupported ? .unsupported : .invalidArgument,
+        "the filter cannot be used: \(error)")
     }
   }
 
@@ -135,7 +155,6 @@ extension RESTService {
   ) throws(RESTError) -> RESTResponse {
     let key = Self.parkingKey(request.planTask, loaded, call)
     let planner: ScanPlanner
-    var tasks = ScanTasksJSON(filter: request.filter)
     var next = request
     if let parked = request.offset > 0 ? plans.take(key) : nil {
       planner = parked
@@ -146,24 +165,40 @@ extension RESTService {
         while passedCount < request.offset, try planner.next() != nil { passedCount += 1 }
       }
     }
-    let isOver = try asking(missing: .noTable(loaded.identifier)) { () throws(TableError) in
-      while tasks.count < Self.taskCountMax && tasks.byteCount < Self.taskByteCountMax {
-        guard let task = try planner.next() else { return true }
-        tasks.add(task, schema: planner.schema)
+    var tasks = ScanTasksJSON(planner.schema, metricsFieldIDs: Set(request.metricsFieldIDs))
+    let taskCountMax = max(
+      1, min(Self.taskCountMax, Self.taskByteCountMax / (1_024 + request.filterByteCount)))
+    let (isOver, isWhole) = try asking(missing: .noTable(loaded.identifier)) {
+      () throws(TableError) in
+      let isWhole = try filter(of: request, planner.schema)?.isWhole ?? true
+      while tasks.taskCount < taskCountMax {
+        guard let task = try planner.next() else { return (true, isWhole) }
+        tasks.append(task)
       }
-      return false
+      return (false, isWhole)
     }
     var body = JSONObject()
     body.set("status", status.map { .string($0) })
     body.set("plan-id", id.map { .string($0) })
-    body.merge(tasks.json())
+    body.merge(tasks.json)
+    if !isWhole, let filter = request.filter { Self.setResidual(filter, in: &body) }
     if !isOver {
-      next.offset += tasks.count
+      next.offset += tasks.taskCount
       let text = next.planTask
       plans.park(planner, for: Self.parkingKey(text, loaded, call), nowSeconds: now)
       body["plan-tasks"] = [.string(text)]
     }
     return RESTResponse(json: JSONValue.object(body).bytes)
+  }
+
+  private static func setResidual(_ filter: JSONValue, in body: inout JSONObject) {
+    guard case .array(let tasks)? = body["file-scan-tasks"] else { return }
+    body["file-scan-tasks"] = .array(
+      tasks.map { task in
+        guard case .object(var object) = task else { return task }
+        object["residual-filter"] = filter
+        return .object(object)
+      })
   }
 
   /// A planner is for one table and one client: what it may read depends on both.

@@ -16,6 +16,7 @@ final class RESTService: Sendable {
   let configuration: CatalogServerConfiguration
   let reports: ReportLog
   let plans = ScanPlans()
+  let manifests = ManifestCache()
   /// Secrets that are being checked.
   let secretCheckCount = Atomic<Int>(0)
   private let nowSeconds: @Sendable () -> Int

@@ -12,6 +12,8 @@ struct PlanRequest: Sendable, Hashable {
   var isCaseSensitive = true
   /// As the client wrote it.
   var filter: JSONValue?
+  /// Columns whose metrics are wanted.
+  var metricsFieldIDs: [Int32] = []
   /// Tasks that were handed out already.
   var offset = 0
 
@@ -23,6 +25,9 @@ struct PlanRequest: Sendable, Hashable {
     object["use-snapshot-schema"] = .bool(usesSnapshotSchema)
     object["case-sensitive"] = .bool(isCaseSensitive)
     object.set("filter", filter)
+    if !metricsFieldIDs.isEmpty {
+      object["stats"] = .array(metricsFieldIDs.map { .int(Int64($0)) })
+    }
     return JSONValue.object(object).text
   }
 
@@ -36,11 +41,16 @@ struct PlanRequest: Sendable, Hashable {
       usesSnapshotSchema = try object.bool("use-snapshot-schema")
       isCaseSensitive = try object.bool("case-sensitive")
       filter = object["filter"]
+      metricsFieldIDs =
+        try object.optionalArray("stats") { id throws(JSONError) in try id.asInt32() } ?? []
       guard offset >= 0 else { return nil }
     } catch {
       return nil
     }
   }
+
+  /// Bytes of the filter's text.
+  var filterByteCount: Int { filter?.bytes.count ?? 0 }
 
   init(snapshotID: Int64?) { self.snapshotID = snapshotID }
 }
