@@ -172,7 +172,9 @@ let package = Package(
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirCatalogRESTTests",
-      dependencies: ["WeirCatalogREST", "WeirCurl", "WeirTable", "_WeirTestSupport"],
+      dependencies: [
+        "WeirCatalogREST", "WeirCurl", "WeirHTTP", "WeirTable", "_WeirTestSupport",
+      ],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirConnectTests", dependencies: ["WeirConnect", "_WeirTestSupport"],

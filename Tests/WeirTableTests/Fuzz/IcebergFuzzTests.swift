@@ -129,14 +129,12 @@ internal import _WeirTestSupport
     corpus += try GoldenFiles.names("puffin", suffix: ".bitmap").map {
       try GoldenFiles.bytes("puffin/\($0)")
     }
-    try run(
-      corpus,
-      { bytes, random in
-        var bytes = bytes
-        for _ in 0..<random.int(1...3) { AvroMutator.damage(&bytes, &random) }
-        return bytes
-      }
-    ) { bytes in
+    func damaged(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+      var bytes = bytes
+      for _ in 0..<random.int(1...3) { AvroMutator.damage(&bytes, &random) }
+      return bytes
+    }
+    try run(corpus, damaged) { bytes in
       // Both readers see everything: what is one is never the other.
       if let bitmap = try? RoaringBitmap64(serialized: bytes), bitmap.count < 1 << 20 {
         #expect(bitmap.positions.count == bitmap.count)
