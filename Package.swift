@@ -37,6 +37,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.81.0"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.26.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
   ],
@@ -47,6 +48,7 @@ let package = Package(
     .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
+    .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
 
     // C: SIMD kernels that Swift was measured slower at, and the public C header.
@@ -97,9 +99,22 @@ let package = Package(
       ],
       swiftSettings: weirSettings),
     .target(
+      name: "WeirStreaming",
+      dependencies: [
+        "WeirColumnar", "WeirCompression", "WeirStorage", "WeirParquet", "WeirTable", "CRocksDB",
+        "CWeirKernels",
+      ],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirProject",
+      dependencies: [
+        "WeirColumnar", "WeirTable", "WeirStreaming", .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: weirSettings),
+    .target(
       name: "WeirHTTP",
       dependencies: [
-        "WeirColumnar", "WeirStorage", "WeirTable",
+        "WeirColumnar", "WeirCompression", "WeirStorage", "WeirTable", "WeirStreaming",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -136,7 +151,7 @@ let package = Package(
       name: "weir",
       dependencies: [
         "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
-        "WeirConnect", "WeirHTTP",
+        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirProject",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),
@@ -160,6 +175,16 @@ let package = Package(
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirTableTests", dependencies: ["WeirTable", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirStreamingTests",
+      dependencies: [
+        "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "_WeirTestSupport",
+      ],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirProjectTests",
+      dependencies: ["WeirProject", "WeirStreaming", "WeirTable", "_WeirTestSupport"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirHTTPTests",
