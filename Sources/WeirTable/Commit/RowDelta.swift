@@ -74,7 +74,8 @@ public final class RowDelta: SnapshotProducer {
   }
 
   /// Deletes rows of a data file of the snapshot that the transaction began with, by their positions
-  /// in the file from 0 on. Needs format version 3.
+  /// in the file from 0 on. Needs format version 3. Rows of a file that is added beside may be deleted,
+  /// too: nobody ever sees them but who reads the file itself.
   @discardableResult
   public func deleteRows(of file: DataFile, at positions: RoaringBitmap64) -> Self {
     guard !positions.isEmpty else { return self }
@@ -112,6 +113,7 @@ public final class RowDelta: SnapshotProducer {
     let existing = try self.existing(base, parent, context)
     if let vectors, vectors.existing == existing { return vectors.changes }
     var changes = self.changes
+    let added = Set(changes.addedDataFiles.map(\.path))
     let writer = PuffinWriter()
     var blobs: [(DataFile, PuffinBlob, Int)] = []
     for path in order {
@@ -131,7 +133,7 @@ public final class RowDelta: SnapshotProducer {
           "row \(merged.last ?? 0) cannot be deleted: the file has \(delete.dataFile.recordCount)",
           file: path)
       }
-      if merged.count == delete.dataFile.recordCount {
+      if merged.count == delete.dataFile.recordCount, !added.contains(path) {
         changes.removedDataFiles[path] = delete.dataFile
         continue
       }

@@ -31,6 +31,16 @@ public final class Transaction {
     steps.append(MetadataStep(body))
   }
 
+  /// Looks at the metadata that each attempt starts from, before the changes that follow; what `body`
+  /// throws ends the commit, unless it is a `retryableConflict`. The answer holds at the commit only
+  /// together with a change of the branch it looked at: somebody else's commit makes a new attempt.
+  public func check(_ body: @escaping (TableMetadata) throws(TableError) -> Void) {
+    add { (metadata: TableMetadata, _) throws(TableError) in
+      try body(metadata)
+      return []
+    }
+  }
+
   /// Whether anything was asked for.
   public var isEmpty: Bool { steps.isEmpty }
 

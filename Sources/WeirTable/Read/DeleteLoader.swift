@@ -40,6 +40,9 @@ final class DeleteLoader: Sendable {
         rows.insert(position, rowCountMax: count)
       }
     }
+    for position in task.deletes.otherPositions?.positions ?? [] {
+      rows.insert(position, rowCountMax: count)
+    }
     return rows
   }
 

@@ -44,17 +44,21 @@ public struct TaskDeletes: Sendable {
   public var positionDeletes: [DataFile]
   /// Files of rows; what equals one of them in `equalityIDs` is deleted.
   public var equalityDeletes: [DataFile]
+  /// Positions of rows that are deleted, though no file says so yet.
+  public var otherPositions: RoaringBitmap64?
 
   public init(
     deletionVector: DataFile? = nil, positionDeletes: [DataFile] = [],
-    equalityDeletes: [DataFile] = []
+    equalityDeletes: [DataFile] = [], otherPositions: RoaringBitmap64? = nil
   ) {
     self.deletionVector = deletionVector
     self.positionDeletes = positionDeletes
     self.equalityDeletes = equalityDeletes
+    self.otherPositions = otherPositions
   }
 
   public var isEmpty: Bool {
     deletionVector == nil && positionDeletes.isEmpty && equalityDeletes.isEmpty
+      && otherPositions == nil
   }
 }

@@ -11,6 +11,9 @@ struct PartitionGrouper: Sendable {
   struct Group {
     var partition: [Scalar]
     var batch: RecordBatch
+    /// Which rows of the batch they are; `nil` for those from `firstRow` on.
+    var rows: [Int]?
+    var firstRow = 0
   }
 
   /// - Throws: `unsupported` for a spec with transforms that cannot be computed, `notFound` when a
@@ -58,10 +61,11 @@ struct PartitionGrouper: Sendable {
       for (first, rows) in zip(numbers.firstRows, numbers.rows) {
         let isRun = rows[rows.count - 1] - rows[0] == rows.count - 1
         result.append(
-          Group(
-            partition: partition(first),
-            batch: isRun
-              ? batch.slice(offset: rows[0], length: rows.count) : try batch.take(rows)))
+          isRun
+            ? Group(
+              partition: partition(first),
+              batch: batch.slice(offset: rows[0], length: rows.count), firstRow: rows[0])
+            : Group(partition: partition(first), batch: try batch.take(rows), rows: rows))
       }
     } catch { throw TableError(error) }
     return result

@@ -21,6 +21,18 @@ public struct TableWriteOptions: Sendable {
   public init() {}
 }
 
+/// Where rows that were written are.
+public struct RowPlacement: Hashable, Sendable {
+  /// The data file.
+  public var path: String
+  /// The position in the file of the first of these rows; the others follow it.
+  public var position: Int
+  /// Which rows of the written batch they are, in this order; `nil` for those from `firstRow` on.
+  public var rows: [Int]?
+  public var firstRow: Int
+  public var count: Int
+}
+
 /// Writes record batches as data files of a table.
 ///
 /// The files are not part of the table until they are committed (`Transaction`). A writer that is
@@ -40,6 +52,8 @@ public final class TableWriter {
   private var open: [[Scalar]: Partition] = [:]
   private var clock = 0
   private var finished: [DataFile] = []
+  /// What `writePlacing` gathers.
+  private var placements: [RowPlacement]?
   private enum State { case open, closed, failed }
   private var state = State.open
 
@@ -109,6 +123,25 @@ public final class TableWriter {
   ///
   /// - Throws: `invalidArgument` with the column's name.
   public func write(_ batch: RecordBatch) throws(TableError) {
+    placements = nil
+    try writeRows(batch)
+  }
+
+  /// Adds the batch's rows, and says where they are going to be once the writer is closed.
+  ///
+  /// - Throws: as `write`; `invalidArgument` when the writer sorts, for then it is not known yet.
+  public func writePlacing(_ batch: RecordBatch) throws(TableError) -> [RowPlacement] {
+    guard sorter == nil else {
+      throw TableError(
+        .invalidArgument, "the places of rows that are still to be sorted are unknown")
+    }
+    placements = []
+    defer { placements = nil }
+    try writeRows(batch)
+    return placements ?? []
+  }
+
+  private func writeRows(_ batch: RecordBatch) throws(TableError) {
     guard state == .open else {
       throw TableError(.invalidArgument, "the writer is closed or failed before; begin a new one")
     }
@@ -167,7 +200,19 @@ public final class TableWriter {
     let pieceRows = max(1, pieceBytes / rowBytes)
     for start in stride(from: 0, to: group.batch.rowCount, by: pieceRows) {
       let rows = min(pieceRows, group.batch.rowCount - start)
-      try append(group.batch.slice(offset: start, length: rows), to: partition)
+      let piece = group.batch.slice(offset: start, length: rows)
+      if placements == nil {
+        try append(piece, to: partition)
+        continue
+      }
+      if partition.file == nil { partition.file = try openFile(partition.values) }
+      guard let file = partition.file else { return }
+      placements?.append(
+        RowPlacement(
+          path: file.path, position: file.rowCount,
+          rows: group.rows.map { Array($0[start..<start + rows]) },
+          firstRow: group.firstRow + start, count: rows))
+      try append(piece, to: partition)
     }
   }
 
