@@ -63,11 +63,15 @@ public struct LogEntry: Sendable {
 
 /// The log of one shard of one stream: append-only, durable, read from any offset that it still keeps.
 ///
-/// One thread appends and trims; cursors may be used by other threads meanwhile, each by one at a time.
-public protocol ShardLog: AnyObject {
+/// One thread at a time appends and trims. Any thread may ask for `offsets` and cursors meanwhile; each
+/// cursor is used by one thread at a time.
+public protocol ShardLog: AnyObject, Sendable {
   /// The first offset that is kept, and the one that the next row will get. All below the end is
   /// durable.
   var offsets: Range<Int64> { get }
+
+  /// Bytes that the log takes.
+  var byteCount: Int64 { get }
 
   /// Appends a group of batches with one sync. All of it is durable when the call returns; when it
   /// throws, what of it is in the log is not known before the log was opened again: the caller must
