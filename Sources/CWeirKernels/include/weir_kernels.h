@@ -12,6 +12,11 @@
 /// Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009.
 uint32_t weir_crc32(uint32_t crc, const void *bytes, size_t count);
 
+/// CRC-32C (Castagnoli), continuing from `crc` (0 to start), by the processor's instruction where it
+/// has one. The second form is the portable one, for comparison.
+uint32_t weir_crc32c(uint32_t crc, const void *bytes, size_t count);
+uint32_t weir_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
+
 /// Unpacks `count` values of `width` (0...32) bits, least significant first, from `in` of `in_size`
 /// bytes, which must hold them all.
 void weir_unpack_u32(const uint8_t *in, size_t in_size, int width, uint32_t *out, size_t count);

@@ -7,7 +7,8 @@ public import WeirColumnar
 public struct ProducerStamp: Hashable, Sendable {
   /// Chosen by the producer, one for each shard it writes to at a time; 1 to 128 bytes of UTF-8.
   public var id: String
-  /// Grows from batch to batch of one producer and shard; gaps are allowed.
+  /// Another one for each batch of a producer and shard, growing; gaps are allowed. The log remembers
+  /// a producer's 32 highest: that many batches may be under way at once, in any order.
   public var sequence: Int64
 
   public init(id: String, sequence: Int64) {
@@ -36,10 +37,15 @@ public struct LogReceipt: Hashable, Sendable {
   public var offsets: Range<Int64>
   /// Whether the batch had come before: nothing was appended.
   public var isRepeat: Bool
+  /// Whether nothing was appended because the stamp lies below those that the log remembers of its
+  /// producer, so that it cannot be known whether it had come before; `offsets` is empty. The producer
+  /// must be told.
+  public var isStale: Bool
 
-  public init(offsets: Range<Int64>, isRepeat: Bool = false) {
+  public init(offsets: Range<Int64>, isRepeat: Bool = false, isStale: Bool = false) {
     self.offsets = offsets
     self.isRepeat = isRepeat
+    self.isStale = isStale
   }
 }
 
@@ -73,10 +79,16 @@ public protocol ShardLog: AnyObject, Sendable {
   /// Bytes that the log takes.
   var byteCount: Int64 { get }
 
-  /// Appends a group of batches with one sync. All of it is durable when the call returns; when it
-  /// throws, what of it is in the log is not known before the log was opened again: the caller must
-  /// close it.
+  /// Appends a group of batches with one sync. All of it is durable when the call returns.
+  ///
+  /// - Throws: `invalidArgument`, `overloaded` when the log's bound is reached (trim it first), or
+  ///   `storage` when the disk is full: then nothing was appended, and the log can go on. After any
+  ///   other error what of the group is in the log is not known before it was opened again;
+  ///   `isUsable` tells the two apart.
   func append(_ group: [LogAppend]) throws(StreamError) -> [LogReceipt]
+
+  /// Whether it still takes rows: not after a failure, which only opening it again mends.
+  var isUsable: Bool { get }
 
   /// A cursor whose first entry holds `offset`, or begins there once it is written.
   ///
@@ -90,8 +102,10 @@ public protocol ShardLog: AnyObject, Sendable {
   func close()
 }
 
-/// Goes along a log.
-public protocol LogCursor: AnyObject {
+/// Goes along a log. Any thread may use it, one at a time.
+public protocol LogCursor: AnyObject, Sendable {
   /// The next entry, from durable ones alone; `nil` when there is none yet: ask again later.
+  ///
+  /// - Throws: `notFound` when the log was trimmed beyond it meanwhile, `closed` after its `close()`.
   func next() throws(StreamError) -> LogEntry?
 }

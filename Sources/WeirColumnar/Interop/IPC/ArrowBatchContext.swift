@@ -52,6 +52,11 @@ final class ArrowBatchContext {
     wantedDictionaries = wanted
   }
 
+  func forgetDictionaries() {
+    dictionaries.removeAll(keepingCapacity: true)
+    dictionaryBytes = 0
+  }
+
   /// The arrays of a record batch message.
   func batch(_ table: FlatTable, body: Buffer) throws(ColumnarError) -> RecordBatch {
     var decoder = try decoder(table, body)

@@ -112,6 +112,9 @@ public final class ArrowStreamWriter {
     if isFile { batchBlocks.append(block) }
   }
 
+  /// Sends every dictionary again with the next batch.
+  func forgetDictionaries() { sent.removeAll(keepingCapacity: true) }
+
   /// Writes the end of the stream. Calling it again does nothing.
   public func finish() throws {
     guard !finished else { return }

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+
+// Opening a folder with segments:
+// 1. Remove files with temporary names: segments that never got their name.
+// 2. Check that each segment's header continues the segment before it, and that none is missing.
+// 3. Walk the last segment's entries from the front, up to the first that is none: there the log
+//    ends. All segments before it were whole and durable before this one got its name.
+// 4. Look at everything behind that end. An entry there that says that the end, or something behind
+//    it, was durable when it was written proves damage: an error, nothing is changed. Everything else
+//    is what a crash left of groups that were never acknowledged.
+// 5. What lies between the last position that is known to be durable and the end was read from the
+//    system's memory, perhaps after a sync that failed: it is written again. Cut the file at the end,
+//    so that no later reader finds what is behind it, and sync.
+// 6. Add a mark that all up to here is durable.
+
+/// One segment as readers need it.
+struct Segment: Sendable {
+  var base: Int64
+  var file: any DiskFile
+  var salt: UInt64
+  /// Where the durable entries end.
+  var end: Int
+  /// For some entries: the offset of its first row, and its position, both growing.
+  var index: [(offset: Int64, position: Int)] = []
+  /// Where the index has its last place; the next is only taken well behind it.
+  static let indexStepBytes = 64 << 10
+  /// Bytes of the file, with what is reserved.
+  var fileBytes: Int
+
+  /// Notes that an entry with rows is at `position`.
+  mutating func note(_ offset: Int64, at position: Int) {
+    if position - (index.last?.position ?? 0) >= Self.indexStepBytes {
+      index.append((offset, position))
+    }
+  }
+
+  /// A position at or before the entry with `offset`.
+  func start(for offset: Int64) -> Int {
+    var (low, high) = (0, index.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if index[middle].offset <= offset { low = middle + 1 } else { high = middle }
+    }
+    return low == 0 ? SegmentFormat.headerBytes : index[low - 1].position
+  }
+}
+
+/// What was found in the folder.
+struct RecoveredLog {
+  var segments: [Segment]
+  /// The last segment's header.
+  var header: SegmentHeader
+  /// The offset of the next row.
+  var next: Int64
+  var producers: ProducerTable
+  /// Up to where in the last segment all is known to be durable, without a new mark.
+  var markedEnd: Int
+}
+
+struct SegmentRecovery {
+  let disk: any Disk
+  let folder: String
+  let options: SegmentLogOptions
+
+  /// `nil` for a folder without segments.
+  func run() throws(StreamError) -> RecoveredLog? {
+    let names: [String]
+    do throws(DiskError) {
+      names = try disk.list(folder)
+      for name in names where name.hasSuffix(SegmentLog.temporarySuffix) {
+        try disk.delete("\(folder)/\(name)")
+      }
+    } catch {
+      throw StreamError(error)
+    }
+    let bases = names.compactMap { SegmentFormat.base(name: $0) }.sorted()
+    guard let last = bases.last else { return nil }
+    var segments: [Segment] = []
+    var previous: SegmentHeader?
+    for base in bases {
+      let (segment, header) = try open(base)
+      if let previous {
+        try check(header, follows: previous, segments[segments.count - 1])
+        segments[segments.count - 1].end = Int(header.previousEnd)
+      }
+      segments.append(segment)
+      previous = header
+    }
+    guard let header = previous, header.base == last else { return nil }
+    return try scan(segments, header)
+  }
+
+  private func open(_ base: Int64) throws(StreamError) -> (Segment, SegmentHeader) {
+    let path = "\(folder)/\(SegmentFormat.name(base: base))"
+    let file: any DiskFile
+    let size: Int
+    let bytes: Buffer
+    do throws(DiskError) {
+      file = try disk.open(path)
+      size = try file.size()
+      bytes = try file.read(at: 0, count: SegmentFormat.headerBytes)
+    } catch {
+      throw StreamError(error)
+    }
+    guard let header = SegmentHeader(bytes), header.base == base,
+      header.preambleEnd <= Int64(size)
+    else {
+      throw StreamError(
+        .damaged, "the segment's first bytes are damaged; \(Self.remedy)", file: path)
+    }
+    guard header.shard == UInt32(options.shard) else {
+      throw StreamError(
+        .conflict,
+        "the segment is of shard \(header.shard), not \(options.shard); give each shard a folder",
+        file: path)
+    }
+    let segment = Segment(
+      base: base, file: file, salt: header.salt, end: SegmentFormat.headerBytes, fileBytes: size)
+    return (segment, header)
+  }
+
+  private func check(
+    _ header: SegmentHeader, follows previous: SegmentHeader, _ segment: Segment
+  ) throws(StreamError) {
+    guard header.previousBase == previous.base else {
+      throw StreamError(
+        .damaged,
+        "the segment before offset \(header.base), which began at \(header.previousBase), is missing"
+          + "; \(Self.remedy)", file: folder)
+    }
+    guard header.previousEnd <= Int64(segment.fileBytes),
+      header.previousEnd >= previous.preambleEnd
+    else {
+      throw StreamError(
+        .damaged,
+        "the segment has \(segment.fileBytes) bytes, of which \(header.previousEnd) were durable; "
+          + Self.remedy, file: segment.file.path)
+    }
+  }
+
+  static let remedy =
+    "restore the file from a copy, or move the log's folder away to go on without its rows"
+
+  private func scan(
+    _ segments: [Segment], _ header: SegmentHeader
+  ) throws(StreamError) -> RecoveredLog {
+    var segments = segments
+    var segment = segments.removeLast()
+    var reader = SegmentReader(segment.file, salt: header.salt)
+    var result = RecoveredLog(
+      segments: [], header: header, next: header.base,
+      producers: ProducerTable(producerCountMax: options.producerCountMax), markedEnd: 0)
+    var durable = Int(header.preambleEnd)
+    var position = SegmentFormat.headerBytes
+    var rowsEnd = position
+    while let head = try reader.head(at: position, limit: segment.fileBytes),
+      let payload = try reader.payload(of: head, at: position, limit: segment.fileBytes)
+    {
+      try take(head, payload, at: position, &segment, &result)
+      durable = max(durable, head.durable)
+      position += head.byteCount
+      if head.kind != .mark { rowsEnd = position }
+    }
+    if let proof = try proof(against: position, durable, segment, &reader) {
+      throw StreamError(
+        .damaged,
+        "the entry at byte \(position) is damaged, after offset \(result.next); the one at byte "
+          + "\(proof) shows that it was durable; \(Self.remedy)", file: segment.file.path)
+    }
+    segment.end = position
+    // A mark at the end is not worth a mark.
+    result.markedEnd = durable >= rowsEnd ? position : durable
+    try repair(&segment, from: min(durable, position))
+    result.segments = segments + [segment]
+    return result
+  }
+
+  /// Takes up what one entry of the last segment says.
+  private func take(
+    _ head: EntryHeader, _ payload: Buffer, at position: Int, _ segment: inout Segment,
+    _ result: inout RecoveredLog
+  ) throws(StreamError) {
+    func damaged(_ what: String) -> StreamError {
+      StreamError(
+        .damaged, "\(what) at byte \(position); \(Self.remedy)", file: segment.file.path)
+    }
+    if (position == SegmentFormat.headerBytes) != (head.kind == .state) {
+      throw damaged("the segment's state is not where it belongs,")
+    }
+    guard head.firstOffset == result.next else {
+      throw damaged("offset \(head.firstOffset) where \(result.next) is expected,")
+    }
+    switch head.kind {
+    case .mark, .schema: break
+    case .rows:
+      segment.note(head.firstOffset, at: position)
+      result.next = head.offsets.upperBound
+      if let producer = head.producer { result.producers.record(producer, head.offsets) }
+    case .state:
+      var input = VarintReader(payload)
+      guard let identity = input.text(countMax: SegmentLogOptions.identityBytesMax),
+        let producers = ProducerTable(&input, producerCountMax: options.producerCountMax),
+        input.isAtEnd
+      else { throw damaged("the segment's state cannot be read,") }
+      guard identity == options.identity else {
+        throw StreamError(
+          .conflict,
+          "the log is of '\(identity)', not of '\(options.identity)'; move its folder away if that "
+            + "table is gone", file: segment.file.path)
+      }
+      result.producers = producers
+    }
+  }
+
+  /// An entry that proves that something at or behind `end` was durable, `nil` when there is none.
+  private func proof(
+    against end: Int, _ durable: Int, _ segment: Segment, _ reader: inout SegmentReader
+  ) throws(StreamError) -> Int? {
+    if durable > end { return 0 }
+    var position = end
+    while position < segment.fileBytes {
+      let bytes = try reader.bytes(
+        at: position, count: SegmentReader.chunkBytes, limit: segment.fileBytes)
+      if bytes.count == 0 { return nil }
+      for offset in stride(from: 0, to: bytes.count, by: SegmentFormat.alignment)
+      where EntryHeader.mayBegin(bytes, at: offset) {
+        let place = position + offset
+        if let head = try reader.head(at: place, limit: segment.fileBytes), head.durable > end {
+          return place
+        }
+      }
+      position += bytes.count
+    }
+    return nil
+  }
+
+  /// Makes the entries up to the segment's end durable, and nothing else.
+  private func repair(_ segment: inout Segment, from durable: Int) throws(StreamError) {
+    let file = segment.file
+    do throws(DiskError) {
+      var position = durable
+      while position < segment.end {
+        let bytes = try file.read(
+          at: position, count: min(SegmentReader.chunkBytes, segment.end - position))
+        guard bytes.count > 0 else { break }
+        try file.write(bytes, at: position)
+        position += bytes.count
+      }
+      try file.truncate(to: segment.end)
+      try file.sync()
+    } catch {
+      throw StreamError(error)
+    }
+    segment.fileBytes = segment.end
+  }
+}
