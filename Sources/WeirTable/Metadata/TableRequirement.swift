@@ -29,7 +29,7 @@ public enum TableRequirement: Hashable, Sendable {
     func conflict(_ what: String, _ wanted: String, _ found: String) -> TableError {
       TableError(
         .retryableConflict,
-        "\(what) is \(found), the commit was made for \(wanted): somebody else "
+        "\(what) changed: it is \(found), the commit was made for \(wanted); somebody else "
           + "committed in between; load the table again")
     }
     func compare<T: Equatable>(_ what: String, _ wanted: T, _ found: T) throws(TableError) {

@@ -11,8 +11,6 @@ internal import WeirColumnar
 struct DeleteIndex {
   /// The most delete files of one scan: about 1 GB of memory.
   static let countMax = 2_000_000
-  /// The reserved field id of `file_path` in position delete files.
-  private static let filePathID: Int32 = 2_147_483_546
 
   private struct PartitionKey: Hashable {
     let specID: Int
@@ -72,8 +70,8 @@ struct DeleteIndex {
   /// The one data file whose rows a position delete file names, if it is one.
   private static func onlyFile(_ file: DataFile) -> String? {
     if let path = file.referencedDataFile { return path }
-    guard let lower = file.metrics.lowerBound(of: filePathID),
-      lower == file.metrics.upperBound(of: filePathID)
+    guard let lower = file.metrics.lowerBound(of: MetadataColumn.deleteFilePathID),
+      lower == file.metrics.upperBound(of: MetadataColumn.deleteFilePathID)
     else { return nil }
     return String(validating: lower, as: UTF8.self)
   }
