@@ -7,10 +7,12 @@ struct PartitionKey: Hashable {
   var specID: Int
   var values: [Scalar]
 
-  init(_ file: DataFile) {
-    specID = file.specID
-    values = file.partition
+  init(specID: Int, values: [Scalar]) {
+    self.specID = specID
+    self.values = values
   }
+
+  init(_ file: DataFile) { self.init(specID: file.specID, values: file.partition) }
 }
 
 /// Counts what a snapshot adds and removes, in the words of Iceberg's snapshot summaries.

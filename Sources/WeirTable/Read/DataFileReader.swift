@@ -17,6 +17,18 @@ struct ReadContext: Sendable {
   var keepsDeleted: Bool
 }
 
+/// Which rows of a task's file are wanted, of those that the task's deletes leave.
+struct RowChoice {
+  /// Only these rows, and those that equal one of `wantedEquality`; all when `nil`.
+  var wanted: DeletedRows?
+  /// Equality delete files.
+  var wantedEquality: [DataFile] = []
+  /// Without these.
+  var excluded = DeletedRows()
+  /// The rows for which `_deleted` is true, in the place of the deleted ones.
+  var marked: DeletedRows?
+}
+
 /// Reads the rows of one scan task: columns as the table's schema has them now, without deleted rows
 /// and those that the residual filter excludes.
 ///
@@ -37,6 +49,10 @@ final class DataFileReader {
   private let deletedRows: DeletedRows
   private let equality: [EqualityDeleteSet]
   private let residual: BoundPredicate?
+  /// Rows that are wanted by their position, and those that equal one of a set; all without both.
+  private let wantedRows: DeletedRows?
+  private let wantedEquality: [EqualityDeleteSet]
+  private let marked: DeletedRows
 
   /// Where a column comes from.
   private enum Column {
@@ -46,7 +62,9 @@ final class DataFileReader {
     case lineage(MetadataColumn, stored: Int?)
   }
 
-  init(_ task: FileScanTask, _ context: ReadContext) throws(TableError) {
+  init(
+    _ task: FileScanTask, _ context: ReadContext, choosing choice: RowChoice = RowChoice()
+  ) throws(TableError) {
     self.task = task
     self.context = context
     let file = task.dataFile.path
@@ -57,18 +75,27 @@ final class DataFileReader {
           "data files of format \(task.dataFile.format) cannot be read; rewrite the "
             + "table with Parquet files")
       }
-      deletedRows = try context.deletes.positions(task)
-      equality = try context.deletes.equality(task, schema: context.schema)
+      var deletedRows = try context.deletes.positions(task)
+      deletedRows.formUnion(choice.excluded)
+      self.deletedRows = deletedRows
+      marked = choice.marked ?? deletedRows
+      equality = try context.deletes.equality(task.deletes, schema: context.schema)
+      wantedEquality = try context.deletes.equality(
+        TaskDeletes(equalityDeletes: choice.wantedEquality), schema: context.schema)
+      wantedRows = choice.wanted
       residual = task.residual.isAlwaysTrue ? nil : task.residual
       var read = context.output
       let filterIDs = (residual?.columns ?? []).compactMap(\.field.id)
-      read.add(filterIDs + equality.flatMap(\.fieldIDs), schema: context.schema)
+      read.add(
+        filterIDs + (equality + wantedEquality).flatMap(\.fieldIDs), schema: context.schema)
       let parquet = try Self.open(file, context.stores)
       let fileFields = try Self.fields(parquet.schema, context.nameMapping)
       let names = Self.columnNames(read.fields, fileFields)
       let conditions =
         residual.map { PredicatePushdown.conditions($0, fields: parquet.schema.fields) } ?? []
-      batches = try Self.scan(parquet, names, task, conditions, context.batchRowsMax)
+      batches = try Self.scan(
+        parquet, names, task.range, wantedEquality.isEmpty ? wantedRows : nil, conditions,
+        context.batchRowsMax)
       let planner = ColumnPlanner(
         matching: .ids, constants: Self.constants(task, context.schema), file: file)
       let batchFields =
@@ -116,15 +143,18 @@ final class DataFileReader {
   }
 
   private static func scan(
-    _ parquet: ParquetReader, _ names: [String], _ task: FileScanTask,
-    _ conditions: [ColumnPredicate], _ batchRowsMax: Int
+    _ parquet: ParquetReader, _ names: [String], _ range: Range<Int64>?,
+    _ rows: DeletedRows?, _ conditions: [ColumnPredicate], _ batchRowsMax: Int
   ) throws(TableError) -> ParquetBatches {
     var groups: [Int]?
-    if let range = task.range {
+    if range != nil || rows != nil {
+      var firstRow = 0
       groups = parquet.metadata.rowGroups.indices.filter { index in
-        guard let column = parquet.metadata.rowGroups[index].columns.first?.metaData else {
-          return false
-        }
+        let group = parquet.metadata.rowGroups[index]
+        defer { firstRow += group.rowCount }
+        if let rows, !rows.intersects(firstRow..<firstRow + group.rowCount) { return false }
+        guard let range else { return true }
+        guard let column = group.columns.first?.metaData else { return false }
         let start = min(column.dataPageOffset, column.dictionaryPageOffset ?? .max)
         return range.contains(Int64(start))
       }
@@ -248,7 +278,7 @@ final class DataFileReader {
       switch column {
       case .position: return Lineage.sequence(from: Int64(batches.firstRow), count: rows)
       case .deleted:
-        if let mask = deletedRows.mask(first: batches.firstRow, count: rows, negated: false) {
+        if let mask = marked.mask(first: batches.firstRow, count: rows, negated: false) {
           return mask
         }
         value = .bool(false)
@@ -286,13 +316,33 @@ final class DataFileReader {
       type.children.map { Scalar.Member($0.name, $0.id.flatMap { values[$0] } ?? .null) })
   }
 
+  /// The rows that are wanted by position or by equality, without the deleted ones; `nil` when there
+  /// are none.
+  private func wantedMask(
+    _ wanted: DeletedRows, _ read: (batch: RecordBatch, firstRow: Int)
+  ) throws(ColumnarError) -> ArrayData? {
+    let rows = read.batch.rowCount
+    var masks: [ArrayData] = []
+    if let mask = wanted.mask(first: read.firstRow, count: rows, negated: false) {
+      masks.append(mask)
+    }
+    for set in wantedEquality {
+      if let mask = try set.mask(read.batch, negated: false) { masks.append(mask) }
+    }
+    return RowMasks.union(
+      masks, without: deletedRows.mask(first: read.firstRow, count: rows, negated: false))
+  }
+
   /// The rows that stay, with the output's columns; `nil` when none does.
   private func filtered(
     _ read: (batch: RecordBatch, firstRow: Int)
   ) throws(TableError) -> RecordBatch? {
     var batch = read.batch
     do throws(ColumnarError) {
-      if !context.keepsDeleted,
+      if let wanted = wantedRows {
+        guard let mask = try wantedMask(wanted, read) else { return nil }
+        batch = try batch.filter(mask)
+      } else if !context.keepsDeleted,
         let kept = deletedRows.mask(
           first: read.firstRow, count: batch.rowCount, negated: true)
       {

@@ -30,17 +30,24 @@ final class DeleteLoader: Sendable {
 
   /// Rows of the task's file that its deletion vector or position delete files name.
   func positions(_ task: FileScanTask) throws(TableError) -> DeletedRows {
+    try positions(task.deletes, of: task.dataFile)
+  }
+
+  /// Rows of the file that a deletion vector or position delete files name.
+  func positions(
+    _ deletes: TaskDeletes, of dataFile: DataFile
+  ) throws(TableError) -> DeletedRows {
     var rows = DeletedRows()
-    let count = task.dataFile.recordCount
-    if let vector = task.deletes.deletionVector {
-      try insertVector(vector, of: task.dataFile, into: &rows)
+    let count = dataFile.recordCount
+    if let vector = deletes.deletionVector {
+      try insertVector(vector, of: dataFile, into: &rows)
     }
-    for file in task.deletes.positionDeletes {
-      for position in try positions(in: file, of: task.dataFile.path) {
+    for file in deletes.positionDeletes {
+      for position in try positions(in: file, of: dataFile.path) {
         rows.insert(position, rowCountMax: count)
       }
     }
-    for position in task.deletes.otherPositions?.positions ?? [] {
+    for position in deletes.otherPositions?.positions ?? [] {
       rows.insert(position, rowCountMax: count)
     }
     return rows
@@ -151,12 +158,12 @@ final class DeleteLoader: Sendable {
 
   // MARK: By equality
 
-  /// The equality deletes that apply to the task's file, one set for each choice of fields.
+  /// The equality deletes that apply to a data file, one set for each choice of fields.
   func equality(
-    _ task: FileScanTask, schema: TableSchema
+    _ deletes: TaskDeletes, schema: TableSchema
   ) throws(TableError) -> [EqualityDeleteSet] {
     var groups: [[Int32]: [DataFile]] = [:]
-    for file in task.deletes.equalityDeletes {
+    for file in deletes.equalityDeletes {
       guard let ids = file.equalityIDs, !ids.isEmpty else {
         throw TableError(.damaged, "the equality delete file names no fields", file: file.path)
       }

@@ -2,7 +2,7 @@
 
 internal import WeirColumnar
 
-/// Rows of one data file that are deleted: a bit for each row up to the last that is.
+/// Rows of one data file, most often the deleted ones: a bit for each row up to the last of them.
 struct DeletedRows: Sendable {
   private var words: [UInt64] = []
   private(set) var count = 0
@@ -30,6 +30,35 @@ struct DeletedRows: Sendable {
   func contains(_ position: Int) -> Bool {
     position >> 6 < words.count && words[position >> 6] >> UInt64(position & 63) & 1 == 1
   }
+
+  /// Whether any of the rows is among them.
+  func intersects(_ rows: Range<Int>) -> Bool {
+    var start = rows.lowerBound
+    while start < min(rows.upperBound, words.count * 64) {
+      var word = word(start)
+      if rows.upperBound - start < 64 { word &= (1 << UInt64(rows.upperBound - start)) - 1 }
+      if word != 0 { return true }
+      start += 64
+    }
+    return false
+  }
+
+  /// These and the others.
+  mutating func formUnion(_ other: DeletedRows) {
+    if other.words.count > words.count {
+      words += repeatElement(0, count: other.words.count - words.count)
+    }
+    for index in other.words.indices { words[index] |= other.words[index] }
+    recount()
+  }
+
+  /// These without the others.
+  mutating func subtract(_ other: DeletedRows) {
+    for index in 0..<min(words.count, other.words.count) { words[index] &= ~other.words[index] }
+    recount()
+  }
+
+  private mutating func recount() { count = words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
   /// 64 rows from `position` on, in the order of the bits.
   private func word(_ position: Int) -> UInt64 {

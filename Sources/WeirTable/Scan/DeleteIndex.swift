@@ -27,12 +27,18 @@ struct DeleteIndex {
   private var equalitiesByPartition: [PartitionKey: [Entry]] = [:]
   private var equalitiesOfAll: [Entry] = []
   private var count = 0
+  /// Data files of interest: deletes of one other file alone are left out. All when `nil`.
+  private let paths: Set<String>?
+
+  init(of paths: Set<String>? = nil) { self.paths = paths }
 
   var isEmpty: Bool { count == 0 }
 
   mutating func add(
     _ file: DataFile, sequenceNumber: Int64, spec: PartitionSpec
   ) throws(TableError) {
+    let onlyFile = file.content == .positionDeletes ? Self.onlyFile(file) : nil
+    if let paths, let onlyFile, !paths.contains(onlyFile) { return }
     count += 1
     guard count <= Self.countMax else {
       throw TableError(
@@ -59,7 +65,7 @@ struct DeleteIndex {
           throw TableError(
             .damaged, "the snapshot has two deletion vectors of one data file", file: path)
         }
-      } else if let path = Self.onlyFile(file) {
+      } else if let path = onlyFile {
         positionsByFile[path, default: []].append(entry)
       } else {
         positionsByPartition[key, default: []].append(entry)
@@ -68,7 +74,7 @@ struct DeleteIndex {
   }
 
   /// The one data file whose rows a position delete file names, if it is one.
-  private static func onlyFile(_ file: DataFile) -> String? {
+  static func onlyFile(_ file: DataFile) -> String? {
     if let path = file.referencedDataFile { return path }
     guard let lower = file.metrics.lowerBound(of: MetadataColumn.deleteFilePathID),
       lower == file.metrics.upperBound(of: MetadataColumn.deleteFilePathID)
