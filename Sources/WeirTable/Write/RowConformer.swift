@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import WeirColumnar
+package import WeirColumnar
 internal import WeirParquet
 
 /// Brings batches of a caller into the form of a table's columns.
-struct RowConformer {
+package struct RowConformer {
   private let fields: [TableField]
   private let schema: Schema
   private var plan: (source: Schema, children: [ColumnPlan.Child])?
 
-  init(_ fields: [TableField]) {
+  package init(_ fields: [TableField]) {
     self.fields = fields
     schema = Schema(fields.map(\.arrowField))
   }
 
   /// The batch with the table's columns and types.
   /// - Throws: `invalidArgument` with the column's name.
-  mutating func conformed(_ batch: RecordBatch) throws(TableError) -> RecordBatch {
+  package mutating func conformed(_ batch: RecordBatch) throws(TableError) -> RecordBatch {
     if plan?.source != batch.schema {
       plan = (
         batch.schema,

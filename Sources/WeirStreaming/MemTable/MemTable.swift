@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+public import WeirColumnar
+internal import WeirTable
+
+/// The rows of one shard of a stream that its table does not have yet, over the key index of those that
+/// it has.
+///
+/// One thread applies entries of the log, freezes and flushes; any number of threads make views and look
+/// rows up meanwhile. Rows stay in memory as columns, one batch for each entry of the log; they are
+/// merged when they are flushed or read. A lock is held for moments only: to add an entry's keys, to
+/// take a view's list of batches, to change index and memory together at the end of a flush.
+///
+/// When the columns of the stream change, flush and make a new memory table.
+public final class MemTable: Sendable {
+  /// Rows between two freezes, and the keys' places.
+  private struct Run: Sendable {
+    var entries: [LiftedRows] = []
+    /// The first row of each entry.
+    var firstRows: [Int] = []
+    var keys = KeyTable()
+    var byteCount = 0
+  }
+
+  private struct State: Sendable {
+    var active = Run()
+    var frozen: Run?
+    /// Where the rows begin and end in the log.
+    var offsets: Range<Int64>
+    /// Where the active ones begin.
+    var activeStart: Int64
+  }
+
+  public let layout: StreamLayout
+  public let shard: Int
+  /// `nil` for a table without primary key.
+  private let index: (any KeyIndex)?
+  private let resolver: RowResolver
+  private let state: Mutex<State>
+  /// Used by the one thread that applies.
+  private let lifter: Mutex<RowLifter>
+
+  /// - Parameters:
+  ///   - index: of this shard, whose position is where `offset` is; none for a table without key.
+  ///   - offset: of the first row that the table does not have.
+  public init(
+    _ layout: StreamLayout, shard: Int, index: (any KeyIndex)?, from offset: Int64
+  ) {
+    precondition(
+      layout.definition.isKeyed == (index != nil), "keyed tables have a key index, others none")
+    self.layout = layout
+    self.shard = shard
+    self.index = index
+    resolver = RowResolver(layout: layout)
+    lifter = Mutex(RowLifter(layout, shard: shard))
+    state = Mutex(State(offsets: offset..<offset, activeStart: offset))
+  }
+
+  /// Rows of the log that are in memory: from what the table covers to the last one applied.
+  public var offsets: Range<Int64> { state.withLock { $0.offsets } }
+
+  /// Bytes of rows in memory, frozen ones too, about.
+  public var byteCount: Int {
+    state.withLock { $0.active.byteCount + ($0.frozen?.byteCount ?? 0) }
+  }
+
+  /// Bytes of rows that the next freeze takes, about.
+  public var activeByteCount: Int { state.withLock { $0.active.byteCount } }
+
+  /// Checks rows before they go to the log: that `apply` will take them.
+  ///
+  /// - Throws: `invalidArgument` with the column's name.
+  public func check(_ batch: RecordBatch) throws(StreamError) {
+    let rows = Int64(batch.rowCount)
+    var lifter = RowLifter(layout, shard: shard)
+    _ = try lifter.lift(
+      LogEntry(offsets: 0..<rows, ingestTime: 0, producer: nil, batch: batch))
+  }
+
+  /// Takes an entry of the log in: rows that are already there are left out, so that a replay may begin
+  /// before the end.
+  ///
+  /// - Throws: `damaged` for a gap in the log; `invalidArgument` for rows that `check` would refuse.
+  ///   Nothing was taken in then.
+  public func apply(_ entry: LogEntry) throws(StreamError) {
+    let end = state.withLock { $0.offsets.upperBound }
+    guard entry.offsets.upperBound > end else { return }
+    guard entry.offsets.lowerBound <= end else {
+      throw StreamError(
+        .damaged,
+        "the log goes on at the offset \(entry.offsets.lowerBound), the table's memory ends at \(end)",
+        stream: layout.definition.table.description, shard: shard)
+    }
+    var entry = entry
+    if entry.offsets.lowerBound < end {
+      let known = Int(end - entry.offsets.lowerBound)
+      entry.batch = entry.batch.slice(offset: known, length: entry.batch.rowCount - known)
+      entry.offsets = end..<entry.offsets.upperBound
+    }
+    let new = entry
+    let lifted = try lifter.withLock { lifter throws(StreamError) in try lifter.lift(new) }
+    try state.withLock { state throws(StreamError) in
+      guard state.active.keys.rowCount + lifted.batch.rowCount <= KeyTable.rowCountMax else {
+        throw StreamError(
+          .overloaded, "too many rows wait in memory; they must be flushed first", shard: shard)
+      }
+      state.active.firstRows.append(state.active.keys.rowCount)
+      state.active.keys.append(lifted.keys)
+      state.active.byteCount += lifted.byteCount
+      state.active.entries.append(lifted)
+      state.offsets = state.offsets.lowerBound..<lifted.offsets.upperBound
+    }
+  }
+
+  /// Sets the rows so far aside to be flushed; those that come later wait for the next time. Does
+  /// nothing while frozen rows are there, and without rows.
+  ///
+  /// - Returns: the rows that are frozen now, by offset.
+  @discardableResult
+  public func freeze() -> Range<Int64>? {
+    state.withLock { state in
+      if state.frozen != nil { return state.offsets.lowerBound..<state.activeStart }
+      guard !state.active.entries.isEmpty else { return nil }
+      state.frozen = state.active
+      state.active = Run()
+      state.activeStart = state.offsets.upperBound
+      return state.offsets.lowerBound..<state.activeStart
+    }
+  }
+
+  /// What the frozen rows become, over the index as it is; `nil` without frozen rows.
+  public func flushRows() throws(StreamError) -> FlushRows? {
+    let (run, offsets) = state.withLock {
+      ($0.frozen, $0.offsets.lowerBound..<$0.activeStart)
+    }
+    guard let run else { return nil }
+    guard let index else { return try FlushRows(run.entries, offsets) }
+    let reader = try index.reader()
+    return try FlushRows(try resolver.resolve(run.entries, reader), offsets, reader)
+  }
+
+  /// Makes the index's part of a flush ready, once its commit is done. `files` hold every row of
+  /// `rows.batch` once.
+  ///
+  /// - Returns: `nil` for a table without key.
+  public func stage(
+    _ rows: FlushRows, files: [WrittenRows], snapshotID: Int64
+  ) throws(StreamError) -> (any StagedIndexBatch)? {
+    guard let index else { return nil }
+    let codec = try RowCodec(
+      layout.fileSchema, layoutNumber: try index.layout(for: layout.fileSchema))
+    return try index.stage(rows.indexBatch(files, snapshotID, codec))
+  }
+
+  /// Ends a flush: the frozen rows are the table's now. Views before and after show the same rows.
+  ///
+  /// After an error of the index, drop this memory table and open the index again.
+  public func finishFlush(_ staged: (any StagedIndexBatch)?) throws(StreamError) {
+    try state.withLock { state throws(StreamError) in
+      precondition(state.frozen != nil, "a flush ends that has begun")
+      if let index, let staged { try index.publish(staged) }
+      state.frozen = nil
+      state.offsets = state.activeStart..<state.offsets.upperBound
+    }
+  }
+
+  /// All that is in memory now, over the index as it is now.
+  ///
+  /// Cost: all rows in memory are sorted by key and merged.
+  public func view() throws(StreamError) -> MemTableView {
+    let index = self.index
+    let (entries, offsets, reader) = try state.withLock {
+      state throws(StreamError) -> ([LiftedRows], Range<Int64>, (any KeyIndexReader)?) in
+      ((state.frozen?.entries ?? []) + state.active.entries, state.offsets, try index?.reader())
+    }
+    guard let reader else {
+      let rows = try FlushRows(entries, offsets, layout.fileSchema)
+      return MemTableView(offsets: offsets, position: nil, hidden: [], rows: rows.batch)
+    }
+    guard !entries.isEmpty else {
+      return MemTableView(
+        offsets: offsets, position: reader.position, hidden: [], rows: try emptyBatch())
+    }
+    let resolved = try resolver.resolve(entries, reader)
+    let rows = try FlushRows(resolved, offsets, reader)
+    return MemTableView(
+      offsets: offsets, position: reader.position, hidden: rows.replaced,
+      rows: try rows.visible())
+  }
+
+  private func emptyBatch() throws(StreamError) -> RecordBatch {
+    try columnar { () throws(ColumnarError) in
+      try RecordBatchBuilder(layout.fileSchema).finish()
+    }
+  }
+
+  /// The rows of some keys, of the log to its end and of the table.
+  ///
+  /// - Parameters:
+  ///   - keys: the primary key's columns, in its order, in the table's types.
+  ///   - columns: names of columns of the file schema, all by default.
+  /// - Throws: `invalidArgument` for keys or columns that do not fit, and for a table without key.
+  public func lookup(
+    _ keys: RecordBatch, columns: [String]? = nil
+  ) throws(StreamError) -> LookupRows {
+    guard let index else {
+      throw StreamError(
+        .invalidArgument, "the stream has no primary key: rows cannot be looked up",
+        stream: layout.definition.table.description, shard: shard)
+    }
+    guard keys.columns.count == layout.keyColumns.count else {
+      throw StreamError(
+        .invalidArgument,
+        "the key has \(keys.columns.count) columns, the primary key \(layout.keyColumns.count)",
+        stream: layout.definition.table.description, shard: shard)
+    }
+    let encoded = try layout.keyEncoder.encode(keys.columns, rowCount: keys.rowCount)
+    let hashes = KeyHash.hashes(encoded)
+    let (hits, cut, reader) = try state.withLock {
+      state throws(StreamError) -> (LookupHits, Int64, any KeyIndexReader) in
+      var hits = LookupHits(keyCount: keys.rowCount)
+      for run in [state.frozen, state.active].compactMap({ $0 }) where run.keys.rowCount > 0 {
+        for (key, hash) in hashes.enumerated() {
+          hits.add(key, run.keys.rows(hash), run.firstRows, run.entries, encoded)
+        }
+        hits.endRun(run.entries)
+      }
+      return (hits, state.offsets.upperBound, try index.reader())
+    }
+    return try hits.rows(encoded, resolver, reader, columns, cut: cut)
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WeirColumnar
+import WeirTable
+
+@testable import WeirStreaming
+
+/// A row of the log, as the oracle sees it.
+struct LoggedRow {
+  /// By column of the file schema, as sent; the added columns too.
+  var values: [String: Scalar]
+  var isDelete: Bool
+}
+
+/// What a stream's rows are, by its definition, one key at a time and one row after the other; slow and
+/// obvious. It keeps every row of the log.
+struct NaiveMerge {
+  let definition: StreamDefinition
+  let fileSchema: Schema
+
+  /// The visible rows in the file schema's order, sorted as text.
+  func rows(_ log: [LoggedRow]) -> [String] {
+    var byKey: [[Scalar]: [LoggedRow]] = [:]
+    var plain: [[Scalar]] = []
+    for row in log {
+      if definition.primaryKey.isEmpty {
+        plain.append(values(row))
+      } else {
+        byKey[definition.primaryKey.map { row.values[$0] ?? .null }, default: []].append(row)
+      }
+    }
+    let merged = byKey.values.compactMap { versions in merge(versions) }
+    return (plain + merged).map(rowText).sorted()
+  }
+
+  private func values(_ row: LoggedRow) -> [Scalar] {
+    fileSchema.fields.map { row.values[$0.name] ?? .null }
+  }
+
+  /// `nil` for a key without row.
+  func merge(_ versions: [LoggedRow]) -> [Scalar]? {
+    switch definition.merge {
+    case .lastWrite(let sequence):
+      var best = versions[0]
+      for row in versions.dropFirst() where order(row, best, sequence) >= 0 { best = row }
+      return best.isDelete ? nil : values(best)
+    case .firstRow(let sequence):
+      if versions.contains(where: \.isDelete) { return nil }
+      var best = versions[0]
+      for row in versions.dropFirst() where order(row, best, sequence) < 0 { best = row }
+      return values(best)
+    default: return nil
+    }
+  }
+
+  /// By the sequence columns, nulls first.
+  func order(_ a: LoggedRow, _ b: LoggedRow, _ sequence: [String]) -> Int {
+    for name in sequence {
+      let order = naiveOrder(a.values[name] ?? .null, b.values[name] ?? .null)
+      if order != 0 { return order }
+    }
+    return 0
+  }
+}
+
+/// Null before all values, NaN after all numbers, one zero.
+func naiveOrder(_ a: Scalar, _ b: Scalar) -> Int {
+  func compare<T: Comparable>(_ a: T, _ b: T) -> Int { a < b ? -1 : a == b ? 0 : 1 }
+  switch (a, b) {
+  case (.null, .null): return 0
+  case (.null, _): return -1
+  case (_, .null): return 1
+  case (.bool(let a), .bool(let b)): return compare(a ? 1 : 0, b ? 1 : 0)
+  case (.int(let a), .int(let b)): return compare(a, b)
+  case (.uint(let a), .uint(let b)): return compare(a, b)
+  case (.decimal(let a, _), .decimal(let b, _)): return compare(a, b)
+  case (.float16(let a), .float16(let b)):
+    return naiveOrder(.float64(Double(a)), .float64(Double(b)))
+  case (.float32(let a), .float32(let b)):
+    return naiveOrder(.float64(Double(a)), .float64(Double(b)))
+  case (.float64(let a), .float64(let b)):
+    if a.isNaN || b.isNaN { return compare(a.isNaN ? 1 : 0, b.isNaN ? 1 : 0) }
+    return compare(a, b)
+  case (.string(let a), .string(let b)):
+    return a.utf8.elementsEqual(b.utf8) ? 0 : a.utf8.lexicographicallyPrecedes(b.utf8) ? -1 : 1
+  case (.binary(let a), .binary(let b)):
+    return a == b ? 0 : a.lexicographicallyPrecedes(b) ? -1 : 1
+  default: preconditionFailure("values of different types")
+  }
+}
