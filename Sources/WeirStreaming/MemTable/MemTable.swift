@@ -68,6 +68,17 @@ public final class MemTable: Sendable {
   /// Bytes of rows that the next freeze takes, about.
   public var activeByteCount: Int { state.withLock { $0.active.byteCount } }
 
+  /// When the first of the rows in memory came in; microseconds since 1970.
+  public var oldestIngestTime: Int64? {
+    state.withLock { ($0.frozen ?? $0.active).entries.first?.ingestTime }
+  }
+
+  /// The table has another snapshot with the same rows in the same places.
+  public func move(to snapshotID: Int64) throws(StreamError) {
+    guard let index, let position = index.position else { return }
+    try index.move(to: IndexPosition(snapshotID: snapshotID, offset: position.offset))
+  }
+
   /// Checks rows before they go to the log: that `apply` will take them.
   ///
   /// - Throws: `invalidArgument` with the column's name.

@@ -6,6 +6,7 @@ internal import WeirTable
 /// Rows of a log entry in the form of files.
 struct LiftedRows: Sendable {
   var offsets: Range<Int64>
+  var ingestTime: Int64
   /// In the layout's file schema.
   var batch: RecordBatch
   /// `binary`; empty ones for a table without primary key.
@@ -64,7 +65,8 @@ struct RowLifter {
       batch = try conformer.conformed(raw)
     } catch { throw StreamError(.invalidArgument, error.message, column: error.column) }
     return LiftedRows(
-      offsets: entry.offsets, batch: batch, keys: try layout.keyEncoder.encode(batch),
+      offsets: entry.offsets, ingestTime: entry.ingestTime, batch: batch,
+      keys: try layout.keyEncoder.encode(batch),
       versions: try layout.merger.versions(batch, deletes: deletes), deletes: deletes)
   }
 

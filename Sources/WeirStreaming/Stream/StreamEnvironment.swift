@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirTable
+
+/// Which log to open.
+public struct ShardLogRequest: Sendable {
+  public var definition: StreamDefinition
+  public var shard: Int
+  /// The table's UUID: the log of another table is refused.
+  public var identity: String
+  /// Where the log begins when there is none yet.
+  public var firstOffset: Int64
+}
+
+/// What streams take from the world around them: the system's, unless a test or a simulation puts its
+/// own there.
+public struct StreamEnvironment: Sendable {
+  public var disk: any Disk
+  /// The absolute path of the folder for logs and key indexes.
+  public var folder: String
+  /// The clock and the randomness.
+  public var tables: TableEnvironment
+  /// Who this process is, for those who are refused because of it.
+  public var owner: String
+  /// Threads do the work. Without them the owner of the streams calls `step()`, as a simulation does.
+  public var hasThreads = true
+  /// Bytes of rows of one stream that may wait for the disk.
+  public var queueBytesMax = 64 << 20
+  /// Bytes of rows of one shard that the table does not hold yet; more are turned away.
+  public var memoryBytesMax = 256 << 20
+  /// How logs keep their rows; what the stream says itself counts more.
+  public var logOptions = SegmentLogOptions(shard: 0, identity: "")
+  /// A log that is missing is begun anew where the table ends, instead of being an error: rows that
+  /// were acknowledged and had not come to the table are given up.
+  public var startsNewLogs = false
+  /// Opens the key index of a shard.
+  public var openIndex:
+    @Sendable (StreamDefinition, Int, StreamEnvironment) throws(StreamError) -> any KeyIndex
+  /// Opens the log of a shard.
+  public var openLog:
+    @Sendable (ShardLogRequest, StreamEnvironment) throws(StreamError) -> any ShardLog
+
+  public init(
+    disk: any Disk, folder: String, tables: TableEnvironment = TableEnvironment(), owner: String,
+    openLog:
+      @escaping @Sendable (ShardLogRequest, StreamEnvironment) throws(StreamError)
+      -> any ShardLog = StreamEnvironment.openSegmentLog,
+    openIndex:
+      @escaping @Sendable (StreamDefinition, Int, StreamEnvironment) throws(StreamError)
+      -> any KeyIndex = StreamEnvironment.openMemoryIndex
+  ) {
+    self.disk = disk
+    self.folder = folder
+    self.tables = tables
+    self.owner = owner
+    self.openLog = openLog
+    self.openIndex = openIndex
+  }
+
+  /// An index in memory, which is rebuilt at every start.
+  @Sendable
+  public static func openMemoryIndex(
+    _ definition: StreamDefinition, _ shard: Int, _ environment: StreamEnvironment
+  ) throws(StreamError) -> any KeyIndex {
+    MemoryKeyIndex()
+  }
+
+  /// A log in segment files, in the stream's folder.
+  @Sendable
+  public static func openSegmentLog(
+    _ request: ShardLogRequest, _ environment: StreamEnvironment
+  ) throws(StreamError) -> any ShardLog {
+    var options = environment.logOptions
+    options.shard = request.shard
+    options.identity = request.identity
+    options.random = environment.tables.random
+    options.owner = environment.owner
+    options.firstOffset = request.firstOffset
+    options.bytesMax = Int(request.definition.logBytesMax)
+    return try SegmentLog(
+      environment.disk,
+      folder: environment.shardFolder(request.definition.table, request.shard), options)
+  }
+
+  /// Microseconds since 1970-01-01 UTC.
+  public var nowMicroseconds: Int64 { Int64(tables.now() / 1_000) }
+
+  /// The folder of a stream's shard.
+  public func shardFolder(_ table: TableIdentifier, _ shard: Int) -> String {
+    let digits = String(shard)
+    let number = String(repeating: "0", count: max(0, 5 - digits.utf8.count)) + digits
+    return "\(streamFolder(table))/shard-\(number)"
+  }
+
+  /// The folder of a stream: its table's name, in which all but letters, digits, `-` and `_` are
+  /// percent-encoded.
+  public func streamFolder(_ table: TableIdentifier) -> String {
+    let names = table.namespace.levels + [table.name]
+    return folder + "/" + names.map(Self.fileName).joined(separator: ".")
+  }
+
+  private static func fileName(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var result: [UInt8] = []
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+        result.append(byte)
+      default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: result, as: UTF8.self)
+  }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import WeirColumnar
+internal import WeirTable
+
+/// What flushes remember of each other.
+struct FlushState: Sendable {
+  /// After a failure: not before this time; microseconds.
+  var retryTime: Int64 = 0
+  var failures = 0
+  /// Which rows the table held at which time (microseconds), the oldest first.
+  var history: [(time: Int64, covered: StreamOffsets)] = []
+  static let historyCountMax = 256
+}
+
+// From memory into the table.
+extension StreamTable {
+  /// The longest wait after failed flushes; microseconds.
+  private static let retryMicrosecondsMax: Int64 = 30_000_000
+  /// Rows of a batch that is written to a file.
+  private static let batchRows = 65_536
+
+  /// Flushes when rows have waited, or take so many bytes, as the stream's flush policy says.
+  ///
+  /// - Returns: whether it flushed, or tried to.
+  func flushIfDue() -> Bool {
+    let now = environment.nowMicroseconds
+    guard now >= flushing.withLock({ $0.retryTime }) else { return false }
+    let isDue = shards.contains { shard in
+      let memory = shard.memory
+      guard let oldest = memory.oldestIngestTime else { return false }
+      return memory.byteCount >= definition.flush.bytes
+        || now - oldest >= definition.flush.intervalMilliseconds * 1_000
+    }
+    guard isDue else {
+      trimLogs(now)
+      return false
+    }
+    // A failure is counted, and tried again later: the rows are safe in the log.
+    _ = try? flush()
+    return true
+  }
+
+  /// Brings all rows that are in memory now into the table, by one commit.
+  ///
+  /// - Returns: whether there were any.
+  /// - Throws: what kept the table from taking them. They stay in the log and in memory.
+  @discardableResult
+  public func flush() throws(StreamError) -> Bool {
+    do throws(StreamError) {
+      let flushed = try flushing.withLock { state throws(StreamError) in
+        let flushed = try flushOnce()
+        if flushed {
+          state.failures = 0
+          state.retryTime = 0
+          let covered = published.withLock { $0.covered }
+          state.history.append((environment.nowMicroseconds, covered))
+          if state.history.count > FlushState.historyCountMax { state.history.removeFirst() }
+        }
+        return flushed
+      }
+      if flushed {
+        counters.withLock {
+          $0.flushes += 1
+          $0.lastFlushFailure = nil
+        }
+      }
+      trimLogs(environment.nowMicroseconds)
+      return flushed
+    } catch {
+      let error = error.adding(stream: "\(definition.table)")
+      flushing.withLock { state in
+        state.failures += 1
+        let wait = min(Self.retryMicrosecondsMax, 100_000 << Int64(min(state.failures, 12)))
+        state.retryTime = environment.nowMicroseconds + wait
+      }
+      counters.withLock {
+        $0.failedFlushes += 1
+        $0.lastFlushFailure = error.description
+      }
+      throw error
+    }
+  }
+
+  private func flushOnce() throws(StreamError) -> Bool {
+    do throws(StreamError) {
+      return try FlushRun(self).run()
+    } catch {
+      guard error.code == .conflict else { throw error }
+      // Somebody else changed the table, or an attempt of ours whose outcome was not known came through.
+      try reload()
+      return try FlushRun(self).run()
+    }
+  }
+
+  /// Lets logs go of rows that the table has held for longer than the stream keeps them.
+  private func trimLogs(_ now: Int64) {
+    let covered: StreamOffsets? = flushing.withLock { state in
+      let limit = now - definition.logRetentionSeconds * 1_000_000
+      let count = state.history.firstIndex { $0.time > limit } ?? state.history.count
+      guard count > 0 else { return nil }
+      defer { state.history.removeFirst(count) }
+      return state.history[count - 1].covered
+    }
+    guard let covered else { return }
+    for shard in shards {
+      shard.trim(before: covered.ends[shard.number])
+      wake(shard.number)
+    }
+  }
+}

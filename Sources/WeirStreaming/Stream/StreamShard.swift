@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import WeirColumnar
+
+/// One shard of a stream: its log, the rows that wait for it, and those that the table does not hold.
+///
+/// `submit` may be called by any thread; `step` and `trim` by one at a time, which is the one that
+/// writes the log.
+final class StreamShard: Sendable {
+  /// Rows on their way into the log, and who waits for them.
+  struct Pending: Sendable {
+    var append: LogAppend
+    var byteCount: Int
+    var completion: @Sendable (Result<LogReceipt, StreamError>) -> Void
+  }
+
+  private struct Queue {
+    var pending: [Pending] = []
+    var byteCount = 0
+    /// Why nothing is taken any more.
+    var closed: StreamError?
+  }
+
+  /// What is to be done about the log.
+  private struct Writing {
+    /// When the log that failed is opened again; microseconds.
+    var retryTime: Int64 = 0
+  }
+
+  let number: Int
+  let index: (any KeyIndex)?
+  private let open: @Sendable () throws(StreamError) -> any ShardLog
+  private let environment: StreamEnvironment
+  private let queue = Mutex(Queue())
+  /// `nil` while it is broken. Held for moments only.
+  private let log: Mutex<(any ShardLog)?>
+  /// Held while the disk works: for `step` alone.
+  private let writing = Mutex(Writing())
+  private let trimOffset = Mutex<Int64?>(nil)
+  private let rows: Mutex<MemTable>
+  /// Microseconds between attempts to open a log that failed.
+  private static let retryMicroseconds: Int64 = 1_000_000
+  /// Bytes of one group, which is written and made durable at once.
+  private static let groupBytesMax = 8 << 20
+
+  /// Opens the log and reads what the table does not hold.
+  ///
+  /// - Parameter memory: empty, from the offset on up to which the table holds all rows.
+  /// - Throws: `damaged` when the log does not reach back that far, or not up to it.
+  init(
+    _ number: Int, memory: MemTable, index: (any KeyIndex)?, environment: StreamEnvironment,
+    open: @escaping @Sendable () throws(StreamError) -> any ShardLog
+  ) throws(StreamError) {
+    self.number = number
+    self.index = index
+    self.environment = environment
+    self.open = open
+    let covered = memory.offsets.upperBound
+    let log = try open()
+    do throws(StreamError) {
+      guard log.offsets.contains(covered) || log.offsets.upperBound == covered else {
+        throw StreamError(
+          .damaged,
+          "the table holds rows up to offset \(covered), but the log has those from "
+            + "\(log.offsets.lowerBound) to \(log.offsets.upperBound): it is not the log that the table "
+            + "was written from, or it was lost; bring the right folder back, or give up what was not "
+            + "in the table yet by starting a new log", shard: number)
+      }
+      try Self.read(log, into: memory)
+    } catch {
+      log.close()
+      throw error
+    }
+    rows = Mutex(memory)
+    self.log = Mutex(log)
+  }
+
+  /// Takes what is in the log behind the memory's end.
+  private static func read(_ log: any ShardLog, into memory: MemTable) throws(StreamError) {
+    guard log.offsets.upperBound > memory.offsets.upperBound else { return }
+    let cursor = try log.cursor(from: memory.offsets.upperBound)
+    while let entry = try cursor.next() { try memory.apply(entry) }
+  }
+
+  // MARK: Rows come in
+
+  /// Puts rows into the queue of the log.
+  ///
+  /// - Throws: `overloaded` when too many wait already, `closed`.
+  func submit(_ pending: Pending) throws(StreamError) {
+    let held = memory.byteCount
+    let error: StreamError? = queue.withLock { queue in
+      if let closed = queue.closed { return closed }
+      if held > environment.memoryBytesMax {
+        return StreamError(
+          .overloaded,
+          "\(held >> 20) MiB of rows wait for the table, which is more than "
+            + "\(environment.memoryBytesMax >> 20) MiB; try again later", shard: number)
+      }
+      if queue.byteCount + pending.byteCount > environment.queueBytesMax && queue.byteCount > 0 {
+        return StreamError(
+          .overloaded,
+          "\(queue.byteCount >> 20) MiB of rows wait for the log; try again later", shard: number)
+      }
+      queue.byteCount += pending.byteCount
+      queue.pending.append(pending)
+      return nil
+    }
+    if let error { throw error }
+  }
+
+  /// Whether `submit` would take rows now.
+  var isOverloaded: Bool {
+    memory.byteCount > environment.memoryBytesMax
+      || queue.withLock { $0.byteCount } > environment.queueBytesMax
+  }
+
+  /// Writes what waits, as one group; who waited hears of it when it is durable and can be read.
+  ///
+  /// - Returns: whether there was something to do.
+  func step() -> Bool {
+    writing.withLock { writing in
+      trim()
+      let group = takeGroup()
+      guard !group.isEmpty else { return false }
+      let result: Result<[LogReceipt], StreamError>
+      do throws(StreamError) {
+        let log = try usableLog(&writing)
+        let receipts = try append(group, to: log, &writing)
+        result = .success(receipts)
+      } catch { result = .failure(error.adding(shard: number)) }
+      switch result {
+      case .success(let receipts):
+        for (pending, receipt) in zip(group, receipts) { pending.completion(.success(receipt)) }
+      case .failure(let error):
+        for pending in group { pending.completion(.failure(error)) }
+      }
+      return true
+    }
+  }
+
+  private func takeGroup() -> [Pending] {
+    queue.withLock { queue in
+      var count = 0
+      var bytes = 0
+      while count < queue.pending.count,
+        count == 0 || bytes + queue.pending[count].byteCount <= Self.groupBytesMax
+      {
+        bytes += queue.pending[count].byteCount
+        count += 1
+      }
+      let group = Array(queue.pending[..<count])
+      queue.pending.removeFirst(count)
+      queue.byteCount -= bytes
+      return group
+    }
+  }
+
+  private func append(
+    _ group: [Pending], to log: any ShardLog, _ writing: inout Writing
+  ) throws(StreamError) -> [LogReceipt] {
+    let receipts: [LogReceipt]
+    do throws(StreamError) {
+      receipts = try log.append(group.map(\.append))
+    } catch {
+      // A group that the log turned away as a whole leaves it as it was.
+      if error.code != .overloaded && error.code != .invalidArgument {
+        log.close()
+        self.log.withLock { $0 = nil }
+        writing.retryTime = environment.nowMicroseconds
+      }
+      throw error
+    }
+    let memory = memory
+    for (pending, receipt) in zip(group, receipts) where !receipt.isRepeat {
+      try memory.apply(
+        LogEntry(
+          offsets: receipt.offsets, ingestTime: pending.append.ingestTime,
+          producer: pending.append.producer, batch: pending.append.batch))
+    }
+    return receipts
+  }
+
+  /// The log; opened again when it had failed, with the rows of the group in doubt that are in it.
+  private func usableLog(_ writing: inout Writing) throws(StreamError) -> any ShardLog {
+    if let log = log.withLock({ $0 }) { return log }
+    let now = environment.nowMicroseconds
+    guard now >= writing.retryTime else {
+      throw StreamError(.storage, "the log failed and is opened again soon; send the rows again")
+    }
+    writing.retryTime = now + Self.retryMicroseconds
+    let log = try open()
+    do throws(StreamError) {
+      let end = memory.offsets.upperBound
+      guard log.offsets.upperBound >= end else {
+        throw StreamError(
+          .damaged, "the log ends at \(log.offsets.upperBound), but rows up to \(end) were in it")
+      }
+      try Self.read(log, into: memory)
+    } catch {
+      log.close()
+      throw error
+    }
+    self.log.withLock { $0 = log }
+    return log
+  }
+
+  // MARK: Rows go out
+
+  /// The rows that the table does not hold yet.
+  var memory: MemTable { rows.withLock { $0 } }
+
+  /// Goes on with another memory for the same rows: one of another layout. Between two steps only.
+  func replace(_ memory: MemTable) throws(StreamError) {
+    try writing.withLock { _ throws(StreamError) in
+      if let log = log.withLock({ $0 }) { try Self.read(log, into: memory) }
+      rows.withLock { $0 = memory }
+    }
+  }
+
+  /// Has the log let go of rows below `offset` with its next step.
+  func trim(before offset: Int64) { trimOffset.withLock { $0 = offset } }
+
+  private func trim() {
+    guard let log = log.withLock({ $0 }),
+      let offset = trimOffset.withLock({ offset in
+        defer { offset = nil }
+        return offset
+      })
+    else { return }
+    // What cannot be deleted now is deleted with the next trim.
+    try? log.trim(before: offset)
+  }
+
+  /// - Throws: `notFound` when the log no longer keeps `offset`, `storage` while it is being repaired.
+  func cursor(from offset: Int64) throws(StreamError) -> any LogCursor {
+    guard let log = log.withLock({ $0 }) else {
+      throw StreamError(.storage, "the log failed and is opened again soon", shard: number)
+    }
+    do throws(StreamError) {
+      return try log.cursor(from: offset)
+    } catch { throw error.adding(shard: number) }
+  }
+
+  /// The rows that the log keeps, and its bytes; `nil` while it is being repaired.
+  var logStatus: (offsets: Range<Int64>, byteCount: Int64)? {
+    log.withLock { $0 }.map { ($0.offsets, $0.byteCount) }
+  }
+
+  /// Refuses new rows, and those that wait.
+  func close(_ reason: StreamError) {
+    let waiting = queue.withLock { queue in
+      queue.closed = reason
+      defer {
+        queue.pending = []
+        queue.byteCount = 0
+      }
+      return queue.pending
+    }
+    for pending in waiting { pending.completion(.failure(reason)) }
+    writing.withLock { writing in
+      writing.retryTime = .max
+      log.withLock { log in
+        log?.close()
+        log = nil
+      }
+    }
+  }
+}

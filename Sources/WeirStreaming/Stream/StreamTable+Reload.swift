@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import WeirColumnar
+internal import WeirTable
+
+extension StreamTable {
+  /// Goes on from the table as it is, whoever changed it: what is in memory is read from the log again.
+  ///
+  /// - Throws: `conflict` when the table holds rows that the log does not know.
+  func reload() throws(StreamError) {
+    do throws(TableError) { try table.refresh() } catch { throw StreamError(error) }
+    let state = try Published(definition, table.metadata)
+    let rebuild = KeyIndexRebuild(
+      table, state.layout, state.metadata, environment.tables.manifestCache)
+    for shard in shards {
+      let covered = state.covered.ends[shard.number]
+      let end = shard.memory.offsets.upperBound
+      guard covered <= end else {
+        throw StreamError(
+          .conflict,
+          "the table holds rows up to offset \(covered), the log of this process ends at \(end): "
+            + "another process writes the stream", shard: shard.number)
+      }
+    }
+    var memories: [MemTable] = []
+    for shard in shards {
+      let covered = state.covered.ends[shard.number]
+      if let index = shard.index {
+        try rebuild.bring(index, shard: shard.number, to: covered)
+      }
+      memories.append(
+        MemTable(state.layout, shard: shard.number, index: shard.index, from: covered))
+    }
+    try published.withLock { published throws(StreamError) in
+      for (shard, memory) in zip(shards, memories) { try shard.replace(memory) }
+      published = state
+    }
+  }
+}

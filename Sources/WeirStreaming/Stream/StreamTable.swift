@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+public import WeirColumnar
+public import WeirTable
+
+/// A stream and its table, owned by this process.
+///
+/// Rows go: 1. by `append` into the queues of their shards; 2. by each shard's `step` into its log,
+/// where they are durable, and into memory, where live reads see them; 3. by `flush` into data files,
+/// which one commit adds to the table together with the offsets of the rows that it holds from then
+/// on. A crash at any moment loses and doubles nothing: what the table does not say it holds is read
+/// from the log again.
+public final class StreamTable: ServedStream {
+  /// What readers go by; it changes as a whole.
+  struct Published: Sendable {
+    var metadata: TableMetadata
+    var layout: StreamLayout
+    var schemas: StreamSchemas
+    var covered: StreamOffsets
+
+    init(_ definition: StreamDefinition, _ metadata: TableMetadata) throws(StreamError) {
+      self.metadata = metadata
+      covered = try StreamOffsets(metadata, shardCount: definition.shardCount)
+      layout = try StreamLayout(definition, table: metadata.currentSchema)
+      schemas = StreamSchemas(
+        declared: try StreamSetup.declared(definition, metadata), isKeyed: definition.isKeyed)
+    }
+  }
+
+  public let definition: StreamDefinition
+  public let table: Table
+  let environment: StreamEnvironment
+  let shards: [StreamShard]
+  let router: ShardRouter
+  let published: Mutex<Published>
+  let counters = Mutex(StreamCounters())
+  let flushing = Mutex(FlushState())
+  private let listeners = Mutex<[ObjectIdentifier: @Sendable () -> Void]>([:])
+  private let workers = Mutex<[Worker]>([])
+  private let closed = Atomic(false)
+  var isClosed: Bool { closed.load(ordering: .acquiring) }
+  /// Rows that could not become rows of this stream go there.
+  let deadLetters: StreamTable?
+
+  /// Opens the stream: its table, which is made when it is missing, and its logs.
+  ///
+  /// - Throws: `conflict` when another process has it, `damaged` when log and table do not fit.
+  public init(
+    _ definition: StreamDefinition, catalog: any Catalog, environment: StreamEnvironment,
+    deadLetters: StreamTable? = nil
+  ) throws(StreamError) {
+    self.definition = definition
+    self.environment = environment
+    self.deadLetters = deadLetters
+    let name = "\(definition.table)"
+    do throws(StreamError) {
+      table = try StreamSetup(definition: definition, catalog: catalog).table()
+      let metadata = table.metadata
+      let state = try Published(definition, metadata)
+      router = try ShardRouter(definition, state.schemas.input)
+      var shards: [StreamShard] = []
+      do throws(StreamError) {
+        for number in 0..<definition.shardCount {
+          let covered = state.covered.ends[number]
+          let request = ShardLogRequest(
+            definition: definition, shard: number, identity: metadata.uuid ?? metadata.location,
+            firstOffset: environment.startsNewLogs ? covered : 0)
+          let index =
+            definition.isKeyed ? try environment.openIndex(definition, number, environment) : nil
+          if let index {
+            try KeyIndexRebuild(
+              table, state.layout, metadata, environment.tables.manifestCache
+            ).bring(index, shard: number, to: covered)
+          }
+          let memory = MemTable(state.layout, shard: number, index: index, from: covered)
+          shards.append(
+            try StreamShard(number, memory: memory, index: index, environment: environment) {
+              () throws(StreamError) in try environment.openLog(request, environment)
+            })
+        }
+      } catch {
+        for shard in shards { shard.close(error) }
+        throw error
+      }
+      self.shards = shards
+      published = Mutex(state)
+    } catch { throw error.adding(stream: name) }
+    if environment.hasThreads { startWorkers() }
+  }
+
+  private func startWorkers() {
+    let made = shards.map { shard in
+      Worker { [weak self] in
+        guard let self, step(shard) else { return .wait(nanoseconds: 1_000_000_000) }
+        return .again
+      }
+    }
+    workers.withLock { $0 = made }
+  }
+
+  public var inputSchema: Schema { published.withLock { $0.schemas.input } }
+
+  // MARK: Rows come in
+
+  public func append(
+    _ request: StreamAppend,
+    completion: @escaping @Sendable (Result<StreamReceipt, StreamError>) -> Void
+  ) {
+    let run = AppendRun(request, self, completion)
+    run.start()
+  }
+
+  /// Lets the shard of this number write what waits for it.
+  func wake(_ shard: Int) { workers.withLock { $0.isEmpty ? nil : $0[shard] }?.wake() }
+
+  /// Writes what waits for a shard.
+  ///
+  /// - Returns: whether there was something to do.
+  func step(_ shard: StreamShard) -> Bool {
+    guard shard.step() else { return false }
+    notify()
+    return true
+  }
+
+  /// For owners without threads: writes what waits, and flushes when it is time to.
+  ///
+  /// - Returns: whether there was something to do.
+  @discardableResult
+  public func step() -> Bool {
+    var worked = false
+    for shard in shards { worked = step(shard) || worked }
+    return flushIfDue() || worked
+  }
+
+  // MARK: Tails
+
+  /// Has `action` called after rows came; the one that was there under `id` goes.
+  func listen(_ id: ObjectIdentifier, _ action: (@Sendable () -> Void)?) {
+    listeners.withLock { $0[id] = action }
+  }
+
+  private func notify() {
+    let actions = listeners.withLock { listeners in
+      defer { listeners = [:] }
+      return Array(listeners.values)
+    }
+    for action in actions { action() }
+  }
+
+  public func tail(from position: StreamStart) throws(StreamError) -> any StreamTail {
+    do throws(StreamError) {
+      return try StreamTailCursor(self, from: position)
+    } catch { throw error.adding(stream: "\(definition.table)") }
+  }
+
+  // MARK: State
+
+  public func status() -> StreamStatus {
+    let (covered, snapshotID) = published.withLock {
+      ($0.covered, $0.metadata.currentSnapshotID)
+    }
+    var list: [StreamStatus.Shard] = []
+    for shard in shards {
+      let memory = shard.memory
+      let log = shard.logStatus
+      list.append(
+        StreamStatus.Shard(
+          shard: shard.number, logOffsets: log?.offsets ?? memory.offsets,
+          coveredOffset: covered.ends[shard.number], logByteCount: log?.byteCount ?? 0,
+          memoryByteCount: memory.byteCount, oldestWaiting: memory.oldestIngestTime))
+    }
+    var status = StreamStatus(
+      shards: list, snapshotID: snapshotID, time: environment.nowMicroseconds)
+    counters.withLock { counters in
+      status.appendedRowCount = counters.appendedRows
+      status.deadLetterCount = counters.deadLetters
+      status.flushCount = counters.flushes
+      status.failedFlushCount = counters.failedFlushes
+      status.lastFlushFailure = counters.lastFlushFailure
+    }
+    return status
+  }
+
+  /// Ends all use. Rows that wait for the log are refused; what is durable stays, and is read from the
+  /// log the next time. `flush()` first for a table that holds everything.
+  public func close() {
+    let error = StreamError(
+      .closed, "the stream was closed; send the rows again", stream: "\(definition.table)")
+    let running = workers.withLock { workers in
+      defer { workers = [] }
+      return workers
+    }
+    for worker in running { worker.stop() }
+    closed.store(true, ordering: .releasing)
+    for shard in shards { shard.close(error) }
+    notify()
+  }
+}
+
+/// What a stream counts.
+struct StreamCounters: Sendable {
+  var appendedRows: Int64 = 0
+  var deadLetters: Int64 = 0
+  var flushes: Int64 = 0
+  var failedFlushes: Int64 = 0
+  var lastFlushFailure: String?
+}
