@@ -182,6 +182,18 @@ let package = Package(
         "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "_WeirTestSupport",
       ],
       swiftSettings: weirSettings),
+    .target(
+      name: "_WeirSimulation",
+      dependencies: [
+        "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "_WeirTestSupport",
+      ],
+      path: "Tests/Simulation/World", swiftSettings: weirSettings),
+    .executableTarget(
+      name: "weir-simulate", dependencies: ["_WeirSimulation"], path: "Tests/Simulation/Main",
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["_WeirSimulation", "WeirStreaming"], path: "Tests/Simulation/Tests",
+      swiftSettings: weirSettings),
     .testTarget(
       name: "WeirProjectTests",
       dependencies: ["WeirProject", "WeirStreaming", "WeirTable", "_WeirTestSupport"],

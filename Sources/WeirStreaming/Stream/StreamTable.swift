@@ -46,9 +46,18 @@ public final class StreamTable: ServedStream {
   /// Opens the stream: its table, which is made when it is missing, and its logs.
   ///
   /// - Throws: `conflict` when another process has it, `damaged` when log and table do not fit.
-  public init(
+  public convenience init(
     _ definition: StreamDefinition, catalog: any Catalog, environment: StreamEnvironment,
     deadLetters: StreamTable? = nil
+  ) throws(StreamError) {
+    try self.init(
+      definition, catalog: catalog, environment: environment, lease: StreamLease(environment),
+      deadLetters: deadLetters)
+  }
+
+  init(
+    _ definition: StreamDefinition, catalog: any Catalog, environment: StreamEnvironment,
+    lease: StreamLease, deadLetters: StreamTable? = nil
   ) throws(StreamError) {
     self.definition = definition
     self.environment = environment
@@ -56,6 +65,7 @@ public final class StreamTable: ServedStream {
     let name = "\(definition.table)"
     do throws(StreamError) {
       table = try StreamSetup(definition: definition, catalog: catalog).table()
+      try lease.take(table, environment)
       let metadata = table.metadata
       let state = try Published(definition, metadata)
       router = try ShardRouter(definition, state.schemas.input)
@@ -182,16 +192,28 @@ public final class StreamTable: ServedStream {
     return status
   }
 
-  /// Ends all use. Rows that wait for the log are refused; what is durable stays, and is read from the
-  /// log the next time. `flush()` first for a table that holds everything.
-  public func close() {
+  /// Takes no more rows: what waits for the logs is refused. Reads and `flush` go on.
+  func closeLogs() {
     let error = StreamError(
-      .closed, "the stream was closed; send the rows again", stream: "\(definition.table)")
+      .closed, "the service is shutting down; send the rows again", stream: "\(definition.table)")
+    stopWorkers()
+    for shard in shards { shard.close(error) }
+  }
+
+  private func stopWorkers() {
     let running = workers.withLock { workers in
       defer { workers = [] }
       return workers
     }
     for worker in running { worker.stop() }
+  }
+
+  /// Ends all use. Rows that wait for the log are refused; what is durable stays, and is read from the
+  /// log the next time. `flush()` first for a table that holds everything.
+  public func close() {
+    let error = StreamError(
+      .closed, "the stream was closed; send the rows again", stream: "\(definition.table)")
+    stopWorkers()
     closed.store(true, ordering: .releasing)
     for shard in shards { shard.close(error) }
     notify()

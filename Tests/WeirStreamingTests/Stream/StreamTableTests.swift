@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Testing
+internal import WeirColumnar
+internal import WeirTable
+internal import _WeirTestSupport
+
+@testable internal import WeirStreaming
+
+@Suite struct StreamTableTests {
+  private func events(shards: Int = 1) -> StreamDefinition {
+    var definition = StreamDefinition(
+      table: TableIdentifier(Namespace(["n"]), "events"),
+      columns: Schema([Field("id", .int64, nullable: false), Field("name", .utf8)]))
+    definition.shardCount = shards
+    return definition
+  }
+
+  private func profiles(shards: Int = 1) -> StreamDefinition {
+    var definition = events(shards: shards)
+    definition.table.name = "profiles"
+    definition.primaryKey = ["id"]
+    return definition
+  }
+
+  private func row(_ id: Int, _ name: String) -> [Scalar] { [.int(Int64(id)), .string(name)] }
+
+  @Test(arguments: [1, 3]) func rowsAreSeenAtOnceAndComeToTheTable(shards: Int) throws {
+    let world = try StreamWorld()
+    var definition = events(shards: shards)
+    definition.shardKey = ["id"]
+    let stream = try world.open(definition)
+    let receipt = try stream.put((0..<10).map { row($0, "a") })
+    #expect(receipt.offsets.values.reduce(0) { $0 + $1.count } == 10)
+    let expected = (0..<10).map { "\(Scalar.int(Int64($0)))" }.sorted()
+    #expect(try stream.rows(["id"]) == expected)
+    #expect(try stream.rows(["id"], live: false) == [])
+    #expect(try stream.flush())
+    #expect(try stream.rows(["id"]) == expected)
+    #expect(try stream.rows(["id"], live: false) == expected)
+    try stream.put([row(99, "b")])
+    #expect(try stream.rows(["id"]).count == 11)
+    #expect(try stream.rows(["id"], live: false).count == 10)
+    #expect(try stream.flush())
+    #expect(try !stream.flush())
+    #expect(try stream.rows(["id"], live: false).count == 11)
+    #expect(stream.status().lagRowCount == 0)
+    stream.close()
+  }
+
+  @Test func aStreamGoesOnWhereItWas() throws {
+    let world = try StreamWorld()
+    var stream = try world.open(events())
+    try stream.put([row(1, "a")])
+    try stream.flush()
+    try stream.put([row(2, "b"), row(3, "c")], producer: ProducerStamp(id: "p", sequence: 1))
+    stream.close()
+    stream = try world.open(events())
+    #expect(try stream.rows(["id"], live: false).count == 1)
+    #expect(try stream.rows(["id"]).count == 3)
+    let again = try stream.put(
+      [row(2, "b"), row(3, "c")], producer: ProducerStamp(id: "p", sequence: 1))
+    #expect(again.isRepeat && again.offsets == [0: 1..<3])
+    #expect(try stream.rows(["id"]).count == 3)
+    try stream.flush()
+    stream.close()
+    stream = try world.open(events())
+    #expect(try stream.rows(["id"], live: false).count == 3)
+    #expect(stream.status().lagRowCount == 0)
+  }
+
+  @Test(arguments: [1, 3]) func keyedRowsAreReplacedAndDeleted(shards: Int) throws {
+    let world = try StreamWorld()
+    var stream = try world.open(profiles(shards: shards))
+    try stream.put((0..<10).map { row($0, "a") })
+    try stream.put([row(3, "b")])
+    func names() throws -> [String] { try stream.rows(["id", "name"]) }
+    func expect(_ rows: [(Int, String)]) throws {
+      let texts = rows.map { "\(Scalar.int(Int64($0.0))) \(Scalar.string($0.1))" }.sorted()
+      let found = try names()
+      #expect(found == texts)
+    }
+    var state = (0..<10).map { ($0, $0 == 3 ? "b" : "a") }
+    try expect(state)
+    try stream.flush()
+    try expect(state)
+    #expect(try stream.rows(["id", "name"], live: false) == names())
+    // Over rows of the table, in memory and then in files.
+    try stream.put([row(3, "c"), row(11, "n")])
+    try stream.put([[.int(4), .null, .int(1)]])
+    state = state.filter { $0.0 != 4 }.map { $0.0 == 3 ? (3, "c") : $0 } + [(11, "n")]
+    try expect(state)
+    let found = try lookup(stream, [3, 4, 11, 12])
+    #expect(found.found == [true, false, true, false] && found.rows.rowCount == 2)
+    try stream.flush()
+    try expect(state)
+    #expect(try stream.rows(["id", "name"], live: false) == names())
+    #expect(try lookup(stream, [3, 4, 11, 12]).found == [true, false, true, false])
+    // The key index is made anew from the files, tombstones too.
+    stream.close()
+    stream = try world.open(profiles(shards: shards))
+    try expect(state)
+    #expect(try lookup(stream, [3, 4, 11, 12]).found == [true, false, true, false])
+    try stream.put([row(4, "back")])
+    state.append((4, "back"))
+    try expect(state)
+    try stream.flush()
+    try expect(state)
+    #expect(try stream.rows(["id", "name"], live: false) == names())
+  }
+
+  private func lookup(_ stream: StreamTable, _ ids: [Int]) throws -> StreamLookup {
+    let keys = PrimitiveBuilder<Int64>(.int64)
+    for id in ids { keys.append(Int64(id)) }
+    return try stream.lookup(
+      keys: RecordBatch(
+        schema: Schema([Field("id", .int64, nullable: false)]), columns: [keys.finish()]),
+      columns: ["name"])
+  }
+
+  @Test func tailsSeeEveryRowInOrder() throws {
+    let world = try StreamWorld()
+    let stream = try world.open(events())
+    try stream.put((0..<5).map { row($0, "a") })
+    let tail = try stream.tail(from: .earliest)
+    #expect(try tail.next(rowCountMax: 3)?.rowCount == 3)
+    #expect(tail.position == [0: 3])
+    #expect(try tail.next(rowCountMax: 3)?.rowCount == 2)
+    #expect(try tail.next(rowCountMax: 3) == nil)
+    try stream.put([row(9, "z")])
+    let batch = try #require(try tail.next(rowCountMax: 10))
+    #expect(batch["id"]?.scalar(at: 0) == .int(9) && batch["_offset"]?.scalar(at: 0) == .int(5))
+    #expect(throws: StreamError.self) { try stream.tail(from: .offsets([0: 7])) }
+  }
+}
