@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import os
 import random
-from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from history_model import LATER_PARTITIONS, PARTITIONS, SORTS, Model, by_key
 from rest_server import BINARY, RestServer
 
 pytest.importorskip("pyiceberg", reason="PyIceberg is not installed")
@@ -38,73 +37,9 @@ SEEDS = int(os.environ.get("WEIR_HISTORY_SEEDS", "2"))
 START = int(os.environ.get("WEIR_HISTORY_START", "1"))
 STEPS = int(os.environ.get("WEIR_HISTORY_STEPS", "25"))
 
-# Each history starts with these columns; their Arrow type, and whether a value must be there.
-COLUMNS = {
-    "k": pa.field("k", pa.int64(), nullable=False),
-    "country": pa.field("country", pa.string()),
-    "price": pa.field("price", pa.float64()),
-    "count": pa.field("count", pa.int32()),
-    "at": pa.field("at", pa.timestamp("us")),
-    "day": pa.field("day", pa.date32()),
-    "cost": pa.field("cost", pa.decimal128(9, 2)),
-    "place": pa.field("place", pa.struct([("x", pa.int32()), ("y", pa.string())])),
-    "tags": pa.field("tags", pa.list_(pa.string())),
-}
-PARTITIONS = [
-    [],
-    ["country"],
-    ["bucket(4, k)"],
-    ["day(at)"],
-    ["country", "bucket(3, k)"],
-    ["truncate(1, country)", "month(day)"],
-    ["hour(at)"],
-    ["truncate(50, k)"],
-    ["year(day)", "country"],
-]
-SORTS = [[], ["k"], ["country desc nulls last", "k"]]
-# What is added to a partition spec later: Weir's text; PyIceberg's column and transform.
-LATER_PARTITIONS = [
-    ("bucket(2, k)", "k", "bucket[2]"),
-    ("truncate(2, country)", "country", "truncate[2]"),
-    ("year(at)", "at", "year"),
-    ("month(at)", "at", "month"),
-]
-
 
 def version_cases():
     return [(version, seed) for version in (2, 3) for seed in range(START, START + SEEDS)]
-
-
-class Model:
-    """The rows that should be there: by column of the table's life, not by name."""
-
-    def __init__(self) -> None:
-        # (key of the column, its name now, its Arrow field)
-        self.columns = {name: name for name in COLUMNS}
-        self.fields = dict(COLUMNS)
-        self.rows: dict[int, dict] = {}
-        self.next_key = 0
-        self.snapshots: dict[int, tuple[dict, dict]] = {}
-        self.references: dict[str, int] = {}
-
-    def schema(self) -> pa.Schema:
-        return pa.schema(
-            [self.fields[column].with_name(name) for column, name in self.columns.items()]
-        )
-
-    def remember(self, snapshot: int) -> None:
-        self.snapshots[snapshot] = (dict(self.columns), dict(self.rows))
-
-    def expected(self, snapshot: int) -> list[dict]:
-        columns, rows = self.snapshots[snapshot]
-        return self.named(columns, rows)
-
-    @staticmethod
-    def named(columns, rows) -> list[dict]:
-        return [
-            {name: row.get(column) for column, name in columns.items()}
-            for _, row in sorted(rows.items())
-        ]
 
 
 class History:
@@ -116,7 +51,7 @@ class History:
         self.remote = weir.connect(server.uri)
         self.local = weir.connect(server.data)
         self.name = f"n.t{version}_{seed}"
-        self.model = Model()
+        self.model = Model(self.random)
         self.log: list[str] = []
         self.partition_names: list[str] = []
 
@@ -127,82 +62,6 @@ class History:
 
     def ours(self):
         return self.random.choice([self.remote, self.local]).table(self.name)
-
-    # Values.
-
-    def row(self, key: int) -> dict:
-        r = self.random
-
-        def maybe(value):
-            return None if r.random() < 0.15 else value
-
-        row = {
-            "k": key,
-            "country": maybe(r.choice(["de", "fr", "it", "größe", ""])),
-            "price": maybe(r.choice([0.0, -1.5, 2.25, 1e300, float(key)])),
-            "count": maybe(r.randint(-(2**31), 2**31 - 1)),
-            "at": maybe(datetime(2025, 12, 30) + timedelta(seconds=r.randint(0, 5 * 86_400))),
-            "day": maybe(date(2025, 12, 30) + timedelta(days=r.randint(0, 5))),
-            "cost": maybe(Decimal(r.randint(-(10**9) + 1, 10**9 - 1)).scaleb(-2)),
-            "place": maybe({"x": maybe(r.randint(0, 9)), "y": maybe("y")}),
-            "tags": maybe([maybe(t) for t in "abc"[: r.randint(0, 3)]]),
-        }
-        for column in self.model.columns:
-            if column not in row:
-                row[column] = maybe(r.choice(["web", "tv", "app"]))
-        return {column: row[column] for column in self.model.columns}
-
-    def fresh(self, count: int) -> dict[int, dict]:
-        keys = range(self.model.next_key, self.model.next_key + count)
-        self.model.next_key += count
-        return {key: self.row(key) for key in keys}
-
-    def arrow(self, rows: dict[int, dict]) -> pa.Table:
-        return pa.Table.from_pylist(
-            self.model.named(self.model.columns, rows), schema=self.model.schema()
-        )
-
-    def condition(self):
-        """A condition as text that both read, and as a function that is true, false or None."""
-        r = self.random
-        names = self.model.columns
-        low = r.randint(0, max(self.model.next_key, 1))
-        choices = [
-            (f"k >= {low} and k < {low + 5}", lambda row: low <= row["k"] < low + 5),
-            (
-                f"k in ({low}, {low + 1}, {low + 7})",
-                lambda row: row["k"] in (low, low + 1, low + 7),
-            ),
-        ]
-        if "country" in names:
-            country = names["country"]
-            value = r.choice(["de", "fr", "größe", "none"])
-            choices += [
-                (
-                    f"{country} = '{value}' and k < {low}",
-                    lambda row: row["country"] == value and row["k"] < low,
-                ),
-                (
-                    f"{country} is null and k > {low}",
-                    lambda row: row["country"] is None and row["k"] > low,
-                ),
-                # PyIceberg alone counts nulls as unequal when a file's bounds decide.
-                (
-                    f"not ({country} = '{value}') and {country} is not null and k < {low // 3}",
-                    lambda row: row["country"] not in (value, None) and row["k"] < low // 3,
-                ),
-            ]
-        if "price" in names:
-            price = names["price"]
-            choices.append(
-                (
-                    f"{price} > 1.0 and k < {low // 2}",
-                    lambda row: (
-                        row["price"] is not None and row["price"] > 1 and row["k"] < low // 2
-                    ),
-                )
-            )
-        return r.choice(choices)
 
     # Changes. Each returns nothing; `step` looks for the snapshot that it made.
 
@@ -221,8 +80,8 @@ class History:
         self.partition_names = [field["name"] for field in spec["fields"]]
 
     def append(self) -> None:
-        rows = self.fresh(self.random.randint(1, 30))
-        data = self.arrow(rows)
+        rows = self.model.fresh(self.random.randint(1, 30))
+        data = self.model.arrow(rows)
         if self.version == 2 and self.random.random() < 0.5:
             self.log.append(f"PyIceberg appends {len(rows)}")
             self.theirs().append(data)
@@ -232,7 +91,7 @@ class History:
         self.model.rows |= rows
 
     def delete(self) -> None:
-        text, holds = self.condition()
+        text, holds = self.model.condition()
         if self.version == 2 and self.random.random() < 0.5:
             self.log.append(f"PyIceberg deletes {text}")
             self.theirs().delete(text)
@@ -242,9 +101,9 @@ class History:
         self.model.rows = {k: row for k, row in self.model.rows.items() if not holds(row)}
 
     def overwrite(self) -> None:
-        text, holds = self.condition()
-        rows = self.fresh(self.random.randint(1, 5))
-        data = self.arrow(rows)
+        text, holds = self.model.condition()
+        rows = self.model.fresh(self.random.randint(1, 5))
+        data = self.model.arrow(rows)
         if self.version == 2 and self.random.random() < 0.5:
             self.log.append(f"PyIceberg overwrites {text}")
             self.theirs().overwrite(data, overwrite_filter=text)
@@ -257,8 +116,10 @@ class History:
     def upsert(self) -> None:
         count = min(len(self.model.rows), self.random.randint(0, 8))
         keys = self.random.sample(sorted(self.model.rows), count)
-        rows = {key: self.row(key) for key in keys} | self.fresh(self.random.randint(1, 4))
-        data = self.arrow(rows)
+        rows = {key: self.model.row(key) for key in keys} | self.model.fresh(
+            self.random.randint(1, 4)
+        )
+        data = self.model.arrow(rows)
         # PyIceberg's upsert compares columns, which pyarrow does not do for nested ones.
         self.log.append(f"Weir upserts {sorted(rows)}")
         self.ours().upsert(data, keys=["k"])
@@ -276,10 +137,10 @@ class History:
             or "country" not in self.model.columns
         ):
             return
-        rows = self.fresh(1)
+        rows = self.model.fresh(1)
         country = next(iter(rows.values()))["country"]
         self.log.append(f"PyIceberg overwrites the partition {country!r}")
-        table.dynamic_partition_overwrite(self.arrow(rows))
+        table.dynamic_partition_overwrite(self.model.arrow(rows))
         kept = {k: row for k, row in self.model.rows.items() if row["country"] != country}
         self.model.rows = kept | rows
 
@@ -490,20 +351,35 @@ class History:
             assert by_key(theirs.scan().use_ref(name).to_arrow()) == expected, name
             assert by_key(remote.scan(at=name).to_arrow()) == expected, name
 
+    def check_branch(self) -> None:
+        """Both write on a branch, which the main one does not see."""
+        snapshot = self.theirs().current_snapshot().snapshot_id
+        if self.version == 2:
+            self.theirs().manage_snapshots().create_branch(snapshot, "side").commit()
+        else:
+            self.ours().update({"action": "create_branch", "name": "side"})
+        more = self.model.fresh(3) | self.model.fresh(3)
+        parts = [dict(list(more.items())[:3]), dict(list(more.items())[3:])]
+        if self.version == 2:
+            self.theirs().append(self.model.arrow(parts[0]), branch="side")
+        else:
+            self.ours().append(self.model.arrow(parts[0]), branch="side")
+        self.ours().append(self.model.arrow(parts[1]), branch="side")
+        expected = Model.named(self.model.columns, self.model.rows | more)
+        assert by_key(self.theirs().scan().use_ref("side").to_arrow()) == expected
+        assert by_key(self.ours().scan(at="side").to_arrow()) == expected
+        self.check_now()
+
     def check_filters(self) -> None:
         """Filters and projections, of PyIceberg and of Weir."""
         theirs, ours = self.theirs(), self.ours()
         for _ in range(8):
-            text, holds = self.condition()
+            text, holds = self.model.condition()
             wanted = sorted(row["k"] for row in self.model.rows.values() if holds(row))
             found = theirs.scan(text, selected_fields=("k",)).to_arrow()
             assert sorted(found["k"].to_pylist()) == wanted, text
             found = ours.scan(["k"], where=text).to_arrow()
             assert sorted(found["k"].to_pylist()) == wanted, text
-
-
-def by_key(table: pa.Table) -> list[dict]:
-    return table.sort_by("k").to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -522,6 +398,7 @@ def test_every_snapshot_of_a_history(server, version, seed):
             history.step()
             history.check_now()
         history.check_filters()
+        history.check_branch()
         history.check_all()
         assert history.model.snapshots
     except Exception as error:
