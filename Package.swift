@@ -72,7 +72,7 @@ let package = Package(
       dependencies: ["WeirColumnar", "WeirCompression", "WeirStorage", "CWeirKernels"],
       swiftSettings: weirSettings),
     .target(
-      name: "WeirCurl", dependencies: ["CWeirCurl", "CWeirKernels", "WeirColumnar"],
+      name: "WeirCurl", dependencies: ["CWeirCurl", "WeirColumnar"],
       swiftSettings: weirSettings),
     .target(
       name: "WeirStorageS3", dependencies: ["WeirColumnar", "WeirStorage", "WeirCurl"],

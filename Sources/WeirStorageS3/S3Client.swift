@@ -81,7 +81,7 @@ final class S3Client: Sendable {
 
   /// 128 random bits in hexadecimal.
   func randomName() -> String {
-    Digest.hexadecimal(
+    Hexadecimal.encode(
       [clock.random(), clock.random()].flatMap { word in
         (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
       })
@@ -89,7 +89,7 @@ final class S3Client: Sendable {
 
   /// The answer, of success or of a failure that no retry mends; throws when there was none in the end.
   func send(_ call: S3Call) throws(StorageError) -> S3Answer {
-    let bodyDigest = Digest.hexadecimal(Digest.sha256(call.body ?? []))
+    let bodyDigest = Hexadecimal.encode(SHA256.digest(of: call.body ?? []))
     var attempt = 0
     var doubt: String?
     var isRepeated = false

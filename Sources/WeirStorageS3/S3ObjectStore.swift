@@ -142,7 +142,7 @@ public final class S3ObjectStore: ObjectStore {
     let body = Buffer(Array(text.utf8))
     call.body = [body]
     call.headers = [
-      ("Content-Type", "application/xml"), ("Content-MD5", Digest.base64(Digest.md5([body]))),
+      ("Content-Type", "application/xml"), ("Content-MD5", Base64.encode(MD5.digest(of: [body]))),
     ]
     let answer = try client.send(call)
     guard answer.fault == nil else { throw client.storageError(answer, call) }

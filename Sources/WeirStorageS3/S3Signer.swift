@@ -44,14 +44,14 @@ struct S3Signer {
     let scope = "\(day)/\(region)/\(service)/aws4_request"
     let text =
       "AWS4-HMAC-SHA256\n\(time)\n\(scope)\n"
-      + Digest.hexadecimal(Digest.sha256(Array(canonical.utf8)))
+      + Hexadecimal.encode(SHA256.digest(of: Array(canonical.utf8)))
     var key = Array("AWS4\(credentials.secretKey)".utf8)
     for part in [day, region, service, "aws4_request", text] {
-      key = Digest.hmacSHA256(key: key, Array(part.utf8))
+      key = HMACSHA256(key: key).code(of: Array(part.utf8))
     }
     headers["Authorization"] =
       "AWS4-HMAC-SHA256 Credential=\(credentials.accessKey)/\(scope), SignedHeaders=\(names), "
-      + "Signature=\(Digest.hexadecimal(key))"
+      + "Signature=\(Hexadecimal.encode(key))"
   }
 
   /// The query as it is signed and sent: names and values encoded, in the order of their bytes.

@@ -51,54 +51,6 @@ internal import WeirColumnar
     #expect("\(credentials)".contains("ken") == false)
   }
 
-  @Test func digestsAreRight() {
-    func hex(_ bytes: [UInt8]) -> String { Digest.hexadecimal(bytes) }
-    #expect(hex(Digest.sha256([UInt8]())) == Self.emptyDigest)
-    // FIPS 180-4's examples, and RFC 4231's cases 1, 2 and 6.
-    #expect(
-      hex(Digest.sha256(Array("abc".utf8)))
-        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-    #expect(
-      hex(Digest.hmacSHA256(key: Array(repeating: 0x0b, count: 20), Array("Hi There".utf8)))
-        == "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7")
-    #expect(
-      hex(
-        Digest.hmacSHA256(key: Array("Jefe".utf8), Array("what do ya want for nothing?".utf8)))
-        == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
-    #expect(
-      hex(
-        Digest.hmacSHA256(
-          key: Array(repeating: 0xaa, count: 131),
-          Array("Test Using Larger Than Block-Size Key - Hash Key First".utf8)))
-        == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
-    #expect(hex(Digest.md5([])) == "d41d8cd98f00b204e9800998ecf8427e")
-    // Of every length around a block, in two pieces, beside one.
-    let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 * 7) }
-    for count in 0..<300 {
-      let whole = Buffer(Array(bytes[..<count]))
-      let cut = count / 3
-      let pieces = [
-        whole.slice(offset: 0, count: cut), whole.slice(offset: cut, count: count - cut),
-      ]
-      #expect(Digest.sha256(pieces) == Digest.sha256(Array(bytes[..<count])))
-      #expect(Digest.md5(pieces) == Digest.md5([whole]))
-    }
-    for (text, encoded) in [
-      ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"),
-    ] {
-      #expect(Digest.base64(Array(text.utf8)) == encoded)
-    }
-  }
-
-  @Test func encodesAddresses() {
-    let text = "a b+c%=ü/~*'(日"
-    let encoded = PercentEncoding.encode(text, keeping: "/")
-    #expect(encoded == "a%20b%2Bc%25%3D%C3%BC/~%2A%27%28%E6%97%A5")
-    #expect(PercentEncoding.decode(encoded) == text)
-    #expect(PercentEncoding.decode("a+b%2B", plusIsSpace: true) == "a b+")
-    for wrong in ["%", "%1", "%gg", "%ff"] { #expect(PercentEncoding.decode(wrong) == nil) }
-  }
-
   @Test func readsTimes() {
     let second = 1_000_000_000
     #expect(S3Time.http("Fri, 24 May 2013 00:00:00 GMT") == Self.now)

@@ -1,30 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Readers of numbers, dates, times, UUIDs and hexadecimal digits. They give `nil` for text that is
+/// Readers of numbers, dates, times and UUIDs. They give `nil` for text that is
 /// none of theirs, and never trap, whatever the text.
 package enum LiteralText {
-  package static func hexadecimal(_ digits: [UInt8]) -> [UInt8]? {
-    guard digits.count % 2 == 0 else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(digits.count / 2)
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = hexValue(digits[index]), let low = hexValue(digits[index + 1]) else {
-        return nil
-      }
-      bytes.append(high << 4 | low)
-    }
-    return bytes
-  }
-
-  private static func hexValue(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case 0x30...0x39: digit - 0x30
-    case 0x41...0x46: digit - 0x37
-    case 0x61...0x66: digit - 0x57
-    default: nil
-    }
-  }
-
   /// `f79c3e09-677c-4bbd-a479-3f349cb785e7`, with or without the hyphens or braces.
   package static func uuid(_ text: String) -> UInt128? {
     var bytes = Array(text.utf8)
@@ -37,7 +15,7 @@ package enum LiteralText {
         bytes.remove(at: place)
       }
     }
-    guard bytes.count == 32, let value = hexadecimal(bytes) else { return nil }
+    guard bytes.count == 32, let value = Hexadecimal.decode(utf8: bytes) else { return nil }
     return value.reduce(0) { $0 << 8 | UInt128($1) }
   }
 

@@ -125,7 +125,7 @@ struct PredicateLexer {
     let start = position
     position += 1
     let digits = Array(try quoted("a binary literal", by: UInt8(ascii: "'")).utf8)
-    guard let bytes = LiteralText.hexadecimal(digits) else {
+    guard let bytes = Hexadecimal.decode(utf8: digits) else {
       throw error(
         "a binary literal holds pairs of hexadecimal digits, as in X'00ff'", at: start)
     }

@@ -11,10 +11,16 @@ public struct JSONParser: Sendable {
     public var depthMax: Int
     /// Bytes of text.
     public var byteCountMax: Int
+    /// Values, each item of an array and each member of an object being one. In memory a value may
+    /// take 20 times as much as its text.
+    public var valueCountMax: Int
 
-    public init(depthMax: Int = 128, byteCountMax: Int = 256 << 20) {
+    public init(
+      depthMax: Int = 128, byteCountMax: Int = 256 << 20, valueCountMax: Int = .max
+    ) {
       self.depthMax = depthMax
       self.byteCountMax = byteCountMax
+      self.valueCountMax = valueCountMax
     }
   }
 
@@ -26,7 +32,7 @@ public struct JSONParser: Sendable {
   public func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
     try check(bytes.count)
     return try bytes.withUnsafeBufferPointer { bytes throws(JSONError) in
-      var reader = JSONReader(bytes, depthMax: limits.depthMax)
+      var reader = JSONReader(bytes, limits)
       return try reader.readDocument()
     }
   }
@@ -34,7 +40,7 @@ public struct JSONParser: Sendable {
   public func parse(_ buffer: Buffer) throws(JSONError) -> JSONValue {
     try check(buffer.count)
     return try buffer.withUnsafeBytes { bytes throws(JSONError) in
-      var reader = JSONReader(bytes, depthMax: limits.depthMax)
+      var reader = JSONReader(bytes, limits)
       return try reader.readDocument()
     }
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeirColumnar
+
 /// Issues and recognises access tokens: `CLIENT.EXPIRY.CODE`, in hexadecimal, decimal seconds since
 /// 1970 and hexadecimal, where the code is an HMAC-SHA-256 of what stands before it.
 ///
@@ -15,8 +17,8 @@ struct AccessTokens: Sendable {
 
   /// A token for `client` from `nowSeconds` on.
   func token(for client: String, nowSeconds: Int) -> String {
-    let signed = "\(hexText(client.utf8)).\(nowSeconds + Self.lifetimeSeconds)"
-    return signed + "." + hexText(hmac.code(of: signed.utf8))
+    let signed = "\(Hexadecimal.encode(client.utf8)).\(nowSeconds + Self.lifetimeSeconds)"
+    return signed + "." + Hexadecimal.encode(hmac.code(of: Array(signed.utf8)))
   }
 
   /// What is known about a token.
@@ -29,9 +31,9 @@ struct AccessTokens: Sendable {
   func verdict(on token: String, nowSeconds: Int) -> Verdict {
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, token.utf8.count <= 2 * Self.clientByteCountMax + 128,
-      let code = bytes(hex: parts[2]),
-      isEqualInConstantTime(code, hmac.code(of: "\(parts[0]).\(parts[1])".utf8)),
-      let expiry = Int(parts[1]), let name = bytes(hex: parts[0]),
+      let code = Hexadecimal.decode(parts[2]),
+      isEqualInConstantTime(code, hmac.code(of: Array("\(parts[0]).\(parts[1])".utf8))),
+      let expiry = Int(parts[1]), let name = Hexadecimal.decode(parts[0]),
       let client = String(validating: name, as: UTF8.self)
     else { return .invalid }
     return expiry > nowSeconds ? .client(client) : .expired

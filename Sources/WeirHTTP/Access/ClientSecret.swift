@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeirColumnar
+
 /// What a server keeps of a client's secret: enough to recognise it, not enough to say it.
 ///
 /// The text form is `pbkdf2-sha256$ITERATIONS$SALT$DIGEST`, the last two in hexadecimal.
@@ -31,8 +33,9 @@ public struct ClientSecret: Sendable, Hashable, CustomStringConvertible {
   public init?(_ text: String) {
     let parts = text.split(separator: "$", omittingEmptySubsequences: false)
     guard parts.count == 4, parts[0] == Self.scheme, let count = Int(parts[1]),
-      (1...Self.iterationCountMax).contains(count), let salt = bytes(hex: parts[2]),
-      let digest = bytes(hex: parts[3]), !salt.isEmpty, digest.count == SHA256.digestByteCount
+      (1...Self.iterationCountMax).contains(count), let salt = Hexadecimal.decode(parts[2]),
+      let digest = Hexadecimal.decode(parts[3]), !salt.isEmpty,
+      digest.count == SHA256.digestByteCount
     else { return nil }
     iterationCount = count
     self.salt = salt
@@ -40,7 +43,7 @@ public struct ClientSecret: Sendable, Hashable, CustomStringConvertible {
   }
 
   public var description: String {
-    "\(Self.scheme)$\(iterationCount)$\(hexText(salt))$\(hexText(digest))"
+    "\(Self.scheme)$\(iterationCount)$\(Hexadecimal.encode(salt))$\(Hexadecimal.encode(digest))"
   }
 
   /// Whether `secret` is the one. Takes as long as its iterations.

@@ -68,8 +68,9 @@ struct Principal: Sendable {
   /// Throws when `access` is not allowed. Nothing about what exists is told.
   func require(_ access: AccessLevel, in namespace: Namespace) throws(RESTError) {
     guard may(access, in: namespace) else {
+      let verb = access == .admin ? "administer" : access.name
       throw .forbidden(
-        "client '\(id)' may not \(access.name) in namespace \(namespace); "
+        "client '\(id)' may not \(verb) in namespace \(namespace); "
           + "whoever runs this server can grant it")
     }
   }

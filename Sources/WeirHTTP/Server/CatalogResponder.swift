@@ -18,6 +18,7 @@ struct CatalogResponder: HTTPResponder {
   private let service: RESTService
   private let configuration: CatalogServerConfiguration
   private let onAccess: (@Sendable (AccessRecord) -> Void)?
+  private let bodies: ByteBudget
 
   init(
     service: RESTService, configuration: CatalogServerConfiguration,
@@ -26,6 +27,7 @@ struct CatalogResponder: HTTPResponder {
     self.service = service
     self.configuration = configuration
     self.onAccess = onAccess
+    bodies = ByteBudget(byteCountMax: configuration.requestByteCountTotalMax)
     workers = WorkerPool(
       threadCount: configuration.workerCount, waitingCountMax: configuration.waitingCountMax)
   }
@@ -42,7 +44,9 @@ struct CatalogResponder: HTTPResponder {
 
     var answer: RESTAnswer
     var closes = false
-    switch await body(of: request) {
+    var taken = 0
+    defer { bodies.give(taken) }
+    switch await body(of: request, &taken) {
     case .success(let bytes):
       message.body = bytes
       answer = await work(on: message, eventLoop: context.eventLoop)
@@ -64,8 +68,10 @@ struct CatalogResponder: HTTPResponder {
     return Self.response(answer.response, isHead: message.method == "HEAD")
   }
 
-  /// The bytes of a request's body, when there are not too many.
-  private func body(of request: Request) async -> Result<[UInt8], RESTError> {
+  /// The bytes of a request's body, when there are not too many; `taken` of the budget of all.
+  private func body(
+    of request: Request, _ taken: inout Int
+  ) async -> Result<[UInt8], RESTError> {
     let limit = configuration.requestByteCountMax
     let tooLarge = RESTError(
       413, "RequestTooLargeException", "the body of the request has more than \(limit) bytes")
@@ -76,6 +82,10 @@ struct CatalogResponder: HTTPResponder {
     do {
       for try await part in request.body {
         guard bytes.count + part.readableBytes <= limit else { return .failure(tooLarge) }
+        guard bodies.take(part.readableBytes) else {
+          return .failure(.busy("the requests that wait are too large together; nothing was done"))
+        }
+        taken += part.readableBytes
         bytes.append(contentsOf: part.readableBytesView)
       }
     } catch {

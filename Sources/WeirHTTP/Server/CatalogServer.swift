@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import Hummingbird
 internal import HummingbirdCore
 public import Logging
@@ -62,12 +63,14 @@ public struct CatalogServer: Service {
   public func run() async throws {
     responder.workers.start()
     let limits = configuration
+    let connections = OpenConnections(
+      countMax: min(limits.connectionCountMax, Self.raisedDescriptorCount() - 256))
     let server = HTTPServerBuilder.http1(
       configuration: .init(
         additionalChannelHandlers: [
           ConnectionLimits(
             requestTime: .seconds(Int64(limits.requestReadSecondsMax)),
-            bodyByteCountMax: 2 * limits.requestByteCountMax)
+            bodyByteCountMax: 2 * limits.requestByteCountMax, connections: connections)
         ],
         idleTimeout: .seconds(Int64(limits.idleSecondsMax)),
         httpDecoderConfiguration: .init(
@@ -78,8 +81,7 @@ public struct CatalogServer: Service {
       server: server,
       configuration: ApplicationConfiguration(
         address: .hostname(limits.host, port: limits.port),
-        serverName: "weir",
-        availableConnectionsDelegate: .maximum(limits.connectionCountMax, logger: logger)),
+        serverName: "weir"),
       onServerRunning: { channel in
         guard let address = channel.localAddress else { return }
         onReady(CatalogServerAddress(host: limits.host, port: address.port ?? limits.port))
@@ -92,6 +94,20 @@ public struct CatalogServer: Service {
       throw error
     }
     await responder.workers.stop()
+  }
+}
+
+extension CatalogServer {
+  /// The number of files and connections that the process may have open, made as large as it may be.
+  private static func raisedDescriptorCount() -> Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_024 }
+    if limit.rlim_cur < limit.rlim_max {
+      var raised = limit
+      raised.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 1 << 16))
+      if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
+    }
+    return Int(clamping: max(limit.rlim_cur, 320))
   }
 }
 

@@ -17,6 +17,8 @@ public struct CatalogServerConfiguration: Sendable {
 
   /// The most bytes of a request's body.
   public var requestByteCountMax = 32 << 20
+  /// The most bytes of bodies of all requests that have not been answered; more are refused.
+  public var requestByteCountTotalMax = 256 << 20
   /// The most bytes of a request's head.
   public var headerByteCountMax = 32 << 10
   /// Seconds in which a request must have arrived.
@@ -25,7 +27,7 @@ public struct CatalogServerConfiguration: Sendable {
   public var idleSecondsMax = 75
   /// Seconds from the arrival of a request to its answer.
   public var responseSecondsMax = 120
-  /// The most connections; more wait in the system's queue.
+  /// The most connections; for one more, that closes which has waited longest for its client.
   public var connectionCountMax = 1_024
   /// Threads that work on requests, and so the most of them that run at once.
   public var workerCount = 8

@@ -5,7 +5,8 @@ internal import NIOCore
 internal import NIOHTTPTypes
 
 /// Bounds what one connection may cost: a request must arrive within a time and a number of bytes,
-/// else the connection closes; and it closes behind an answer that says so.
+/// else the connection closes; and it closes behind an answer that says so. Tells `OpenConnections`
+/// which connections wait.
 ///
 /// The limit on bytes is beyond the one that is answered with an error, so that a client which sends
 /// a little too much learns why, and one which does not stop is cut off.
@@ -17,13 +18,24 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let requestTime: TimeAmount
   private let bodyByteCountMax: Int
+  private let connections: OpenConnections
   private var bodyByteCount = 0
   private var deadline: Scheduled<Void>?
   private var closesBehindResponse = false
 
-  init(requestTime: TimeAmount, bodyByteCountMax: Int) {
+  init(requestTime: TimeAmount, bodyByteCountMax: Int, connections: OpenConnections) {
     self.requestTime = requestTime
     self.bodyByteCountMax = bodyByteCountMax
+    self.connections = connections
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    if context.channel.isActive { connections.opened(context.channel) }
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    connections.opened(context.channel)
+    context.fireChannelActive()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -42,6 +54,7 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
     case .end:
       deadline?.cancel()
       deadline = nil
+      connections.works(context.channel)
     }
     context.fireChannelRead(data)
   }
@@ -54,6 +67,7 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
     case .body:
       context.write(data, promise: promise)
     case .end:
+      connections.waits(context.channel)
       if closesBehindResponse {
         context.writeAndFlush(data, promise: promise)
         context.close(promise: nil)
@@ -66,11 +80,13 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
   func channelInactive(context: ChannelHandlerContext) {
     deadline?.cancel()
     deadline = nil
+    connections.closed(context.channel)
     context.fireChannelInactive()
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     deadline?.cancel()
     deadline = nil
+    connections.closed(context.channel)
   }
 }

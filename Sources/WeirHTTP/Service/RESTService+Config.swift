@@ -100,7 +100,7 @@ extension RESTService {
     var secret = fields["client_secret"]
     if let field = request.headers["authorization"],
       let encoded = AccessPolicy.credentials(field, scheme: "basic"),
-      let pair = bytes(base64: encoded).flatMap({ String(validating: $0, as: UTF8.self) }),
+      let pair = Base64.decode(encoded).flatMap({ String(validating: $0, as: UTF8.self) }),
       let colon = pair.firstIndex(of: ":")
     {
       id = percentDecoded(pair[..<colon])

@@ -164,20 +164,19 @@ extension RESTCall {
     for (index, byte) in bytes.enumerated() {
       switch index {
       case 8, 13, 18, 23: guard byte == UInt8(ascii: "-") else { return false }
-      default: guard hexDigitValue(byte) != nil else { return false }
+      default: guard Hexadecimal.digitValue(byte) != nil else { return false }
       }
     }
-    return bytes[14] == UInt8(ascii: "7") && (hexDigitValue(bytes[19]) ?? 0) >> 2 == 0b10
+    return bytes[14] == UInt8(ascii: "7") && (Hexadecimal.digitValue(bytes[19]) ?? 0) >> 2 == 0b10
   }
 
   /// Says who asked for what.
   func fingerprint() -> String {
     var hash = SHA256()
     for part in [principal.id, request.method, request.path, request.query] {
-      hash.update(part.utf8)
-      hash.update([0])
+      hash.update(Array(part.utf8) + [0])
     }
     hash.update(request.body)
-    return hexText(hash.finish())
+    return Hexadecimal.encode(hash.finish())
   }
 }

@@ -207,9 +207,8 @@ extension RESTService {
   ) -> String {
     var hash = SHA256()
     for part in [call.principal.id, loaded.metadata.uuid ?? "", "\(loaded.identifier)", planTask] {
-      hash.update(part.utf8)
-      hash.update([0])
+      hash.update(Array(part.utf8) + [0])
     }
-    return hexText(hash.finish())
+    return Hexadecimal.encode(hash.finish())
   }
 }

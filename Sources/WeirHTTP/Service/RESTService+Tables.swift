@@ -198,7 +198,7 @@ enum SnapshotsMode: String {
 /// Entity tags of tables: what of the table, and the metadata file, whose name is never used twice.
 enum ETag {
   static func text(location: String, mode: SnapshotsMode) -> String {
-    "\"\(mode.rawValue)-\(hexText(location.utf8))\""
+    "\"\(mode.rawValue)-\(Hexadecimal.encode(location.utf8))\""
   }
 
   /// The metadata file in one of the tags of an `If-None-Match` field, when it is for this mode.
@@ -209,7 +209,7 @@ enum ETag {
       if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
       guard tag.count > 2, tag.first == "\"", tag.last == "\"" else { continue }
       let parts = tag.dropFirst().dropLast().split(separator: "-", maxSplits: 1)
-      guard parts.count == 2, parts[0] == mode.rawValue, let text = bytes(hex: parts[1]),
+      guard parts.count == 2, parts[0] == mode.rawValue, let text = Hexadecimal.decode(parts[1]),
         let location = String(validating: text, as: UTF8.self)
       else { continue }
       return location

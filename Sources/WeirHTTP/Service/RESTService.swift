@@ -89,6 +89,9 @@ struct RESTCall {
   /// For changes: with an idempotency key, the catalog that records it with the change.
   var catalog: any Catalog
 
+  /// The most values in the JSON of a body: one with 100,000 columns has as many.
+  private static let valueCountMax = 500_000
+
   /// The query's fields; the last of a name counts.
   func queryFields() throws(RESTError) -> [String: String] {
     guard let fields = formFields(request.query) else { throw .badText(in: request.query) }
@@ -98,7 +101,8 @@ struct RESTCall {
   /// The body, which must be a JSON object.
   func body() throws(RESTError) -> JSONObject {
     do {
-      let limits = JSONParser.Limits(depthMax: 128, byteCountMax: .max)
+      let limits = JSONParser.Limits(
+        depthMax: 128, byteCountMax: .max, valueCountMax: Self.valueCountMax)
       return try JSONParser(limits: limits).parse(request.body).asObject()
     } catch {
       throw .badRequest("the body of the request cannot be used: \(error)")

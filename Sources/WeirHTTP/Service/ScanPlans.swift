@@ -107,7 +107,7 @@ final class ScanPlans: Sendable {
 
   /// Keeps a request under a new plan id of a table.
   func add(_ request: PlanRequest, of table: TableIdentifier, nowSeconds: Int) -> String {
-    let id = hexText(unpredictableBytes(count: 16))
+    let id = Hexadecimal.encode(unpredictableBytes(count: 16))
     let byteCount = 256 + (request.filter?.bytes.count ?? 0)
     state.withLock { state in
       func drop(_ key: String) {

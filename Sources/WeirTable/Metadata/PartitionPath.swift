@@ -67,7 +67,7 @@ enum PartitionText {
     case (.int, .timestamptz), (.int, .timestamptzNs):
       return withoutZeros(String(value.text(as: type.arrowType).dropLast())) + "+00:00"
     case (.binary(let bytes), .uuid) where bytes.count == 16: return UUIDText.text(bytes)
-    case (.binary(let bytes), _): return Base64Text.encode(bytes)
+    case (.binary(let bytes), _): return Base64.encode(bytes)
     default: return value.text(as: type.arrowType)
     }
   }
@@ -104,26 +104,5 @@ enum PartitionText {
         result.unicodeScalars.append(digits[Int(byte & 15)])
       }
     }
-  }
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-enum Base64Text {
-  static func encode(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var text: [UInt8] = []
-    text.reserveCapacity((bytes.count + 2) / 3 * 4)
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-      let count = min(3, bytes.count - start)
-      var group: UInt32 = 0
-      for index in 0..<3 {
-        group = group << 8 | (index < count ? UInt32(bytes[start + index]) : 0)
-      }
-      for index in 0..<4 {
-        let digit = Int(group >> UInt32(18 - 6 * index)) & 63
-        text.append(index <= count ? alphabet[digit] : UInt8(ascii: "="))
-      }
-    }
-    return String(decoding: text, as: UTF8.self)
   }
 }

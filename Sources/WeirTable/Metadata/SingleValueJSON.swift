@@ -38,12 +38,12 @@ extension Scalar {
       guard let bytes = UUIDText.bytes(try json.asString()) else { throw invalid("a UUID") }
       self = .binary(bytes)
     case .fixed(let size):
-      guard let bytes = HexText.bytes(try json.asString()), bytes.count == size else {
+      guard let bytes = Hexadecimal.decode(try json.asString()), bytes.count == size else {
         throw invalid("\(2 * size) hexadecimal digits")
       }
       self = .binary(bytes)
     case .binary:
-      guard let bytes = HexText.bytes(try json.asString()) else {
+      guard let bytes = Hexadecimal.decode(try json.asString()) else {
         throw invalid("hexadecimal digits")
       }
       self = .binary(bytes)
@@ -125,7 +125,7 @@ extension Scalar {
       return .string(Scalar.decimalText(value, scale: scale))
     case (.string(let value), _): return .string(value)
     case (.binary(let bytes), .uuid) where bytes.count == 16: return .string(UUIDText.text(bytes))
-    case (.binary(let bytes), _): return .string(HexText.text(bytes))
+    case (.binary(let bytes), _): return .string(Hexadecimal.encode(bytes))
     case (.list(let items), .list(let type)): return .array(items.map { $0.json(type.element) })
     case (.map(let entries), .map(let type)):
       return [
@@ -152,52 +152,18 @@ extension Scalar {
   }
 }
 
-/// Hexadecimal digits, lowercase when written.
-enum HexText {
-  static func bytes(_ text: String) -> [UInt8]? {
-    let digits = Array(text.utf8)
-    guard digits.count % 2 == 0 else { return nil }
-    var result: [UInt8] = []
-    result.reserveCapacity(digits.count / 2)
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = value(digits[index]), let low = value(digits[index + 1]) else { return nil }
-      result.append(high << 4 | low)
-    }
-    return result
-  }
-
-  private static func value(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-    default: nil
-    }
-  }
-
-  static func text(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var result: [UInt8] = []
-    for byte in bytes {
-      result.append(digits[Int(byte >> 4)])
-      result.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: result, as: UTF8.self)
-  }
-}
-
 /// UUIDs as 16 bytes and as `f79c3e09-677c-4bbd-a479-3f349cb785e7`.
 package enum UUIDText {
   package static func bytes(_ text: String) -> [UInt8]? {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
-    return HexText.bytes(parts.joined())
+    return Hexadecimal.decode(parts.joined())
   }
 
   /// - Parameter bytes: 16 of them.
   package static func text(_ bytes: [UInt8]) -> String {
     let parts = [0..<4, 4..<6, 6..<8, 8..<10, 10..<16]
-    return parts.map { HexText.text(bytes[$0]) }.joined(separator: "-")
+    return parts.map { Hexadecimal.encode(bytes[$0]) }.joined(separator: "-")
   }
 
   /// Version 4 (RFC 9562) of 16 random bytes.

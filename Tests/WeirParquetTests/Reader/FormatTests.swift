@@ -16,24 +16,6 @@ struct FormatTests {
     return value
   }
 
-  @Test func base64() {
-    // RFC 4648, section 10.
-    let vectors = [
-      "": "", "f": "Zg==", "fo": "Zm8=", "foo": "Zm9v", "foob": "Zm9vYg==", "fooba": "Zm9vYmE=",
-      "foobar": "Zm9vYmFy",
-    ]
-    for (plain, encoded) in vectors {
-      #expect(Base64.encode(Array(plain.utf8)) == encoded)
-      #expect(Base64.decode(encoded) == Array(plain.utf8))
-    }
-    var random = SeededRandom(seed: 1)
-    for count in 0..<100 {
-      let bytes = random.bytes(count)
-      #expect(Base64.decode(Base64.encode(bytes)) == bytes)
-    }
-    for wrong in ["Z", "Zg=!", "Zm9vY", "\u{e9}"] { #expect(Base64.decode(wrong) == nil) }
-  }
-
   @Test func pageHeaders() throws {
     let statistics = Statistics(
       min: [1, 2], max: [3], nullCount: 4, distinctCount: 5, isMinExact: true, isMaxExact: false)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+internal import Testing
 internal import WeirColumnar
 internal import WeirTable
 
@@ -18,6 +19,13 @@ enum MetadataFiles {
     return candidates.compactMap { $0.map { $0 + "/iceberg/testdata" } }.first {
       FileManager.default.fileExists(atPath: $0)
     }
+  }
+
+  /// Tests of those files are skipped, and say so, where they are not.
+  static var needsConformance: ConditionTrait {
+    .enabled(
+      if: conformance != nil,
+      "iceberg-rust's files are not at ../shared/conformance; WEIR_CONFORMANCE names their folder")
   }
 
   static func conformance(_ path: String) -> [UInt8]? {

@@ -15,21 +15,24 @@ struct JSONReader: ~Copyable {
   var position = 0
   private var depth = 0
   private let depthMax: Int
+  private let valueCountMax: Int
+  private var valueCount = 0
   private var shapes = JSONShapes()
 
   private var stack: UnsafeMutablePointer<JSONValue>
   private var stackCount = 0
   private var stackCapacity = 64
 
-  init(_ bytes: UnsafeRawBufferPointer, depthMax: Int) {
+  init(_ bytes: UnsafeRawBufferPointer, _ limits: JSONParser.Limits) {
     base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 8)!
     end = bytes.count
-    self.depthMax = depthMax
+    depthMax = limits.depthMax
+    valueCountMax = limits.valueCountMax
     stack = .allocate(capacity: stackCapacity)
   }
 
-  init(_ bytes: UnsafeBufferPointer<UInt8>, depthMax: Int) {
-    self.init(UnsafeRawBufferPointer(bytes), depthMax: depthMax)
+  init(_ bytes: UnsafeBufferPointer<UInt8>, _ limits: JSONParser.Limits) {
+    self.init(UnsafeRawBufferPointer(bytes), limits)
   }
 
   deinit {
@@ -87,6 +90,10 @@ struct JSONReader: ~Copyable {
 
   private mutating func readValue() throws(JSONError) -> JSONValue {
     guard position < end else { throw unexpected("a value") }
+    valueCount += 1
+    guard valueCount <= valueCountMax else {
+      throw failure("more than \(valueCountMax) values", .limit)
+    }
     switch byte(position) {
     case UInt8(ascii: "\""): return .string(try readString())
     case UInt8(ascii: "{"): return .object(try readObject())

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Percent-encoding of addresses (RFC 3986).
-public enum PercentEncoding {
+package enum PercentEncoding {
   /// `text` with everything encoded but letters, digits, `-`, `.`, `_`, `~` and the bytes `keeping`.
-  public static func encode(_ text: some StringProtocol, keeping: String = "") -> String {
+  package static func encode(_ text: some StringProtocol, keeping: String = "") -> String {
     let digits = Array("0123456789ABCDEF".utf8)
     var result: [UInt8] = []
     result.reserveCapacity(text.utf8.count)
@@ -19,29 +19,22 @@ public enum PercentEncoding {
 
   /// The text that `encoded` stands for, `+` for a space when `plusIsSpace`; `nil` when a `%` is not
   /// followed by two digits, or the bytes are not UTF-8.
-  public static func decode(_ encoded: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+  package static func decode(
+    _ encoded: some StringProtocol, plusIsSpace: Bool = false
+  ) -> String? {
     var result: [UInt8] = []
     result.reserveCapacity(encoded.utf8.count)
     var bytes = encoded.utf8.makeIterator()
     while let byte = bytes.next() {
       if byte == UInt8(ascii: "%") {
-        guard let a = bytes.next().flatMap(digit), let b = bytes.next().flatMap(digit) else {
-          return nil
-        }
-        result.append(a << 4 | b)
+        guard let high = bytes.next().flatMap(Hexadecimal.digitValue),
+          let low = bytes.next().flatMap(Hexadecimal.digitValue)
+        else { return nil }
+        result.append(high << 4 | low)
       } else {
         result.append(plusIsSpace && byte == UInt8(ascii: "+") ? 0x20 : byte)
       }
     }
     return String(validating: result, as: UTF8.self)
-  }
-
-  private static func digit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case 0x30...0x39: byte - 0x30
-    case 0x41...0x46: byte - 0x41 + 10
-    case 0x61...0x66: byte - 0x61 + 10
-    default: nil
-    }
   }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Base64 with padding (RFC 4648, section 4), for the Arrow schema in a file's metadata.
-enum Base64 {
+/// Base64 (RFC 4648, section 4).
+package enum Base64 {
   private static let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-  static func encode(_ bytes: [UInt8]) -> String {
+  /// With padding.
+  package static func encode(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count + 2) / 3 * 4)
     for start in stride(from: 0, to: bytes.count, by: 3) {
@@ -22,35 +23,32 @@ enum Base64 {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// `nil` when the text is no base64.
-  static func decode(_ text: String) -> [UInt8]? {
+  /// Padding may lack, but nothing may follow it; `nil` when the text is no base64.
+  package static func decode(_ text: some StringProtocol) -> [UInt8]? {
     var values = [UInt8](repeating: 255, count: 256)
     for (value, letter) in alphabet.enumerated() { values[Int(letter)] = UInt8(value) }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count / 4 * 3)
-    var group: UInt32 = 0
-    var digits = 0
-    for letter in text.utf8 where letter != UInt8(ascii: "=") {
+    var bits: UInt32 = 0
+    var bitCount: UInt32 = 0
+    var digitCount = 0
+    var isPadded = false
+    for letter in text.utf8 {
+      if letter == UInt8(ascii: "=") {
+        isPadded = true
+        continue
+      }
       let value = values[Int(letter)]
-      guard value != 255 else { return nil }
-      group = group << 6 | UInt32(value)
-      digits += 1
-      if digits == 4 {
-        bytes.append(UInt8(truncatingIfNeeded: group >> 16))
-        bytes.append(UInt8(truncatingIfNeeded: group >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: group))
-        group = 0
-        digits = 0
+      guard value != 255, !isPadded else { return nil }
+      bits = bits << 6 | UInt32(value)
+      bitCount += 6
+      digitCount += 1
+      if bitCount >= 8 {
+        bitCount -= 8
+        bytes.append(UInt8(truncatingIfNeeded: bits >> bitCount))
       }
     }
-    switch digits {
-    case 0: break
-    case 2: bytes.append(UInt8(truncatingIfNeeded: group >> 4))
-    case 3:
-      bytes.append(UInt8(truncatingIfNeeded: group >> 10))
-      bytes.append(UInt8(truncatingIfNeeded: group >> 2))
-    default: return nil
-    }
-    return bytes
+    // One digit alone is less than a byte.
+    return digitCount % 4 == 1 ? nil : bytes
   }
 }
