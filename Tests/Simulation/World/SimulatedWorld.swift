@@ -29,6 +29,7 @@ final class SimulatedWorld: Sendable {
   let clock: SharedClock
   private let values: SharedRandom
   private let current = Mutex<Fate?>(nil)
+  private let running = Mutex<(any Disk)?>(nil)
   /// Calls of the disk that are left out, as by a program with a defect.
   let leavesOut: @Sendable (SimulatedDiskCall) -> Bool
 
@@ -59,8 +60,10 @@ final class SimulatedWorld: Sendable {
   func start(_ definition: StreamDefinition, _ fate: Fate) throws -> StreamTable {
     current.withLock { $0 = fate }
     let tables = environment()
+    let process = disk.process("process")
+    running.withLock { $0 = process }
     var environment = StreamEnvironment(
-      disk: disk.process("process"), folder: "/data", tables: tables, owner: "simulation")
+      disk: process, folder: "/data", tables: tables, owner: "simulation")
     environment.hasThreads = false
     environment.logOptions.preallocatedBytes = 4_096
     environment.logOptions.segmentBytes = 4_096
@@ -86,6 +89,9 @@ final class SimulatedWorld: Sendable {
       warehouse: "sim://bucket/house", environment: environment())
   }
 
-  /// What a loss of power leaves, when the process died of it.
-  func killed() { current.withLock { $0 = nil } }
+  /// The process died, of whatever: it gives back what it held of the machine.
+  func bury() {
+    if let process = running.withLock({ $0 }) { disk.kill(process) }
+    current.withLock { $0 = nil }
+  }
 }

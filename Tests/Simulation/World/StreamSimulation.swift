@@ -120,6 +120,7 @@ public final class StreamSimulation {
     crashes += 1
     trace.append("dead")
     stream = nil
+    world.bury()
     fate = Fate(seed: random.next())
   }
 
@@ -176,7 +177,7 @@ public final class StreamSimulation {
         trace.append(
           "put \(rows.count) rows \(stamp.sequence): \(receipt.offsets)\(receipt.isRepeat ? " repeat" : "")"
         )
-        return try acknowledge(rows, receipt, stream)
+        return try acknowledge(rows, receipt)
       case .failure(let error): trace.append("put \(stamp.sequence) failed: \(error)")
       case nil: trace.append("put \(stamp.sequence): no answer")
       }
@@ -207,12 +208,15 @@ public final class StreamSimulation {
 
   /// Finds out, by the tail of the log, which row has which offset.
   private func acknowledge(
-    _ rows: [SentRow], _ receipt: StreamReceipt, _ stream: StreamTable
+    _ rows: [SentRow], _ receipt: StreamReceipt
   ) throws {
     guard receipt.offsets.values.reduce(0, { $0 + $1.count }) == rows.count else {
       throw fail("the receipt is not about \(rows.count) rows: \(receipt)")
     }
+    // The process may have died since.
+    bury()
     fate.arm(nil)
+    let stream = try open()
     let byValue = Dictionary(uniqueKeysWithValues: rows.map { ($0.value, $0) })
     var seen: Set<Int> = []
     for (shard, offsets) in receipt.offsets {
