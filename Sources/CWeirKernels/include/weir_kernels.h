@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weir_inflate.h"
+
 /// CRC-32 with the gzip polynomial, continuing from `crc` (0 to start). Folds by carry-less
 /// multiplication where the processor has it. Source: Gopal et al., "Fast CRC Computation for
 /// Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009.

@@ -53,6 +53,9 @@ public final class SQLCatalogBackend: CatalogBackend {
     catalogName = try CatalogSchema.catalogName(options.catalogName, in: database)
   }
 
+  /// Beside the SQLite file.
+  public var turnsFile: String? { sqlite.map { $0.path + "-turns" } }
+
   /// Closes connections that are not in use; every later call fails.
   public func close() {
     sqlite?.close()

@@ -9,12 +9,14 @@ internal import WeirTable
 /// turns by SQLite's own lock. Readers see the last commit and never wait for a writer.
 final class SQLiteDatabase: SQLDatabase {
   let dialect = SQLDialect.sqlite
+  let path: String
   private let writers: ConnectionPool<SQLiteConnection>
   private let readers: ConnectionPool<SQLiteConnection>
 
   init(_ options: SQLiteCatalogOptions) throws(TableError) {
     // Connections are opened later, too, when the current folder may be another one.
     let path = Self.absolute(options.path)
+    self.path = path
     let busyMillisecondsMax = options.busyMillisecondsMax
     guard !options.path.isEmpty, !path.utf8.contains(0) else {
       throw TableError(.invalidArgument, "the catalog's file has no name")

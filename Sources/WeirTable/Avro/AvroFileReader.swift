@@ -16,17 +16,17 @@ final class AvroFileReader {
     var position: Int
   }
 
-  /// The file's name for messages.
-  let name: String
-  let type: AvroType
-  /// The header's entries; values are mostly text.
-  let metadata: [String: [UInt8]]
-  let codec: AvroCodec
+  let header: AvroHeader
   private let blockCodec: AvroBlockCodec
   private let bytes: Buffer
-  private let sync: [UInt8]
+  private let sync: SIMD16<UInt8>
   /// Where the next block starts.
   private(set) var position: Int
+
+  var name: String { header.name }
+  var type: AvroType { header.type }
+  var codec: AvroCodec { header.codec }
+  func text(_ key: String) -> String? { header.text(key) }
 
   static let magic: [UInt8] = [0x4f, 0x62, 0x6a, 0x01]
   static let syncByteCount = 16
@@ -34,7 +34,6 @@ final class AvroFileReader {
   init(
     _ bytes: Buffer, name: String, blockBytesMax: Int = AvroBlockCodec.blockBytesMaxDefault
   ) throws(TableError) {
-    self.name = name
     self.bytes = bytes
     do throws(TableError) {
       try AvroFileReader.checkMagic(bytes)
@@ -46,12 +45,12 @@ final class AvroFileReader {
         metadata[key] = try cursor.bytes()
       }
       let start = try cursor.take(AvroFileReader.syncByteCount)
-      sync = [UInt8](cursor.view(start..<cursor.position))
+      sync = cursor.load16(start)
       position = cursor.position
       guard let schema = metadata["avro.schema"] else {
         throw TableError(.damaged, "the header has no 'avro.schema'")
       }
-      type = try AvroSchemaCache.type(schema)
+      let type = try AvroSchemaCache.type(schema)
       let codecName = metadata["avro.codec"].map { String(decoding: $0, as: UTF8.self) } ?? "null"
       guard let codec = AvroCodec(rawValue: codecName) else {
         throw TableError(
@@ -59,9 +58,8 @@ final class AvroFileReader {
           "the file is compressed with '\(codecName)'; "
             + "rewrite it with one of null, deflate, snappy and zstandard")
       }
-      self.codec = codec
       blockCodec = AvroBlockCodec(codec, blockBytesMax: blockBytesMax)
-      self.metadata = metadata
+      header = AvroHeader(name: name, type: type, metadata: metadata, codec: codec)
     } catch {
       throw error.adding(file: name)
     }
@@ -77,50 +75,117 @@ final class AvroFileReader {
     throw TableError(.damaged, "the file does not start as an Avro file does (Obj, 1)")
   }
 
-  /// A header entry as text.
-  func text(_ key: String) -> String? { metadata[key].map { String(decoding: $0, as: UTF8.self) } }
-
   /// The next block that has records; `nil` at the end of the file.
   func nextBlock() throws(TableError) -> Block? {
-    let start = position
-    do throws(TableError) {
-      while position < bytes.count {
-        let block = try readBlock()
-        if block.recordCount > 0 { return block }
+    guard let place = try nextPlace() else { return nil }
+    let bytes = try located(place) { () throws(TableError) in
+      let bytes = try blockCodec.decompress(self.bytes, place.range, readable: position)
+      try checkCount(place.recordCount, byteCount: bytes.count, place)
+      return bytes
+    }
+    return Block(bytes: bytes, recordCount: place.recordCount, position: place.position)
+  }
+
+  /// The next blocks together; `nil` at the end of the file. Blocks that are small, as those of
+  /// Python's writers, which hold one record, are put into one piece of memory of about
+  /// `AvroChunk.byteCount`; a large one comes alone.
+  func nextChunk() throws(TableError) -> AvroChunk? {
+    var chunk: AvroChunk?
+    let output = MutableBuffer()
+    while output.count < AvroChunk.byteCount {
+      let before = position
+      guard let place = try nextPlace() else { break }
+      if codec == .null || place.range.count >= AvroChunk.byteCount / 4 {
+        guard output.count == 0 else {
+          position = before
+          break
+        }
+        let bytes = try located(place) { () throws(TableError) in
+          let bytes = try blockCodec.decompress(self.bytes, place.range, readable: position)
+          try checkCount(place.recordCount, byteCount: bytes.count, place)
+          return bytes
+        }
+        return AvroChunk(
+          bytes: bytes,
+          blocks: [
+            AvroChunk.Block(
+              end: bytes.count, recordCount: place.recordCount, position: place.position)
+          ])
       }
-      return nil
+      let start = output.count
+      if start == 0 {
+        // What the rest of the file is likely to give.
+        output.reserve(min(AvroChunk.byteCount, (bytes.count - before) * 2) + 4_096)
+        chunk = AvroChunk()
+      }
+      try located(place) { () throws(TableError) in
+        try blockCodec.append(self.bytes, place.range, readable: position, to: output)
+        try checkCount(place.recordCount, byteCount: output.count - start, place)
+      }
+      chunk?.blocks.append(
+        AvroChunk.Block(
+          end: output.count, recordCount: place.recordCount, position: place.position))
+    }
+    // Chunks may be kept for long.
+    let isLoose = output.capacity > output.count / 2 * 3
+    chunk?.bytes = isLoose ? output.withUnsafeBytes { Buffer(copying: $0) } : output.finish()
+    return chunk
+  }
+
+  /// Where a block lies.
+  private struct Place {
+    /// Where it starts, and where its records do.
+    var position: Int
+    var range: Range<Int>
+    var recordCount: Int
+  }
+
+  /// Passes over the next block that has records.
+  private func nextPlace() throws(TableError) -> Place? {
+    while position < bytes.count {
+      let start = position
+      do throws(TableError) {
+        var cursor = AvroCursor(bytes)
+        cursor.position = start
+        let count = try cursor.long()
+        guard count >= 0 else { throw cursor.damaged("a block announces \(count) records") }
+        let range = try cursor.bytesRange()
+        let mark = try cursor.take(Self.syncByteCount)
+        guard cursor.load16(mark) == sync else {
+          throw cursor.damaged("a block does not end with the file's sync marker")
+        }
+        position = cursor.position
+        guard count > 0 else { continue }
+        guard let recordCount = Int(exactly: count) else {
+          throw cursor.damaged("a block announces \(count) records")
+        }
+        return Place(position: start, range: range, recordCount: recordCount)
+      } catch {
+        position = bytes.count
+        throw header.inside(block: start, error)
+      }
+    }
+    return nil
+  }
+
+  private func located<R>(
+    _ place: Place, _ body: () throws(TableError) -> R
+  ) throws(TableError) -> R {
+    do throws(TableError) {
+      return try body()
     } catch {
       position = bytes.count
-      throw inside(block: start, error)
+      throw header.inside(block: place.position, error)
     }
   }
 
-  private func readBlock() throws(TableError) -> Block {
-    var cursor = AvroCursor(bytes)
-    cursor.position = position
-    let start = position
-    let count = try cursor.long()
-    guard count >= 0 else { throw cursor.damaged("a block announces \(count) records") }
-    let range = try cursor.bytesRange()
-    let mark = try cursor.take(Self.syncByteCount)
-    guard cursor.view(mark..<cursor.position).elementsEqual(sync) else {
-      throw cursor.damaged("a block does not end with the file's sync marker")
+  private func checkCount(
+    _ count: Int, byteCount: Int, _ place: Place
+  ) throws(TableError) {
+    guard count <= byteCount / max(type.byteCountMin, 1) else {
+      throw TableError(
+        .damaged, "a block of \(byteCount) bytes announces \(count) records, at byte \(position)")
     }
-    let stored = bytes.slice(offset: range.lowerBound, count: range.count)
-    let content = count == 0 ? Buffer() : try blockCodec.decompress(stored)
-    guard count == 0 || count <= Int64(content.count / Swift.max(type.byteCountMin, 1)) else {
-      throw cursor.damaged("a block of \(content.count) bytes announces \(count) records")
-    }
-    position = cursor.position
-    return Block(bytes: content, recordCount: Int(count), position: start)
-  }
-
-  /// `error` with the file's name and its block.
-  func inside(block: Int, _ error: TableError) -> TableError {
-    var error = error
-    error.message += codec == .null ? ", in the block" : ", in the uncompressed block"
-    error.message += " that starts at byte \(block)"
-    return error.adding(file: name)
   }
 
   /// Calls `body` with a cursor at each record, which it must read or skip to its end.
@@ -136,7 +201,7 @@ final class AvroFileReader {
           throw cursor.damaged("\(cursor.left) bytes follow the last record")
         }
       } catch {
-        throw inside(block: block.position, error)
+        throw header.inside(block: block.position, error)
       }
     }
   }

@@ -125,9 +125,15 @@ public protocol CatalogBackend: IdempotencyStore {
   func apply(
     _ changes: [CatalogChange], recording: IdempotencyRecord?
   ) throws(TableError) -> CatalogOutcome
+
+  /// A file on a disk of this machine by which the processes that use this catalog take turns, so that
+  /// none of them overtakes the others for ever; `nil` when there is no such place.
+  var turnsFile: String? { get }
 }
 
 extension CatalogBackend {
+  public var turnsFile: String? { nil }
+
   /// As `apply(_:recording:)` with nothing to record.
   public func apply(_ changes: [CatalogChange]) throws(TableError) -> CatalogOutcome {
     try apply(changes, recording: nil)

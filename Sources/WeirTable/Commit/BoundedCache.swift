@@ -48,6 +48,18 @@ final class BoundedCache<Value: Sendable>: Sendable {
     }
   }
 
+  /// Keeps `value`, perhaps in place of another of this key, if that needs nothing thrown out.
+  func insertIfRoom(_ value: Value, _ key: String, byteCount: Int) {
+    guard byteCount <= byteCountMax / 4 else { return }
+    state.withLock { state in
+      let after = state.byteCount - (state.slots[key]?.byteCount ?? 0) + byteCount
+      guard after <= byteCountMax else { return }
+      state.clock += 1
+      state.slots[key] = Slot(value: value, byteCount: byteCount, lastUse: state.clock)
+      state.byteCount = after
+    }
+  }
+
   func remove(_ key: String) {
     state.withLock { state in
       if let old = state.slots.removeValue(forKey: key) { state.byteCount -= old.byteCount }

@@ -73,8 +73,15 @@ public final class Transaction {
       return try run.run()
     }
     let turn = "transaction/\(first.start.uuid ?? first.table.identifier.description)"
+    let file = (first.table.catalog as? PointerCatalog)?.backend.turnsFile
     var result: Result<[TableMetadata], TableError>?
     CommitTurns.shared.withTurn(turn, waitMillisecondsMax: 30_000) {
+      // First among the threads of this process, then among the processes.
+      let processTurn = file.flatMap {
+        ProcessTurn(
+          file: $0, key: turn, waitMillisecondsMax: 30_000, first.table.environment)
+      }
+      defer { withExtendedLifetime(processTurn) {} }
       do throws(TableError) {
         result = .success(try run.run())
       } catch {

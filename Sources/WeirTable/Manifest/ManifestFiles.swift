@@ -5,8 +5,12 @@ internal import WeirStorage
 
 /// Manifest lists and manifests that were read, which never change, within a bound of bytes; the least
 /// recently used go first. All tables of a catalog share one; threads may, too.
+///
+/// A manifest is kept as it was stored when it is first read, and without its compression when it was
+/// read to its end and there is room: uncompressed manifests push nothing out, so that a table too
+/// large for them is still served from the stored ones.
 public final class ManifestCache: Sendable {
-  /// Of the encoded bytes of manifests and the memory of lists together.
+  /// Of the bytes of manifests and the memory of lists together.
   public static let byteCountMaxDefault = 256 << 20
 
   /// What a cached file was read through: stores that are confined must not see what others may.
@@ -16,7 +20,12 @@ public final class ManifestCache: Sendable {
   }
   private struct File: Sendable {
     let stores: ObjectStores
-    let bytes: Buffer
+    let form: Form
+  }
+  /// A manifest in one of its forms.
+  enum Form: Sendable {
+    case stored(Buffer)
+    case decoded(DecodedManifest)
   }
 
   private let lists: BoundedCache<Lists>
@@ -36,12 +45,22 @@ public final class ManifestCache: Sendable {
     lists.insert(Lists(stores: stores, manifests: manifests), location, byteCount: byteCount)
   }
 
-  func file(_ location: String, _ stores: ObjectStores) -> Buffer? {
-    files[location].flatMap { $0.stores === stores ? $0.bytes : nil }
+  func file(_ location: String, _ stores: ObjectStores) -> Form? {
+    files[location].flatMap { $0.stores === stores ? $0.form : nil }
   }
 
   func insert(_ bytes: Buffer, _ location: String, _ stores: ObjectStores) {
-    files.insert(File(stores: stores, bytes: bytes), location, byteCount: bytes.count + 256)
+    files.insert(
+      File(stores: stores, form: .stored(bytes)), location, byteCount: bytes.count + 256)
+  }
+
+  /// The most bytes of one decoded manifest that are kept.
+  var decodedByteCountMax: Int { files.byteCountMax / 8 }
+
+  /// Takes the place of the stored form, if there is room.
+  func insert(_ manifest: DecodedManifest, _ location: String, _ stores: ObjectStores) {
+    files.insertIfRoom(
+      File(stores: stores, form: .decoded(manifest)), location, byteCount: manifest.byteCount + 512)
   }
 }
 
@@ -51,7 +70,7 @@ struct ManifestFiles {
   let cache: ManifestCache
 
   func read(_ location: String) throws(TableError) -> Buffer {
-    if let known = cache.file(location, stores) { return known }
+    if case .stored(let known) = cache.file(location, stores) { return known }
     do {
       let bytes = try stores.get(location)
       cache.insert(bytes, location, stores)
@@ -99,8 +118,16 @@ struct ManifestFiles {
   func open(
     _ manifest: ManifestFile, _ spec: PartitionSpec, _ schema: TableSchema
   ) throws(TableError) -> ManifestReader {
-    try ManifestReader(
-      try read(manifest.path), of: manifest, spec: spec,
-      partitionType: spec.partitionType(schema))
+    let content: ManifestContent
+    if case .decoded(let known) = cache.file(manifest.path, stores) {
+      content = ManifestContent(known)
+    } else {
+      let file = try AvroFileReader(try read(manifest.path), name: manifest.path)
+      content = try ManifestContent(file, keptByteCountMax: cache.decodedByteCountMax) {
+        [cache, stores] in cache.insert($0, manifest.path, stores)
+      }
+    }
+    return try ManifestReader(
+      content, of: manifest, spec: spec, partitionType: spec.partitionType(schema))
   }
 }

@@ -17,7 +17,7 @@ public final class ManifestReader {
   public let formatVersion: Int
   /// The file's own metadata: `schema`, `partition-spec` and so on, as text.
   public var metadata: [String: String] {
-    cursor.file.metadata.mapValues { String(decoding: $0, as: UTF8.self) }
+    cursor.header.metadata.mapValues { String(decoding: $0, as: UTF8.self) }
   }
 
   private let cursor: EntryCursor
@@ -37,15 +37,24 @@ public final class ManifestReader {
   ///     their field ids. `nil`: in the order of the file.
   ///   - partitionType: `spec.partitionType(schema)`, to which values are promoted that were written
   ///     under a narrower type.
-  public init(
+  public convenience init(
     _ bytes: Buffer, of manifest: ManifestFile, spec: PartitionSpec? = nil,
     partitionType: StructType? = nil
   ) throws(TableError) {
+    try self.init(
+      ManifestContent(try AvroFileReader(bytes, name: manifest.path)), of: manifest, spec: spec,
+      partitionType: partitionType)
+  }
+
+  /// As above, of a manifest that is open or was decoded before.
+  init(
+    _ content: ManifestContent, of manifest: ManifestFile, spec: PartitionSpec?,
+    partitionType: StructType?
+  ) throws(TableError) {
     self.manifest = manifest
     self.spec = spec
-    let file = try AvroFileReader(bytes, name: manifest.path)
-    cursor = try EntryCursor(file)
-    formatVersion = file.text("format-version").flatMap { Int($0) } ?? 1
+    cursor = EntryCursor(content)
+    formatVersion = content.header.text("format-version").flatMap { Int($0) } ?? 1
     guard formatVersion <= 3 else {
       throw TableError(
         .unsupported, "the manifest has format version \(formatVersion); versions 1 to 3 are read",
@@ -174,6 +183,15 @@ public final class ManifestReader {
       }
     }
     return values
+  }
+
+  /// The partition as it is encoded, if it is short.
+  func partitionKey() throws(TableError) -> PartitionBytes? { try cursor.partitionKey() }
+
+  /// Whether the file's bounds exclude the filter from which the tests were made.
+  func isRefuted(by tests: BoundTests) throws(TableError) -> Bool {
+    if tests.isEmpty { return false }
+    return try tests.refute(try cursor.value(.lowerBounds), try cursor.value(.upperBounds))
   }
 
   /// Counts and bounds, decoded on demand. They keep the file's block alive; see

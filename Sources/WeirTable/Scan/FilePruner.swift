@@ -8,19 +8,41 @@ internal import WeirColumnar
 final class FilePruner {
   let filter: BoundPredicate
   private let schema: TableSchema
-  private var plans: [Int: PartitionPlan] = [:]
+  private let boundTests: BoundTests
+  private var specs: [Int: SpecState] = [:]
+  /// The one used last.
+  private var current: SpecState?
+
+  /// What is known of one spec.
+  private final class SpecState {
+    let specID: Int
+    let plan: PartitionPlan
+    /// Which partitions the filter excludes: thousands of files share one.
+    var excluded = PartitionMemo()
+
+    init(_ specID: Int, _ plan: PartitionPlan) {
+      self.specID = specID
+      self.plan = plan
+    }
+  }
 
   init(_ filter: BoundPredicate, _ schema: TableSchema) {
     self.filter = filter
     self.schema = schema
+    boundTests = BoundTests(filter, schema)
   }
 
-  func plan(_ spec: PartitionSpec) -> PartitionPlan {
-    if let known = plans[spec.specID] { return known }
-    let plan = PartitionPlan(spec, schema, filter.columns)
-    plans[spec.specID] = plan
-    return plan
+  private func state(_ spec: PartitionSpec) -> SpecState {
+    if let current, current.specID == spec.specID { return current }
+    let state =
+      specs[spec.specID]
+      ?? SpecState(spec.specID, PartitionPlan(spec, schema, filter.columns))
+    specs[spec.specID] = state
+    current = state
+    return state
   }
+
+  func plan(_ spec: PartitionSpec) -> PartitionPlan { state(spec).plan }
 
   /// False only if no file of the manifest has a row for which the filter is true.
   func mayMatch(_ manifest: ManifestFile, _ spec: PartitionSpec) -> Bool {
@@ -35,13 +57,22 @@ final class FilePruner {
     _ reader: ManifestReader, _ spec: PartitionSpec
   ) throws(TableError) -> BoundPredicate? {
     if filter.isAlwaysTrue { return filter }
-    let plan = plan(spec)
+    let state = state(spec)
+    let plan = state.plan
+    let key = plan.isEmpty ? nil : try reader.partitionKey()
+    let known = key.flatMap { state.excluded[$0] }
+    if known == true { return nil }
+    // Most files end here, without an allocation.
+    if try reader.isRefuted(by: boundTests) { return nil }
     let rows = Int64(try reader.recordCount())
     let partition = plan.isEmpty ? [] : try reader.partition()
-    if !plan.isEmpty {
+    if !plan.isEmpty, known == nil {
       let bounds = DataFileBounds(
         plan: plan, partition: partition, rows: rows, schema: schema, fileMetrics: nil)
-      guard filter.mayMatch(bounds) else { return nil }
+      let isExcluded = !filter.mayMatch(bounds)
+      // A file without rows matches nothing, which says nothing about its partition.
+      if let key, rows > 0 { state.excluded[key] = isExcluded }
+      if isExcluded { return nil }
     }
     let bounds = DataFileBounds(
       plan: plan, partition: partition, rows: rows, schema: schema,

@@ -17,7 +17,7 @@ struct AvroMutator {
   private static func parts(_ bytes: [UInt8]) -> Parts? {
     guard let file = try? AvroFileReader(Buffer(bytes), name: "f") else { return nil }
     var parts = Parts(
-      metadata: file.metadata.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+      metadata: file.header.metadata.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
       sync: (0..<16).map { UInt8($0) }, blocks: [])
     while let block = try? file.nextBlock() {
       parts.blocks.append((Int64(block.recordCount), block.bytes.array(of: UInt8.self)))

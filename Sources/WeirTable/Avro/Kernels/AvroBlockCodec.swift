@@ -15,7 +15,8 @@ final class AvroBlockCodec {
 
   let codec: AvroCodec
   private let blockBytesMax: Int
-  private let deflate: BareDeflate?
+  private let inflater: AvroInflater?
+  private var deflate: BareDeflate?
   private let decompressor: Decompressor?
   private let stream: StreamDecompressor?
   private var compressor: Compressor?
@@ -25,20 +26,43 @@ final class AvroBlockCodec {
     self.codec = codec
     self.level = level
     self.blockBytesMax = blockBytesMax
-    deflate = codec == .deflate ? BareDeflate(level: level ?? BareDeflate.levelDefault) : nil
+    inflater = codec == .deflate ? AvroInflater() : nil
     decompressor = codec == .snappy ? Decompressor(.snappy) : nil
     stream = codec == .zstandard ? try? StreamDecompressor(.zstd) : nil
   }
 
-  /// The uncompressed bytes of a block.
-  func decompress(_ block: Buffer) throws(TableError) -> Buffer {
+  /// The uncompressed bytes of the block at `range` of `file`, of which bytes up to `readable` may be
+  /// looked at.
+  func decompress(
+    _ file: Buffer, _ range: Range<Int>, readable: Int
+  ) throws(TableError) -> Buffer {
+    let block = file.slice(offset: range.lowerBound, count: range.count)
     do throws(CompressionError) {
       switch codec {
       case .null: return block
-      case .deflate: return try decompressDeflate(block)
+      case .deflate:
+        let output = MutableBuffer()
+        try inflater?.append(
+          file, range, readable: readable, to: output, byteCountMax: blockBytesMax)
+        return output.finish()
       case .snappy: return try decompressSnappy(block)
       case .zstandard: return try decompressZstd(block)
       }
+    } catch {
+      throw TableError(.damaged, "a block cannot be decompressed", cause: "\(error)")
+    }
+  }
+
+  /// Appends the uncompressed bytes of a block to those of others.
+  func append(
+    _ file: Buffer, _ range: Range<Int>, readable: Int, to output: MutableBuffer
+  ) throws(TableError) {
+    guard let inflater else {
+      return output.append(try decompress(file, range, readable: readable))
+    }
+    do throws(CompressionError) {
+      try inflater.append(
+        file, range, readable: readable, to: output, byteCountMax: blockBytesMax)
     } catch {
       throw TableError(.damaged, "a block cannot be decompressed", cause: "\(error)")
     }
@@ -64,31 +88,21 @@ final class AvroBlockCodec {
       output.advance(by: produced)
       guard output.count <= blockBytesMax else {
         throw CompressionError(
-          .outputTooSmall, codec == .deflate ? .gzip : .zstd,
-          "the block becomes larger than \(blockBytesMax) bytes")
+          .outputTooSmall, .zstd, "the block becomes larger than \(blockBytesMax) bytes")
       }
       if ended {
-        // Python's writers cut the checksum of a zlib stream off by one byte of four.
-        guard block.count - read <= (codec == .deflate ? 4 : 0) else {
+        guard read == block.count else {
           throw CompressionError(
-            .trailingBytes, codec == .deflate ? .gzip : .zstd,
+            .trailingBytes, .zstd,
             "\(block.count - read) bytes follow the end of the compressed data")
         }
         return output.finish()
       }
       if consumed == 0 && produced == 0 && room > 0 {
         throw CompressionError(
-          .truncated, codec == .deflate ? .gzip : .zstd,
+          .truncated, .zstd,
           "the compressed data ends too early, after \(block.count) bytes")
       }
-    }
-  }
-
-  private func decompressDeflate(_ block: Buffer) throws(CompressionError) -> Buffer {
-    guard let deflate else { return block }
-    deflate.start()
-    return try grow(block) { (input, output) throws(CompressionError) in
-      try deflate.decompress(input, into: output)
     }
   }
 
@@ -148,7 +162,8 @@ final class AvroBlockCodec {
       switch codec {
       case .null: return bytes
       case .deflate:
-        guard let deflate else { return bytes }
+        let deflate = self.deflate ?? BareDeflate(level: level ?? BareDeflate.levelDefault)
+        self.deflate = deflate
         let room = deflate.maxCompressedSize(bytes.count)
         let target = UnsafeMutableRawBufferPointer(start: output.reserveTail(room), count: room)
         output.advance(by: try deflate.compress(input, into: target))

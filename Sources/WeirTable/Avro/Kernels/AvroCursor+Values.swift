@@ -37,16 +37,12 @@ extension AvroCursor {
   /// Passes over an array of pairs of numbers.
   mutating func skipCounts() throws(TableError) {
     while true {
-      var (count, byteCount) = try blockCount(itemBytesMin: 2)
+      let (count, byteCount) = try blockCount(itemBytesMin: 2)
       if count == 0 { return }
       if let byteCount {
         position &+= byteCount
-        continue
-      }
-      while count > 0 {
-        try skipLong()
-        try skipLong()
-        count &-= 1
+      } else {
+        try skipLongs(count &* 2)
       }
     }
   }

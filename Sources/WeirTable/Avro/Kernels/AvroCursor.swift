@@ -86,6 +86,36 @@ struct AvroCursor {
     try checkLong(from: start)
   }
 
+  /// Passes over `count` numbers.
+  @inline(__always)
+  mutating func skipLongs(_ count: Int) throws(TableError) {
+    let lastBytes: UInt64 = 0x8080_8080_8080_8080
+    var left = count
+    while left > 0 {
+      guard end &- position >= 8 else {
+        try skipLong()
+        left &-= 1
+        continue
+      }
+      let word = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+      // A number ends with a byte below 128. Eight bytes are looked at from the start of a number on,
+      // so that those which are too long are seen.
+      var ends = ~UInt64(littleEndian: word) & lastBytes
+      let found = Int(truncatingIfNeeded: ((ends >> 7) &* 0x0101_0101_0101_0101) >> 56)
+      if found == 0 {
+        try skipLong()
+        left &-= 1
+      } else if found < left {
+        left &-= found
+        position &+= 8 &- ends.leadingZeroBitCount >> 3
+      } else {
+        for _ in 1..<left { ends &= ends &- 1 }
+        position &+= ends.trailingZeroBitCount >> 3 &+ 1
+        return
+      }
+    }
+  }
+
   /// Reads a number that is too long or cut off, for the error it gives.
   @inline(never)
   private mutating func checkLong(from start: Int) throws(TableError) {
@@ -143,6 +173,11 @@ struct AvroCursor {
   func view(_ range: Range<Int>) -> UnsafeRawBufferPointer {
     precondition(range.lowerBound >= 0 && range.upperBound <= end, "a range beyond the bytes")
     return UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count)
+  }
+
+  /// The 16 bytes from `start` on, which this cursor gave.
+  func load16(_ start: Int) -> SIMD16<UInt8> {
+    view(start..<start + 16).loadUnaligned(as: SIMD16<UInt8>.self)
   }
 
   mutating func bytes() throws(TableError) -> [UInt8] { [UInt8](view(try bytesRange())) }

@@ -5,27 +5,27 @@ internal import WeirColumnar
 /// Walks over the entries of a manifest and reads what is asked for. See `EntryPlan`.
 ///
 /// Safe: `steps` and `starts` are allocated in the initialiser, freed in `deinit`, and indexed by
-/// steps and slots that the plan made; positions lie in `block`, which is held.
+/// steps and slots that the plan made; positions lie in `chunk`, which is held.
 final class EntryCursor {
-  let file: AvroFileReader
-  private let plan: EntryPlan
+  private let content: ManifestContent
   private let steps: UnsafeMutableBufferPointer<EntryPlan.Step>
   /// By slot: where the value starts in the block; -1 for fields that the writer did not know.
   private let starts: UnsafeMutablePointer<Int>
-  private var block = Buffer()
+  private var chunk = AvroChunk()
+  /// The next block of the chunk.
+  private var blockIndex = 0
+  /// Where the current block lies in the chunk, and where in the file it starts.
+  private var blockStart = 0
+  private var blockByteCount = 0
   private var blockPosition = 0
+  /// Within the block.
   private var position = 0
   private var recordsLeft = 0
 
-  init(_ file: AvroFileReader) throws(TableError) {
-    self.file = file
-    do throws(TableError) {
-      plan = try EntryPlan(file.type)
-    } catch {
-      throw error.adding(file: file.name)
-    }
-    steps = .allocate(capacity: plan.steps.count)
-    _ = steps.initialize(from: plan.steps)
+  init(_ content: ManifestContent) {
+    self.content = content
+    steps = .allocate(capacity: content.plan.steps.count)
+    _ = steps.initialize(from: content.plan.steps)
     starts = .allocate(capacity: EntryPlan.Slot.allCases.count)
     starts.initialize(repeating: -1, count: EntryPlan.Slot.allCases.count)
   }
@@ -35,6 +35,8 @@ final class EntryCursor {
     starts.deallocate()
   }
 
+  var header: AvroHeader { content.header }
+  private var plan: EntryPlan { content.plan }
   var partitionFields: [AvroField] { plan.partitionFields }
 
   /// Goes to the next entry; false at the end.
@@ -47,32 +49,40 @@ final class EntryCursor {
       try walk()
     } catch {
       recordsLeft = 0
-      throw file.inside(block: blockPosition, error)
+      throw header.inside(block: blockPosition, error)
     }
     return true
   }
 
   private func nextBlock() throws(TableError) -> Bool {
-    if position < block.count {
-      throw file.inside(
+    if position < blockByteCount {
+      throw header.inside(
         block: blockPosition,
         TableError(
-          .damaged, "\(block.count - position) bytes follow the last entry, at byte \(position)"))
+          .damaged,
+          "\(blockByteCount - position) bytes follow the last entry, at byte \(position)"))
     }
-    guard let next = try file.nextBlock() else {
-      block = Buffer()
-      position = 0
-      return false
-    }
-    block = next.bytes
-    blockPosition = next.position
-    recordsLeft = next.recordCount
+    blockStart += blockByteCount
+    blockByteCount = 0
     position = 0
+    if blockIndex == chunk.blocks.count {
+      chunk = AvroChunk()
+      blockIndex = 0
+      blockStart = 0
+      guard let next = try content.next() else { return false }
+      chunk = next
+    }
+    let block = chunk.blocks[blockIndex]
+    blockIndex += 1
+    blockByteCount = block.end - blockStart
+    blockPosition = block.position
+    recordsLeft = block.recordCount
     return true
   }
 
   private func walk() throws(TableError) {
-    var cursor = AvroCursor(block.base, position: position, end: block.count)
+    var cursor = AvroCursor(
+      chunk.bytes.base + blockStart, position: position, end: blockByteCount)
     for index in 0..<steps.count {
       let step = steps[index]
       if step.slot >= 0 { starts[step.slot] = cursor.position }
@@ -94,10 +104,11 @@ final class EntryCursor {
 
   /// A cursor at the value of a field; `nil` when it is null or not there.
   @inline(__always)
-  private func value(_ slot: EntryPlan.Slot) throws(TableError) -> AvroCursor? {
+  func value(_ slot: EntryPlan.Slot) throws(TableError) -> AvroCursor? {
     let start = starts[slot.rawValue]
     guard start >= 0 else { return nil }
-    var cursor = AvroCursor(block.base, position: start, end: block.count)
+    var cursor = AvroCursor(
+      chunk.bytes.base + blockStart, position: start, end: blockByteCount)
     let null = plan.nulls[slot.rawValue]
     if null >= 0, try cursor.branch() == null { return nil }
     return cursor
@@ -145,6 +156,24 @@ final class EntryCursor {
     return values
   }
 
+  /// The bytes of the partition tuple; `nil` when they are more than 16, or nobody knows where they
+  /// end.
+  func partitionKey() throws(TableError) -> PartitionBytes? {
+    guard let after = plan.slotAfterPartition else { return nil }
+    let start = starts[EntryPlan.Slot.partition.rawValue]
+    let end = starts[after.rawValue]
+    guard start >= 0, end >= start, end - start <= 16, end <= blockByteCount else { return nil }
+    var key = PartitionBytes()
+    key.count = end - start
+    let bytes = UnsafeRawBufferPointer(
+      start: chunk.bytes.base + blockStart + start, count: key.count)
+    for index in 0..<min(key.count, 8) { key.low |= UInt64(bytes[index]) << UInt64(8 * index) }
+    for index in 8..<max(key.count, 8) {
+      key.high |= UInt64(bytes[index]) << UInt64(8 * (index - 8))
+    }
+    return key
+  }
+
   /// The entry's metrics, which keep the block alive.
   func metrics() throws(TableError) -> FileMetrics {
     var starts = SIMD8<Int32>(repeating: -1)
@@ -152,12 +181,12 @@ final class EntryCursor {
     for part in EncodedMetrics.Part.allCases {
       let slot = EntryPlan.Slot(rawValue: EntryPlan.Slot.columnSizes.rawValue + part.rawValue)
       guard let slot, let cursor = try value(slot) else { continue }
-      guard let start = Int32(exactly: cursor.position) else { continue }
+      guard let start = Int32(exactly: blockStart + cursor.position) else { continue }
       starts[part.rawValue] = start
       isEmpty = false
     }
     return isEmpty
       ? FileMetrics()
-      : FileMetrics(storage: .encoded(EncodedMetrics(bytes: block, starts: starts)))
+      : FileMetrics(storage: .encoded(EncodedMetrics(bytes: chunk.bytes, starts: starts)))
   }
 }

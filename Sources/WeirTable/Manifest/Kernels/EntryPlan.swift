@@ -9,7 +9,7 @@ internal import WeirColumnar
 /// 2. Each record is passed over field by field; where a field starts that this version knows is noted
 ///    in the field's slot.
 /// 3. Values are read from their slots when somebody asks for them.
-struct EntryPlan {
+struct EntryPlan: Sendable {
   /// The fields of entries and data files that are known.
   enum Slot: Int, CaseIterable {
     case status, snapshotID, sequenceNumber, fileSequenceNumber
@@ -57,7 +57,7 @@ struct EntryPlan {
     }
   }
 
-  struct Step: BitwiseCopyable {
+  struct Step: BitwiseCopyable, Sendable {
     var skip: AvroType.Skip
     /// -1 for fields that nobody knows.
     var slot: Int
@@ -70,6 +70,8 @@ struct EntryPlan {
   /// By slot: the branch of null in the field's union, -1 when it is none.
   private(set) var nulls = [Int64](repeating: -1, count: Slot.allCases.count)
   private(set) var partitionFields: [AvroField] = []
+  /// The field that follows the partition, where its bytes end; `nil` when nobody knows it.
+  private(set) var slotAfterPartition: Slot?
   private static let dataFileID: Int32 = 2
 
   /// - Throws: `damaged` for records that are no manifest entries.
@@ -105,6 +107,7 @@ struct EntryPlan {
       }
       try check(field, slot)
       step.slot = slot.rawValue
+      if steps.last?.slot == Slot.partition.rawValue { slotAfterPartition = slot }
     }
     steps.append(step)
   }
