@@ -11,7 +11,7 @@ Everything speaks the Arrow PyCapsule protocol (``__arrow_c_stream__`` and its k
 pandas, polars, DuckDB and others take it and give it without copies. None of them is needed.
 """
 
-from ._catalog import Catalog, CatalogTable, Scan, connect
+from ._catalog import Catalog, CatalogTable, Inspect, Scan, connect
 from ._errors import (
     AlreadyExistsError,
     ConflictError,
@@ -39,6 +39,7 @@ __all__ = [
     "Catalog",
     "CatalogTable",
     "ConflictError",
+    "Inspect",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",

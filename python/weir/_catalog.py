@@ -10,10 +10,11 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import byref
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Union
 
 from . import _capsule
+from ._errors import AlreadyExistsError, InvalidArgumentError
 from ._library import (
     Handle,
     call,
@@ -85,8 +86,6 @@ class Catalog:
     def create_namespace(
         self, namespace: str, properties: Mapping[str, str] | None = None, *, exist_ok: bool = False
     ) -> None:
-        from ._errors import AlreadyExistsError
-
         try:
             self._ask("create_namespace", namespace=namespace, properties=dict(properties or {}))
         except AlreadyExistsError:
@@ -269,6 +268,7 @@ class CatalogTable:
         where: str | None = None,
         at: At = None,
         *,
+        after: At = None,
         limit: int | None = None,
         batch_rows: int | None = None,
         case_sensitive: bool = True,
@@ -279,22 +279,108 @@ class CatalogTable:
         :param where: such as ``"country = 'de' AND ts >= timestamp '2026-01-01 00:00:00'"``; see
             ``docs/predicates.md``.
         :param at: a snapshot's id, a time (UTC when it has no zone), a branch or a tag.
+        :param after: an older state: only rows that appends have added since. Other changes are
+            passed over; see :meth:`changes`.
         :param limit: at most so many rows.
         """
-        if isinstance(columns, (str, bytes)):
-            raise TypeError("columns must be a sequence of names, not one string")
-        options: list[tuple[str, str, str | None]] = [
-            ("case_sensitive", "true" if case_sensitive else "false", None)
-        ]
-        if where is not None:
-            options.append(("where", where, None))
-        if at is not None:
-            options.append(("at", _at(at), None))
-        if limit is not None:
-            options.append(("limit", str(limit), None))
-        if batch_rows is not None:
-            options.append(("batch_rows", str(batch_rows), None))
-        return Scan(self, None if columns is None else list(columns), options)
+        options = _scan_options(where, at, limit, batch_rows, case_sensitive)
+        if after is not None:
+            options.append(("from", _at(after), None))
+        return Scan(self, _columns(columns), options)
+
+    def changes(
+        self,
+        after: At = None,
+        to: At = None,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        net: bool = False,
+        carried: bool = False,
+        identifiers: Sequence[str] | bool = False,
+        limit: int | None = None,
+        batch_rows: int | None = None,
+        case_sensitive: bool = True,
+    ) -> Scan:
+        """The rows that were inserted and deleted by the snapshots between two states.
+
+        Each row has ``_change_type`` (``INSERT``, ``DELETE``, ``UPDATE_BEFORE``,
+        ``UPDATE_AFTER``), ``_change_ordinal`` (the place of its snapshot, from 0) and
+        ``_commit_snapshot_id``. Rows come snapshot by snapshot, for each first those that went.
+
+        :param after: the state before the first change; the empty table when ``None``.
+        :param to: the state behind the last change; the current one when ``None``.
+        :param net: only the difference of the two states, not each step.
+        :param carried: also rows that copy-on-write engines only carried into other files.
+        :param identifiers: columns by which rows are the same, to tell updates; ``True`` for the
+            table's identifier columns.
+        """
+        options = _scan_options(where, to, limit, batch_rows, case_sensitive)
+        options.append(("changes", "true", None))
+        options.append(("net", _text(bool(net)), None))
+        options.append(("carried_rows", _text(bool(carried)), None))
+        if after is not None:
+            options.append(("from", _at(after), None))
+        if identifiers is not False:
+            names = [] if identifiers is True else _list(identifiers, "identifiers")
+            if identifiers is not True and not names:
+                raise InvalidArgumentError("identifiers needs at least one column")
+            options.append(("identifiers", json.dumps(names), None))
+        return Scan(self, _columns(columns), options)
+
+    @property
+    def inspect(self) -> Inspect:
+        """Tables about the table: snapshots, files and so on."""
+        return Inspect(self)
+
+    def diff(self, after: At = None, to: At = None) -> dict[str, Any]:
+        """What is different between two states: snapshots, columns, files, in numbers."""
+        return dict(self._ask("diff", **{"from": _optional_at(after), "to": _optional_at(to)}))
+
+    def analyze(self, columns: Sequence[str] | None = None) -> dict[str, Any] | None:
+        """Counts the distinct values of columns, for query planners.
+
+        :return: the counts; ``None`` for a table without rows.
+        """
+        answer = self._ask("analyze", columns=_columns(columns))
+        return None if answer is None else dict(answer)
+
+    def expire_snapshots(
+        self,
+        older_than: datetime | None = None,
+        *,
+        retain_last: int | None = None,
+        snapshot_ids: Sequence[int] = (),
+    ) -> dict[str, Any]:
+        """Removes old snapshots and the files that only they led to.
+
+        :param older_than: UTC when it has no zone; what the table's properties say when ``None``.
+        :param retain_last: so many of each branch stay.
+        :param snapshot_ids: these go, too, whatever their age.
+        """
+        return dict(
+            self._ask(
+                "expire_snapshots",
+                older_than_ms=None if older_than is None else _milliseconds(older_than),
+                retain_last=retain_last,
+                snapshot_ids=list(snapshot_ids),
+            )
+        )
+
+    def remove_orphans(
+        self, *, min_age: timedelta = timedelta(days=3), dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Removes files that nothing leads to, which killed writers left behind.
+
+        :param min_age: younger files stay, for a commit may be under way.
+        """
+        return dict(
+            self._ask(
+                "remove_orphans",
+                min_age_ms=round(min_age.total_seconds() * 1000),
+                dry_run=dry_run,
+            )
+        )
 
     def plan(
         self, where: str | None = None, at: At = None, *, files: bool = False
@@ -480,6 +566,67 @@ class Scan:
         return sum(len(batch) for batch in self)
 
 
+class Inspect:
+    """Tables about a table, with the columns that other Iceberg implementations have.
+
+    ``table.inspect.snapshots().to_arrow()``, ``polars.DataFrame(table.inspect.files())``.
+    """
+
+    def __init__(self, table: CatalogTable) -> None:
+        self._table = table
+
+    def _scan(self, kind: str, at: At = None) -> Scan:
+        options: list[tuple[str, str, str | None]] = [("inspect", kind, None)]
+        if at is not None:
+            options.append(("at", _at(at), None))
+        return Scan(self._table, None, options)
+
+    def snapshots(self) -> Scan:
+        """All snapshots that are kept."""
+        return self._scan("snapshots")
+
+    def history(self) -> Scan:
+        """Which snapshot was current from when on."""
+        return self._scan("history")
+
+    def refs(self) -> Scan:
+        """Branches and tags."""
+        return self._scan("refs")
+
+    def metadata_log_entries(self) -> Scan:
+        """The metadata files that came before, and the present one."""
+        return self._scan("metadata_log_entries")
+
+    def manifests(self, at: At = None) -> Scan:
+        return self._scan("manifests", at)
+
+    def all_manifests(self) -> Scan:
+        """The manifests of all snapshots, each as often as snapshots list it."""
+        return self._scan("all_manifests")
+
+    def entries(self, at: At = None) -> Scan:
+        """All entries of a snapshot's manifests, also those that say that a file is gone."""
+        return self._scan("entries", at)
+
+    def files(self, at: At = None) -> Scan:
+        """Data and delete files of a snapshot."""
+        return self._scan("files", at)
+
+    def data_files(self, at: At = None) -> Scan:
+        return self._scan("data_files", at)
+
+    def delete_files(self, at: At = None) -> Scan:
+        return self._scan("delete_files", at)
+
+    def all_files(self) -> Scan:
+        """Data and delete files of all snapshots."""
+        return self._scan("all_files")
+
+    def partitions(self, at: At = None) -> Scan:
+        """Rows, files and deletes of each partition."""
+        return self._scan("partitions", at)
+
+
 class _TableSchema:
     """A table's columns by ``__arrow_c_schema__``."""
 
@@ -508,6 +655,38 @@ def _list(texts: Sequence[str], name: str) -> list[str]:
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"{name} must be a sequence of texts, not one text")
     return list(texts)
+
+
+def _columns(columns: Sequence[str] | None) -> list[str] | None:
+    return None if columns is None else _list(columns, "columns")
+
+
+def _scan_options(
+    where: str | None,
+    at: At,
+    limit: int | None,
+    batch_rows: int | None,
+    case_sensitive: bool,
+) -> list[tuple[str, str, str | None]]:
+    options: list[tuple[str, str, str | None]] = [("case_sensitive", _text(case_sensitive), None)]
+    if where is not None:
+        options.append(("where", where, None))
+    if at is not None:
+        options.append(("at", _at(at), None))
+    if limit is not None:
+        options.append(("limit", str(limit), None))
+    if batch_rows is not None:
+        options.append(("batch_rows", str(batch_rows), None))
+    return options
+
+
+def _milliseconds(time: datetime) -> int:
+    zoned = time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
+    return (zoned - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+
+
+def _optional_at(at: At) -> str | None:
+    return None if at is None else _at(at)
 
 
 def _at(at: int | str | date | datetime) -> str:

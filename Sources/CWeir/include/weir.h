@@ -234,7 +234,8 @@ WEIR_EXPORT int32_t weir_table_schema(
 
 // Starts reading rows. `columns` NULL means all. Options: "where" (a predicate such as
 // "country = 'de' AND ts >= timestamp '2026-01-01'"), "at" (a snapshot id, a time, a branch or a tag),
-// "limit", "batch_rows", "case_sensitive".
+// "limit", "batch_rows", "case_sensitive"; for the rows that were appended between two snapshots, for
+// what changed between them and for tables about the table see docs/c.md.
 WEIR_EXPORT int32_t weir_table_scan(
     weir_table *table, const char *const *columns, int64_t column_count,
     const weir_option *options, int64_t option_count, weir_batches **batches, weir_error **error);

@@ -33,7 +33,12 @@ struct TableOperations {
         options.at = try SnapshotSelector(parsing: at)
       }
       return try plan(options, withFiles: try request.arguments.optionalBool("files") ?? false)
-    default: throw request.unknown(["describe", "metadata", "plan", "refresh", "update"])
+    default:
+      guard let answer = try TableMaintenance(table).answer(request) else {
+        throw request.unknown(
+          (["describe", "metadata", "plan", "refresh", "update"] + TableMaintenance.names).sorted())
+      }
+      return answer
     }
   }
 

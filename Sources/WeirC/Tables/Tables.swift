@@ -25,7 +25,7 @@ public func weir_table_open(
   status(error) {
     let handle = try Handle.need(connection, ConnectionHandle.self, "connection")
     let output = try Arguments.output(table, "table")
-    let table = try handle.connection.catalog.table(try Arguments.identifier(identifier))
+    let table = try handle.connection.table(try Arguments.identifier(identifier))
     output.pointee = Handle.make(TableHandle(table))
   }
 }
@@ -65,21 +65,11 @@ public func weir_table_scan(
   status(error) {
     let table = try Handle.need(table, TableHandle.self, "table").table
     let output = try Arguments.output(batches, "batches")
-    var scan = ScanOptions(columns: try Arguments.columns(columns, columnCount))
-    for option in try Arguments.options(options, optionCount) {
-      try option.forAllColumns()
-      switch option.key {
-      case "where": scan.filter = try Predicate(parsing: option.value)
-      case "at": scan.at = try SnapshotSelector(parsing: option.value)
-      case "limit": scan.limit = try option.integer(0...Int.max)
-      case "batch_rows": scan.batchRowsMax = try option.integer(1...Int(Int32.max))
-      case "case_sensitive": scan.caseSensitive = try option.boolean()
-      default:
-        throw option.unknown(["where", "at", "limit", "batch_rows", "case_sensitive"])
-      }
-    }
+    let request = try ScanRequest(
+      columns: try Arguments.columns(columns, columnCount),
+      Arguments.options(options, optionCount))
     output.pointee = Handle.make(
-      BatchesHandle(try table.scan(scan), path: table.metadata.location))
+      BatchesHandle(try request.open(table), path: table.metadata.location))
   }
 }
 

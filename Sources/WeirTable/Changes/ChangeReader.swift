@@ -85,7 +85,7 @@ public final class ChangeReader: RecordBatchReader {
     var ids: [Int32] = []
     for name in names {
       guard let field = schema.field(path: name, caseSensitive: caseSensitive) else {
-        throw TableError(.notFound, "there is no such column to tell rows apart by", column: name)
+        throw .noColumn(name, schema)
       }
       guard field.type.isPrimitive else {
         throw TableError(

@@ -44,8 +44,7 @@ extension Table {
     var fields: [TableField] = []
     for name in columns {
       guard let field = schema.field(path: name) else {
-        throw TableError(
-          .notFound, "there is no column '\(name)'", table: identifier.description, column: name)
+        throw TableError.noColumn(name, schema).adding(table: identifier.description)
       }
       fields.append(field)
     }

@@ -31,10 +31,7 @@ struct ColumnSelection {
         let field = column.field(partitionType: partitionType)
         if metadata.updateValue(field, forKey: field.id) == nil { order.append(field.id) }
       } else {
-        throw TableError(
-          .notFound,
-          "there is no column \"\(name)\"; the table has "
-            + schema.allPaths.prefix(20).joined(separator: ", "), column: name)
+        throw .noColumn(name, schema)
       }
     }
     fields = order.compactMap { id in
@@ -84,5 +81,19 @@ struct ColumnSelection {
     default: return nil
     }
     return result
+  }
+}
+
+extension TableError {
+  /// Says what may have been meant.
+  static func noColumn(_ name: String, _ schema: TableSchema) -> TableError {
+    let paths = schema.allPaths
+    let shown = paths.prefix(20).joined(separator: ", ")
+    let close = NameSuggestion.closest(to: name, paths)
+    return TableError(
+      .notFound,
+      "there is no such column" + (close.map { "; did you mean \($0)? The" } ?? "; the")
+        + " table has \(shown)"
+        + (paths.count > 20 ? " and \(paths.count - 20) more" : ""), column: name)
   }
 }

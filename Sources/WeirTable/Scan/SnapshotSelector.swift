@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeirColumnar
+
 /// Which state of a table to read.
 public enum SnapshotSelector: Hashable, Sendable {
   /// The current snapshot, with the current schema.
@@ -32,10 +34,11 @@ extension TableMetadata {
       return (snapshot, schema(of: snapshot))
     case .asOf(let time):
       guard let snapshot = snapshot(asOfMilliseconds: time) else {
-        let first = snapshotLog.first.map { "; the history begins at \($0.timestampMilliseconds)" }
+        let first = snapshotLog.first.map {
+          "; its history begins at \(Self.text($0.timestampMilliseconds))"
+        }
         throw TableError(
-          .notFound,
-          "the table had no snapshot at \(time) ms since 1970-01-01" + (first ?? ""))
+          .notFound, "the table had no snapshot at \(Self.text(time))" + (first ?? ""))
       }
       return (snapshot, schema(of: snapshot))
     case .reference(let name):
@@ -43,11 +46,23 @@ extension TableMetadata {
       else {
         // The main branch of a table without data is named nowhere.
         if name == "main" && currentSnapshot == nil { return (nil, currentSchema) }
-        let names = references.keys.sorted().prefix(10).joined(separator: ", ")
         throw TableError(
-          .notFound, "there is no branch or tag '\(name)'; there are: \(names)")
+          .notFound, "there is no branch or tag '\(name)'" + Self.others(references.keys, name))
       }
       return (snapshot, reference.kind == .branch ? currentSchema : schema(of: snapshot))
     }
+  }
+
+  private static func others(_ names: some Collection<String>, _ wanted: String) -> String {
+    if names.isEmpty { return "; the table has none yet" }
+    let names = names.sorted()
+    if let close = NameSuggestion.closest(to: wanted, names) { return "; did you mean \(close)?" }
+    return "; there are " + names.prefix(10).joined(separator: ", ")
+      + (names.count > 10 ? " and \(names.count - 10) more" : "")
+  }
+
+  /// A time for people, in UTC.
+  private static func text(_ milliseconds: Int64) -> String {
+    Scalar.int(milliseconds).text(as: .timestamp(.millisecond, timeZone: "UTC"))
   }
 }

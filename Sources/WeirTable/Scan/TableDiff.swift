@@ -36,6 +36,19 @@ public struct TableDiff: Sendable {
   public internal(set) var removedDataFiles = Files()
   public internal(set) var addedDeleteFiles = Files()
   public internal(set) var removedDeleteFiles = Files()
+  /// Of the delete files, those that delete rows by their values.
+  public internal(set) var addedEqualityDeleteFiles = 0
+  public internal(set) var removedEqualityDeleteFiles = 0
+
+  /// Rows in files that were removed, and rows that deletes hide now and did not before; `nil` where
+  /// equality deletes are among what changed: how many rows they delete only the data files tell.
+  ///
+  /// As the manifests count them: exact when deletes of a file go with it and no two name the same
+  /// row, as deletion vectors do. `Table.countChanges` looks.
+  public var deletedRows: Int? {
+    guard addedEqualityDeleteFiles == 0, removedEqualityDeleteFiles == 0 else { return nil }
+    return removedDataFiles.rows &+ addedDeleteFiles.rows &- removedDeleteFiles.rows
+  }
 }
 
 extension Table {
@@ -87,31 +100,40 @@ extension TableDiff {
       } ?? []
     let oldPaths = Set(old.map(\.path))
     let newPaths = Set(new.map(\.path))
-    var before: [Key: Files] = [:]
-    try Self.forEachFile(old.filter { !newPaths.contains($0.path) }, metadata, files) {
-      key, file, _ in
-      before[key] = file
+    let (onlyOld, onlyNew) = (
+      old.filter { !newPaths.contains($0.path) }, new.filter { !oldPaths.contains($0.path) }
+    )
+    var before: Set<Key> = []
+    try Self.forEachFile(onlyOld, metadata, files) { key, _, _ in before.insert(key) }
+    var (added, removed) = (Side(), Side())
+    try Self.forEachFile(onlyNew, metadata, files) { key, file, content in
+      if before.remove(key) == nil { added.add(file, content) }
     }
-    var added = (data: Files(), deletes: Files())
-    try Self.forEachFile(new.filter { !oldPaths.contains($0.path) }, metadata, files) {
-      key, file, isData in
-      if before.removeValue(forKey: key) != nil { return }
-      if isData { added.data.add(file) } else { added.deletes.add(file) }
+    // What is left is gone; what it was, the old manifests say again.
+    try Self.forEachFile(onlyOld, metadata, files) { key, file, content in
+      if before.remove(key) != nil { removed.add(file, content) }
     }
-    (addedDataFiles, addedDeleteFiles) = added
-    // What is left is gone; which kind it is, the old manifests say again.
-    var removed = (data: Files(), deletes: Files())
-    try Self.forEachFile(old.filter { !newPaths.contains($0.path) }, metadata, files) {
-      key, file, isData in
-      guard before.removeValue(forKey: key) != nil else { return }
-      if isData { removed.data.add(file) } else { removed.deletes.add(file) }
+    (addedDataFiles, addedDeleteFiles) = (added.data, added.deletes)
+    (removedDataFiles, removedDeleteFiles) = (removed.data, removed.deletes)
+    (addedEqualityDeleteFiles, removedEqualityDeleteFiles) = (
+      added.equalityDeletes, removed.equalityDeletes
+    )
+  }
+
+  private struct Side {
+    var data = Files()
+    var deletes = Files()
+    var equalityDeletes = 0
+
+    mutating func add(_ file: Files, _ content: DataFile.Content) {
+      if content == .data { data.add(file) } else { deletes.add(file) }
+      if content == .equalityDeletes { equalityDeletes += 1 }
     }
-    (removedDataFiles, removedDeleteFiles) = removed
   }
 
   private static func forEachFile(
     _ manifests: [ManifestFile], _ metadata: TableMetadata, _ files: ManifestFiles,
-    _ body: (Key, Files, Bool) -> Void
+    _ body: (Key, Files, DataFile.Content) -> Void
   ) throws(TableError) {
     var count = 0
     for manifest in manifests {
@@ -124,11 +146,10 @@ extension TableDiff {
           throw TableError(
             .limit, "the snapshots differ in more than \(entryCountMax) files; compare nearer ones")
         }
-        let isData = manifest.content == .data
-        let offset = isData ? nil : try reader.contentOffset()
+        let offset = manifest.content == .data ? nil : try reader.contentOffset()
         let file = Files(
           count: 1, rows: try reader.recordCount(), bytes: try reader.fileSizeInBytes())
-        body(Key(path: try reader.path(), offset: offset), file, isData)
+        body(Key(path: try reader.path(), offset: offset), file, try reader.content())
       }
     }
   }

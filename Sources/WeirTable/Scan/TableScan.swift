@@ -35,11 +35,7 @@ extension Table {
   public func scan(_ options: ScanOptions = ScanOptions()) throws(TableError) -> TableReader {
     let metadata = metadata
     let planner = try planner(options, metadata)
-    return try TableReader(
-      metadata, schema: planner.schema, stores: stores, options: TableReadOptions(options)
-    ) {
-      () throws(TableError) in try planner.next()
-    }
+    return try reader(planner.schema, options) { () throws(TableError) in try planner.next() }
   }
 
   /// The files that hold the rows that `options` ask for, one after the other.
@@ -70,9 +66,20 @@ extension Table {
     after start: SnapshotSelector?, _ options: ScanOptions = ScanOptions()
   ) throws(TableError) -> TableReader {
     let planner = try planAppends(after: start, options)
-    return try TableReader(
-      metadata, schema: planner.schema, stores: stores, options: TableReadOptions(options)
-    ) { () throws(TableError) in try planner.next() }
+    return try reader(planner.schema, options) { () throws(TableError) in try planner.next() }
+  }
+
+  private func reader(
+    _ schema: TableSchema, _ options: ScanOptions,
+    _ nextTask: @escaping () throws(TableError) -> FileScanTask?
+  ) throws(TableError) -> TableReader {
+    do {
+      return try TableReader(
+        metadata, schema: schema, stores: stores, options: TableReadOptions(options),
+        nextTask: nextTask)
+    } catch {
+      throw error.adding(table: identifier.description)
+    }
   }
 
   private func planner(

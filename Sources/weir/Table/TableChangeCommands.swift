@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import WeirColumnar
 internal import WeirConnect
 internal import WeirTable
 
@@ -29,6 +30,7 @@ struct TableAlterCommand: ParsableCommand {
   var unpartition: [String] = []
   @Option(name: .long, help: ArgumentHelp("Sort rows within files.", valueName: "column"))
   var sort: [String] = []
+  @OptionGroup var output: JSONSelection
 
   func run() throws {
     let table = try table.open()
@@ -57,7 +59,9 @@ struct TableAlterCommand: ParsableCommand {
       throw CommandFailure("nothing to change was given", hint: "See weir table alter --help.")
     }
     try transaction.commit()
-    RowPrinter.line("Changed \(table.identifier).")
+    output.print(
+      "Changed \(table.identifier).",
+      ["table": .string(table.identifier.description), "schema": table.schema.json()])
   }
 
   private static func type(_ text: String) throws -> TableType {
@@ -77,71 +81,6 @@ struct TableAlterCommand: ParsableCommand {
       }
       return (String(text[..<split]), String(text[text.index(after: split)...]))
     }
-  }
-}
-
-struct TableRollbackCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "rollback", abstract: "Make an older snapshot the current one.")
-
-  @OptionGroup var table: TableSelection
-
-  @Option(name: .customLong("to"), help: "A snapshot's id, a time, a branch or a tag.")
-  var state: String
-
-  func run() throws {
-    let table = try table.open()
-    guard
-      let snapshot = try table.metadata.resolve(try SnapshotSelector(parsing: state)).snapshot
-    else { throw CommandFailure("the table has no snapshots yet") }
-    try table.transaction().rollback(to: snapshot.snapshotID).commit()
-    RowPrinter.line("\(table.identifier) is at snapshot \(snapshot.snapshotID).")
-  }
-}
-
-struct TableBranchCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "branch", abstract: "Make or remove a branch.")
-
-  @OptionGroup var table: TableSelection
-  @Option(name: .customLong("name"), help: "The branch.")
-  var branch: String
-  @OptionGroup var state: StateSelection
-  @Flag(name: .long, help: "Remove it.")
-  var remove = false
-
-  func run() throws {
-    let table = try table.open()
-    if remove {
-      try table.transaction().removeReference(branch).commit()
-    } else {
-      let snapshot = try table.metadata.resolve(try state.selector()).snapshot
-      try table.transaction().createBranch(branch, at: snapshot?.snapshotID).commit()
-    }
-    RowPrinter.line("\(remove ? "Removed" : "Made") the branch \(branch).")
-  }
-}
-
-struct TableTagCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "tag", abstract: "Make or remove a tag.")
-
-  @OptionGroup var table: TableSelection
-  @Option(name: .customLong("name"), help: "The tag.")
-  var tag: String
-  @OptionGroup var state: StateSelection
-  @Flag(name: .long, help: "Remove it.")
-  var remove = false
-
-  func run() throws {
-    let table = try table.open()
-    if remove {
-      try table.transaction().removeReference(tag).commit()
-    } else {
-      let snapshot = try table.metadata.resolve(try state.selector()).snapshot
-      try table.transaction().createTag(tag, at: snapshot?.snapshotID).commit()
-    }
-    RowPrinter.line("\(remove ? "Removed" : "Made") the tag \(tag).")
   }
 }
 
@@ -166,44 +105,10 @@ struct TablePropertiesCommand: ParsableCommand {
     if !unset.isEmpty { transaction.removeProperties(unset) }
     let metadata = transaction.isEmpty ? table.metadata : try transaction.commit()
     if json { return RowPrinter.json(metadata.properties.json()) }
-    let lines = metadata.properties.map { "\($0) = \($1)" }
+    let lines = metadata.properties.sorted { $0.0 < $1.0 }.map {
+      TextWidth.printable("\($0) = \($1)")
+    }
     RowPrinter.line(lines.isEmpty ? "There are no properties." : lines.joined(separator: "\n"))
-  }
-}
-
-struct TableExpireCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "expire", abstract: "Remove old snapshots and the files that only they led to.",
-    discussion: """
-      How long and how many are kept is said by the table's properties history.expire.*: five days and \
-      one snapshot when nothing is said.
-      """)
-
-  @OptionGroup var table: TableSelection
-
-  func run() throws {
-    let result = try table.open().expireSnapshots()
-    RowPrinter.line(
-      "Expired \(Numbers.counted(result.snapshotIDs.count, "snapshot", "snapshots")).")
-  }
-}
-
-struct TableOrphansCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "orphans", abstract: "Remove files that killed writers left behind.")
-
-  @OptionGroup var table: TableSelection
-  @Flag(name: .long, help: "Only list them.")
-  var dryRun = false
-
-  func run() throws {
-    var options = OrphanCleanup()
-    options.isDryRun = dryRun
-    let result = try table.open().removeOrphanFiles(options)
-    for location in result.locations { RowPrinter.line(location) }
-    RowPrinter.line(
-      "\(dryRun ? "Found" : "Removed") "
-        + Numbers.counted(result.locations.count, "file", "files") + ".")
   }
 }
 
@@ -214,11 +119,15 @@ struct TableRenameCommand: ParsableCommand {
   @OptionGroup var table: TableSelection
   @Option(name: .customLong("to"), help: "The new name, NAMESPACE.NAME.")
   var target: String
+  @OptionGroup var output: JSONSelection
 
   func run() throws {
     let target = try TableIdentifier(parsing: target)
-    try table.selection.open().catalog.renameTable(try table.identifier(), to: target)
-    RowPrinter.line("It is called \(target) now.")
+    let old = try table.open().identifier
+    try table.selection.open().catalog.renameTable(old, to: target)
+    output.print(
+      "\(old) is called \(target) now.",
+      ["table": .string(target.description), "was": .string(old.description)])
   }
 }
 
@@ -229,10 +138,17 @@ struct TableDropCommand: ParsableCommand {
   @OptionGroup var table: TableSelection
   @Flag(name: .long, help: "Remove its files, too. There is no way back.")
   var purge = false
+  @OptionGroup var output: JSONSelection
 
   func run() throws {
-    try table.selection.open().catalog.dropTable(try table.identifier(), purge: purge)
-    RowPrinter.line(
-      "Dropped \(try table.identifier())." + (purge ? "" : " Its files stay where they are."))
+    let connection = try table.selection.open()
+    let identifier = try table.identifier()
+    // A table whose metadata is damaged can be dropped, too: it is not opened.
+    if !(try connection.catalog.tableExists(identifier)) { _ = try table.open() }
+    try connection.catalog.dropTable(identifier, purge: purge)
+    output.print(
+      "Dropped \(identifier)."
+        + (purge ? " Its files are removed." : " Its files stay where they are."),
+      ["table": .string(identifier.description), "purged": .bool(purge)])
   }
 }

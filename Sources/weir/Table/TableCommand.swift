@@ -23,15 +23,18 @@ struct TableCommand: ParsableCommand {
         weir table append shop.orders orders.parquet
         weir table scan shop.orders --where "country = 'de'" --columns user_id,ts --limit 20
         weir table snapshots shop.orders
+        weir table changes shop.orders --from 2026-01-31 --to january
       """,
     subcommands: [
       TableCreateCommand.self, TableListCommand.self, TableDescribeCommand.self,
       TableSchemaCommand.self, TableAppendCommand.self, TableScanCommand.self,
-      TableDeleteCommand.self, TableAlterCommand.self, TableHistoryCommand.self,
+      TableChangesCommand.self, TableDeleteCommand.self, TableAlterCommand.self,
+      TableHistoryCommand.self,
       TableSnapshotsCommand.self, TableFilesCommand.self, TablePartitionsCommand.self,
       TableRefsCommand.self, TableDiffCommand.self, TableRollbackCommand.self,
       TableBranchCommand.self, TableTagCommand.self, TablePropertiesCommand.self,
-      TableExpireCommand.self, TableOrphansCommand.self, TableRenameCommand.self,
+      TableAnalyzeCommand.self, TableExpireCommand.self, TableOrphansCommand.self,
+      TableRenameCommand.self,
       TableDropCommand.self,
     ])
 }
@@ -82,7 +85,7 @@ struct TableSelection: ParsableArguments {
     let identifier = try identifier()
     let connection = try selection.open()
     do throws(TableError) {
-      return try connection.catalog.table(identifier)
+      return try connection.table(identifier)
     } catch {
       guard error.code == .notFound else { throw error }
       throw CommandFailure(
@@ -107,27 +110,29 @@ enum KeyValues {
 
 /// Prints batches, as a table for people or as JSON lines.
 enum RowPrinter {
-  /// - Returns: the rows printed.
-  @discardableResult
-  static func print(_ reader: any RecordBatchReader, json: Bool, limit: Int = .max) throws -> Int {
+  /// - Parameter limit: at most so many rows; it is said when there are more.
+  static func print(_ reader: any RecordBatchReader, json: Bool, limit: Int? = nil) throws {
     var output = OutputBuffer()
     var cells: [[String]] = []
     var rows = 0
-    while rows < limit, let batch = try reader.next() {
+    let limit = limit ?? .max
+    while rows <= limit, let batch = try reader.next() {
       for row in 0..<min(limit - rows, batch.rowCount) {
         if json {
           output.line(RowJSON.line(batch, row))
         } else {
           cells.append(batch.columns.map { RowTable.cell($0, row) })
         }
-        rows += 1
       }
+      rows += batch.rowCount
     }
     if !json {
       RowTable(reader.schema, cells).write(to: &output, width: Terminal.width, style: .output)
+      if rows > limit, limit > 0 {
+        output.line(Style.output.dim("  … more rows; --limit shows more of them"))
+      }
     }
     output.flush()
-    return rows
   }
 
   static func json(_ value: JSONValue) {
@@ -135,6 +140,9 @@ enum RowPrinter {
     output.line(value.prettyText)
     output.flush()
   }
+
+  /// On one line, as for each row of a table.
+  static func compact(_ value: JSONValue) { line(value.text) }
 
   static func line(_ text: String) {
     var output = OutputBuffer()

@@ -18,9 +18,26 @@ struct TableListCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let catalog = try selection.open().catalog
+    let connection = try selection.open()
+    let catalog = connection.catalog
     var tables: [String] = []
-    var waiting = try namespace.map { [try Namespace(parsing: $0)] } ?? all(catalog, nil)
+    var waiting: [Namespace]
+    if let namespace {
+      waiting = [try Namespace(parsing: namespace)]
+      do throws(TableError) {
+        _ = try catalog.namespaceProperties(waiting[0])
+      } catch {
+        guard error.code == .notFound else { throw error }
+        let names = try all(catalog, nil).map(\.description)
+        let close = NameSuggestion.closest(to: namespace, names)
+        throw CommandFailure(
+          "there is no namespace \(TextWidth.printable(namespace)) in \(connection.address)"
+            + (close.map { "; did you mean \($0)?" } ?? ""),
+          hint: "'weir table list' shows the tables of all namespaces.")
+      }
+    } else {
+      waiting = try all(catalog, nil)
+    }
     while !waiting.isEmpty {
       let next = waiting.removeFirst()
       var request = PageRequest.first
@@ -35,7 +52,11 @@ struct TableListCommand: ParsableCommand {
     if json {
       RowPrinter.json(.array(tables.map { .string($0) }))
     } else {
-      RowPrinter.line(tables.isEmpty ? "There are no tables." : tables.joined(separator: "\n"))
+      let names = tables.map(TextWidth.printable)
+      RowPrinter.line(
+        names.isEmpty
+          ? "There are no tables\(namespace.map { " in \($0)" } ?? "")."
+          : names.joined(separator: "\n"))
     }
   }
 
@@ -73,15 +94,34 @@ struct TableDescribeCommand: ParsableCommand {
       return field.transform == .identity ? source : "\(field.transform)(\(source))"
     }
     output.line("  partitions  \(spec.isEmpty ? "none" : spec.joined(separator: ", "))")
+    let order = metadata.defaultSortOrder.fields.map { field in
+      let source = metadata.currentSchema.path(ofFieldID: field.sourceID) ?? "\(field.sourceID)"
+      let column = field.transform == .identity ? source : "\(field.transform)(\(source))"
+      return "\(column) \(field.direction.rawValue)"
+    }
+    if !order.isEmpty { output.line("  sorted by   \(order.joined(separator: ", "))") }
     if let snapshot = metadata.currentSnapshot {
-      let summary = snapshot.summary
+      let rows = snapshot.liveRows.map(Numbers.grouped) ?? "unknown"
+      let files =
+        TableText.count(snapshot.summary?["total-data-files"])
+        .map { Numbers.counted($0, "file", "files") } ?? "an unknown number of files"
+      output.line("  rows        \(rows) in \(files)")
       output.line(
-        "  rows        \(summary?["total-records"] ?? "unknown") in "
-          + "\(summary?["total-data-files"] ?? "?") files, \(metadata.snapshots.count) snapshots")
+        "  changed     \(TableText.time(snapshot.timestampMilliseconds)) UTC, by "
+          + "\(snapshot.operation?.rawValue ?? "an unknown operation")")
+      output.line(
+        "  history     "
+          + Numbers.counted(metadata.snapshots.count, "snapshot", "snapshots")
+          + ", \(Numbers.counted(metadata.references.count, "branch or tag", "branches and tags"))")
     } else {
       output.line("  rows        none yet")
     }
-    for (name, value) in metadata.properties { output.line("  \(name) = \(value)") }
+    for (index, property) in metadata.properties.enumerated() {
+      output.line(
+        (index == 0 ? "  properties  " : "              ")
+          + TextWidth.printable("\(property.0) = \(property.1)"))
+    }
+    output.line()
     SchemaText.write(metadata.currentSchema, to: &output)
     output.flush()
   }
@@ -108,131 +148,26 @@ struct TableSchemaCommand: ParsableCommand {
 
 private enum SchemaText {
   static func write(_ schema: TableSchema, to output: inout OutputBuffer) {
-    var table = TextTable([.right("id"), .left("column"), .left("type"), .left(""), .left("doc")])
-    for field in schema.fields {
-      table.add([
-        String(field.id), TextWidth.printable(field.name), field.type.description,
-        field.required ? "required" : "", TextWidth.printable(field.doc ?? ""),
-      ])
-    }
+    var table = TextTable([
+      .right("id"), .left("column"), .left("type", min: nil), .left("", min: nil), .left("doc"),
+    ])
+    for field in schema.fields { add(field, 0, to: &table) }
+    if table.rows.isEmpty { return output.line("  (no columns)") }
     for line in table.lines(width: Terminal.width, style: .output) { output.line(line) }
   }
-}
-
-/// A command that shows one of the tables about a table.
-protocol MetadataTableCommand: ParsableCommand {
-  static var kind: MetadataTable { get }
-  var table: TableSelection { get }
-  var state: StateSelection { get }
-  var json: Bool { get }
-}
-
-extension MetadataTableCommand {
-  func run() throws {
-    try RowPrinter.print(
-      try table.open().inspect(Self.kind, at: try state.selector()), json: json)
-  }
-}
-
-struct TableHistoryCommand: MetadataTableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "history", abstract: "Show which snapshot was current from when on.")
-  static let kind = MetadataTable.history
-  @OptionGroup var table: TableSelection
-  @OptionGroup var state: StateSelection
-  @Flag(name: .long, help: "Print JSON, one object per line.")
-  var json = false
-}
-
-struct TableSnapshotsCommand: MetadataTableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "snapshots", abstract: "Show the snapshots that are kept.")
-  static let kind = MetadataTable.snapshots
-  @OptionGroup var table: TableSelection
-  @OptionGroup var state: StateSelection
-  @Flag(name: .long, help: "Print JSON, one object per line.")
-  var json = false
-}
-
-struct TableFilesCommand: MetadataTableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "files", abstract: "Show the data and delete files of a snapshot.")
-  static let kind = MetadataTable.files
-  @OptionGroup var table: TableSelection
-  @OptionGroup var state: StateSelection
-  @Flag(name: .long, help: "Print JSON, one object per line.")
-  var json = false
-}
-
-struct TablePartitionsCommand: MetadataTableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "partitions", abstract: "Show rows and files of each partition.")
-  static let kind = MetadataTable.partitions
-  @OptionGroup var table: TableSelection
-  @OptionGroup var state: StateSelection
-  @Flag(name: .long, help: "Print JSON, one object per line.")
-  var json = false
-}
-
-struct TableRefsCommand: MetadataTableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "refs", abstract: "Show branches and tags.")
-  static let kind = MetadataTable.refs
-  @OptionGroup var table: TableSelection
-  @OptionGroup var state: StateSelection
-  @Flag(name: .long, help: "Print JSON, one object per line.")
-  var json = false
-}
-
-struct TableDiffCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "diff", abstract: "Show what was done from one state to another.",
-    discussion: "Lists the snapshots between two states, the older one not included.")
-
-  @OptionGroup var table: TableSelection
-
-  @Option(name: .long, help: "The older state: a snapshot's id, a time, a branch or a tag.")
-  var from: String
-
-  @Option(name: .long, help: "The newer state; the current one when it is left out.")
-  var to: String?
-
-  @Flag(name: .long, help: "Print a JSON list.")
-  var json = false
-
-  func run() throws {
-    let metadata = try table.open().metadata
-    let older = try metadata.resolve(try SnapshotSelector(parsing: from)).snapshot
-    let newer = try metadata.resolve(
-      try to.map { text throws(TableError) in try SnapshotSelector(parsing: text) } ?? .current
-    ).snapshot
-    guard let older, let newer else {
-      throw CommandFailure("the table has no snapshots yet")
-    }
-    let line = metadata.ancestors(of: newer.snapshotID)
-    guard let end = line.firstIndex(where: { $0.snapshotID == older.snapshotID }) else {
-      throw CommandFailure(
-        "snapshot \(older.snapshotID) is not an ancestor of \(newer.snapshotID)",
-        hint: "'weir table history' shows the line of snapshots.")
-    }
-    let steps = line[..<end].reversed()
-    if json { return RowPrinter.json(.array(steps.map { $0.json() })) }
-    var text = TextTable([
-      .left("snapshot"), .left("operation"), .right("rows added"), .right("rows deleted"),
-      .right("files added"), .right("files removed"),
+  /// A column, and what is within it below.
+  private static func add(_ field: TableField, _ depth: Int, to table: inout TextTable) {
+    let type =
+      switch field.type {
+      case .struct: "struct"
+      case .list: "list"
+      case .map: "map"
+      default: field.type.description
+      }
+    table.add([
+      String(field.id), String(repeating: "  ", count: depth) + TextWidth.printable(field.name),
+      type, field.required ? "required" : "", TextWidth.printable(field.doc ?? ""),
     ])
-    for step in steps {
-      let summary = step.summary
-      text.add([
-        String(step.snapshotID), summary?["operation"] ?? "",
-        summary?["added-records"] ?? "0",
-        summary?["deleted-records"] ?? summary?["added-position-deletes"] ?? "0",
-        summary?["added-data-files"] ?? "0", summary?["deleted-data-files"] ?? "0",
-      ])
-    }
-    var output = OutputBuffer()
-    for line in text.lines(width: Terminal.width, style: .output) { output.line(line) }
-    if steps.isEmpty { output.line("  (no changes)") }
-    output.flush()
+    for child in field.type.childFields { add(child, depth + 1, to: &table) }
   }
 }

@@ -41,6 +41,8 @@ struct TableCreateCommand: ParsableCommand {
   @Option(name: .long, help: "Iceberg's format version, 2 or 3.")
   var formatVersion = 3
 
+  @OptionGroup var output: JSONSelection
+
   func validate() throws {
     guard (like == nil) != columns.isEmpty else {
       throw ValidationError("give either --like FILE or --column 'NAME TYPE', once or more")
@@ -74,7 +76,9 @@ struct TableCreateCommand: ParsableCommand {
       guard error.code == .alreadyExists else { throw error }
     }
     let made = try connection.catalog.createTable(identifier, creation)
-    RowPrinter.line("Made \(identifier) at \(made.metadata.location).")
+    output.print(
+      "Made \(identifier) at \(made.metadata.location).",
+      ["table": .string(identifier.description), "location": .string(made.metadata.location)])
   }
 
   private static func column(_ text: String, id: Int32) throws -> TableField {
@@ -103,15 +107,22 @@ struct TableAppendCommand: ParsableCommand {
   @Option(name: .long, help: "The branch to add to.")
   var branch = SnapshotReference.mainBranch
 
+  @OptionGroup var output: JSONSelection
+
   func run() throws {
     let table = try table.open()
     for file in files {
       let rows = try InputFile.rows(file, columns: nil, batchRows: 65_536)
       let changes = try append(rows.reader, to: table)
-      RowPrinter.line(
+      output.print(
         "\(file): \(Numbers.counted(changes.addedRows, "row", "rows")) in "
           + "\(Numbers.counted(changes.addedFiles, "file", "files"))"
-          + (changes.snapshotID.map { ", snapshot \($0)" } ?? ""))
+          + (changes.snapshotID.map { ", snapshot \($0)" } ?? ""),
+        [
+          "file": .string(file), "added_rows": .int(Int64(changes.addedRows)),
+          "added_files": .int(Int64(changes.addedFiles)),
+          "snapshot_id": .optional(changes.snapshotID),
+        ])
     }
   }
 
@@ -124,42 +135,60 @@ struct TableAppendCommand: ParsableCommand {
 
 struct TableScanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "scan", abstract: "Show rows.")
+    commandName: "scan", abstract: "Show rows.",
+    discussion: """
+      With --from only the rows that appends have added since. 'weir table changes' shows deleted rows, \
+      too.
+
+      Examples:
+        weir table scan shop.orders --where "country = 'de'" --columns user_id,ts --limit 20
+        weir table scan shop.orders --at 2026-01-31 --json | jq .user_id
+        weir table scan shop.orders --from january --count
+      """)
 
   @OptionGroup var table: TableSelection
   @OptionGroup var selection: ColumnSelection
   @OptionGroup var state: StateSelection
 
-  @Option(name: .customLong("where"), help: ArgumentHelp("Rows to show.", valueName: "condition"))
-  var filter: String?
+  @Option(
+    name: .long, help: ArgumentHelp("Only rows appended after this state.", valueName: "state"))
+  var from: String?
 
-  @Option(name: .long, help: ArgumentHelp("At most so many rows.", valueName: "rows"))
-  var limit = 20
+  @OptionGroup var filter: WhereSelection
 
-  @Flag(name: .long, help: "Print JSON, one object per line.")
-  var json = false
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "At most so many rows (default: 20, and all for --json).", valueName: "rows"))
+  var limit: Int?
+
+  @OptionGroup var output: JSONSelection
 
   @Flag(name: .long, help: "Only count the rows.")
   var count = false
 
   func validate() throws {
-    guard limit >= 0 else { throw ValidationError("--limit needs 0 or more, not \(limit)") }
+    if let limit, limit < 0 { throw ValidationError("--limit needs 0 or more, not \(limit)") }
   }
 
   func run() throws {
     let table = try table.open()
-    var options = ScanOptions(columns: try selection.names())
-    if let filter { options.filter = try Predicate(parsing: filter) }
+    var options = ScanOptions(columns: try selection.names(), where: try filter.predicate())
     options.at = try state.selector()
-    if !count { options.limit = limit }
-    let reader = try table.scan(options)
+    let start = try from.map { text throws(TableError) in try SnapshotSelector(parsing: text) }
+    let limit = count ? self.limit : self.limit ?? (output.json ? nil : 20)
+    // One more, to know whether there are more.
+    options.limit = limit.map { output.json || count || $0 == Int.max ? $0 : $0 + 1 }
+    let reader =
+      try start.map { start throws(TableError) in
+        try table.scanAppends(after: start, options)
+      } ?? table.scan(options)
     guard count else {
-      try RowPrinter.print(reader, json: json)
-      return
+      return try RowPrinter.print(reader, json: output.json, limit: limit)
     }
     var rows = 0
     while let batch = try reader.next() { rows += batch.rowCount }
-    RowPrinter.line(String(rows))
+    output.print(String(rows), ["rows": .int(Int64(rows))])
   }
 }
 
@@ -172,12 +201,19 @@ struct TableDeleteCommand: ParsableCommand {
   @Option(name: .customLong("where"), help: ArgumentHelp("Which rows.", valueName: "condition"))
   var filter: String
 
+  @OptionGroup var output: JSONSelection
+
   func run() throws {
-    let predicate = try Predicate(parsing: filter)
+    let predicate = try WhereSelection.parse(filter)
     let changes = try table.open().delete(where: predicate)
-    RowPrinter.line(
+    output.print(
       "Deleted \(Numbers.counted(changes.deletedRows, "row", "rows"))"
-        + (changes.snapshotID.map { ", snapshot \($0)." } ?? "; nothing matched."))
+        + (changes.snapshotID.map { ", snapshot \($0)." } ?? "; nothing matched."),
+      [
+        "deleted_rows": .int(Int64(changes.deletedRows)),
+        "removed_files": .int(Int64(changes.removedFiles)),
+        "snapshot_id": .optional(changes.snapshotID),
+      ])
   }
 }
 

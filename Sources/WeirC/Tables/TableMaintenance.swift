@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirTable
+
+/// The operations of `weir_table_request` that look after a table; docs/c.md lists them.
+struct TableMaintenance {
+  static let names = ["analyze", "diff", "expire_snapshots", "remove_orphans"]
+
+  private let table: Table
+
+  init(_ table: Table) { self.table = table }
+
+  /// - Returns: `nil` for an operation of others.
+  func answer(_ request: TableRequest) throws -> JSONValue? {
+    switch request.operation {
+    case "analyze":
+      let columns = try request.arguments.optionalArray(
+        "columns", of: { value throws(JSONError) in try value.asString() })
+      return try table.computeStatistics(columns: columns)?.summary(table.schema) ?? .null
+    case "diff":
+      let from = try Self.selector(request.arguments.optionalString("from"))
+      let to = try Self.selector(request.arguments.optionalString("to")) ?? .current
+      let diff = try table.diff(from: from, to: to)
+      return diff.json(diff.snapshots.isEmpty ? [] : try table.countChanges(from: from, to: to))
+    case "expire_snapshots": return try expire(request.arguments)
+    case "remove_orphans": return try removeOrphans(request.arguments)
+    default: return nil
+    }
+  }
+
+  private static func selector(_ text: String?) throws(TableError) -> SnapshotSelector? {
+    try text.map { text throws(TableError) in try SnapshotSelector(parsing: text) }
+  }
+
+  private func expire(_ arguments: JSONObject) throws -> JSONValue {
+    var options = SnapshotExpiration()
+    options.olderThanMilliseconds = try arguments.optionalInt64("older_than_ms")
+    options.retainLast = try arguments.optionalInt("retain_last")
+    let ids = try arguments.optionalArray(
+      "snapshot_ids", of: { value throws(JSONError) in try value.asInt64() })
+    options.snapshotIDs = Set(ids ?? [])
+    let result = try table.expireSnapshots(options)
+    return [
+      "snapshot_ids": .array(result.snapshotIDs.map { .int($0) }),
+      "references": .array(result.references.map { .string($0) }),
+      "removed_files": .int(
+        Int64(
+          result.contentFileCount + result.manifestCount + result.manifestListCount
+            + result.statisticsFileCount)),
+      "failures": .int(Int64(result.failureCount)),
+    ]
+  }
+
+  private func removeOrphans(_ arguments: JSONObject) throws -> JSONValue {
+    var options = OrphanCleanup()
+    if let age = try arguments.optionalInt64("min_age_ms") {
+      guard age >= 0 else {
+        throw CError.invalidArgument("min_age_ms is \(age); an age is 0 or more")
+      }
+      options.ageMillisecondsMin = age
+    }
+    options.isDryRun = try arguments.optionalBool("dry_run") ?? false
+    let result = try table.removeOrphanFiles(options)
+    return [
+      "locations": .array(result.locations.map { .string($0) }),
+      "bytes": .int(Int64(result.byteCount)),
+      "failures": .int(Int64(result.failureCount)),
+      "has_more": .bool(result.hasMore),
+    ]
+  }
+}
+
+extension StatisticsFile {
+  /// The file, and the counts of distinct values in it.
+  fileprivate func summary(_ schema: TableSchema) -> JSONValue {
+    var counts = JSONObject()
+    for blob in blobs {
+      guard let id = blob.fieldIDs.first, let name = schema.path(ofFieldID: id),
+        let count = blob.properties?["ndv"].flatMap({ Int64($0) })
+      else { continue }
+      counts[name] = .int(count)
+    }
+    return [
+      "snapshot_id": .int(snapshotID), "path": .string(path), "bytes": .int(sizeInBytes),
+      "distinct_values": .object(counts),
+    ]
+  }
+}
