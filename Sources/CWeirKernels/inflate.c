@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Length: one algorithm, whose steps share their tables.
+//
 // 1. The head of a block gives the lengths of its codes. Codes of up to 10 bits (8 for distances) go
 //    into a table by their bits, which is doubled as the lengths grow; the few that are longer are
 //    found bit by bit. The table is no larger than the longest code needs.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import WeirColumnar
-import WeirCompression
-import _WeirTestSupport
+internal import Testing
+internal import WeirColumnar
+internal import WeirCompression
+internal import _WeirTestSupport
 
-@testable import WeirTable
+@testable internal import WeirTable
 
 /// The inflater against zlib: the same bytes from what zlib compressed, and errors where it has them.
 @Suite struct InflaterTests {
