@@ -251,3 +251,23 @@ def test_deep_filters_are_refused(table, server):
         condition = {"type": "not", "child": condition}
     body = {"filter": condition}
     assert server.request("POST", "/v1/namespaces/n/tables/t/plan", body)[0] == 400
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_deletes(catalog, planning, server, version):
+    """Position deletes and deletion vectors come with their tasks."""
+    weir = pytest.importorskip("weir")
+    name = f"n.deletes{version}"
+    ours = weir.connect(server.uri).create_table(
+        name, rows(0, 1).schema, partition=["country"], format_version=version
+    )
+    for start in range(0, 60, 20):
+        ours.append(rows(start, 20))
+    ours.delete("id IN (1, 2, 3, 30, 31, 59)")
+    ours.delete("id = 4")
+    expected = [row for row in by_id(rows(0, 60)) if row["id"] not in (1, 2, 3, 4, 30, 31, 59)]
+    assert by_id(catalog.load_table(name).scan().to_arrow()) == expected
+    assert by_id(planning.load_table(name).scan().to_arrow()) == expected
+    wanted = [row for row in expected if row["country"] == "fr"]
+    found = planning.load_table(name).scan(EqualTo("country", "fr"))
+    assert by_id(found.to_arrow()) == wanted

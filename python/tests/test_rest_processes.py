@@ -136,3 +136,76 @@ def test_a_killed_server_leaves_a_request_done_or_not(tmp_path):
         assert lost > 0
     finally:
         server.stop()
+
+
+def test_killed_servers_and_pyiceberg(tmp_path):
+    """Clients append while their server is killed again and again: what was acknowledged is there
+    once, what failed is there whole or not at all."""
+    pa = pytest.importorskip("pyarrow")
+    rest = pytest.importorskip("pyiceberg.catalog.rest")
+    randomness = random.Random(int(os.environ.get("WEIR_KILL_SEED", "9")))
+    kills = int(os.environ.get("WEIR_KILLS", "8"))
+    rows_each, writers = 7, 4
+    schema = pa.schema([("writer", pa.int64()), ("turn", pa.int64()), ("row", pa.int64())])
+    server = RestServer(tmp_path / "data")
+    port, uri = server.port, server.uri
+    catalog = rest.RestCatalog("first", uri=uri)
+    catalog.create_namespace("n")
+    catalog.create_table("n.t", schema)
+    acknowledged, failed = set(), set()
+    stop = threading.Event()
+
+    def write(writer):
+        turn = 0
+        table = None
+        while not stop.is_set():
+            turn += 1
+            data = pa.table(
+                {
+                    "writer": [writer] * rows_each,
+                    "turn": [turn] * rows_each,
+                    "row": range(rows_each),
+                },
+                schema=schema,
+            )
+            try:
+                if table is None:
+                    table = rest.RestCatalog(f"w{writer}", uri=uri).load_table("n.t")
+                table.append(data)
+                acknowledged.add((writer, turn))
+            except Exception:  # Whatever the client makes of a server that goes away.
+                failed.add((writer, turn))
+                table = None
+                time.sleep(0.02)
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(writers)]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(kills):
+            before = len(acknowledged)
+            deadline = time.monotonic() + 20
+            while len(acknowledged) < before + 3 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(randomness.uniform(0, 0.1))
+            server.kill()
+            server.stop()
+            server = RestServer(tmp_path / "data", "--port", str(port))
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert len(acknowledged) >= 3 * kills
+        assert failed
+        table = catalog.load_table("n.t")
+        found = {}
+        for row in table.scan().to_arrow().to_pylist():
+            found.setdefault((row["writer"], row["turn"]), []).append(row["row"])
+        assert all(sorted(values) == list(range(rows_each)) for values in found.values())
+        assert acknowledged <= set(found) <= acknowledged | failed
+        # One snapshot for each append, each on the one before.
+        assert len(table.history()) == len(found)
+        parents = [snapshot.parent_snapshot_id for snapshot in table.snapshots()]
+        assert len(set(parents)) == len(parents)
+    finally:
+        stop.set()
+        server.stop()
