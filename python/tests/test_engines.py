@@ -187,6 +187,16 @@ def defaults(folder, version):
     return case
 
 
+def upgraded(folder, version):
+    """Position deletes of version 2 that go on as vectors of version 3."""
+    case = deletes(folder, 2)
+    case.table.update({"action": "upgrade_format", "version": version})
+    case.delete("id IN (1, 16, 117, 206)", lambda row: row["id"] in (1, 16, 117, 206))
+    case.append(rows(300, 5))
+    case.delete("id = 2 OR id = 301", lambda row: row["id"] in (2, 301))
+    return case
+
+
 def types(folder, version):
     """Every primitive type that all versions have, and nesting."""
     schema = pa.schema(
@@ -241,6 +251,7 @@ CASES = {
     "renamed": renamed,
     "evolved": evolved,
     "defaults": defaults,
+    "upgraded": upgraded,
     "types": types,
 }
 
@@ -297,7 +308,7 @@ def duckdb(location):
 ENGINES = [pyiceberg, polars, polars_pyiceberg, daft, datafusion, duckdb]
 
 # What says what instead, by engine and case; "3:" is version 3 alone.
-NO_VECTORS = ["3:deletes", "3:partitions", "3:evolved", "3:defaults", "3:types"]
+NO_VECTORS = [f"3:{name}" for name in CASES if name not in ("plain", "renamed")]
 CANNOT: dict[str, dict[str, str]] = {
     # Reads the Puffin file of a deletion vector as Parquet. A dropped column before a nested one is
     # an error with tables of PyIceberg, too.
@@ -317,7 +328,7 @@ def combinations():
     for engine in ENGINES:
         for version in (2, 3):
             for name in CASES:
-                if name != "defaults" or version == 3:
+                if version == 3 or name not in ("defaults", "upgraded"):
                     yield pytest.param(
                         engine, version, name, id=f"{engine.__name__}-{version}-{name}"
                     )
@@ -350,7 +361,7 @@ def by_id(found):
     return normal(sorted(found, key=lambda row: row["id"]))
 
 
-@pytest.mark.parametrize(("engine", "version", "name"), combinations())
+@pytest.mark.parametrize(("engine", "version", "name"), list(combinations()))
 def test_rows(cases, engine, version, name):
     case = cases(version, name)
     reason = CANNOT.get(engine.__name__, {}).get(f"{version}:{name}")
@@ -361,3 +372,29 @@ def test_rows(cases, engine, version, name):
     found = engine(case.location)
     assert by_id(found.to_pylist()) == by_id(case.rows)
     assert by_id(case.table.scan().to_arrow().to_pylist()) == by_id(case.rows)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("name", ["deletes", "partitions", "evolved"])
+def test_inspection(cases, version, name):
+    """PyIceberg's tables about a table."""
+    case = cases(version, name)
+    table = StaticTable.from_metadata(case.location)
+    inspect = table.inspect
+    assert inspect.snapshots().num_rows == len(case.table.metadata["snapshots"])
+    assert inspect.refs().to_pylist()[0]["name"] == "main"
+    assert inspect.history().num_rows == inspect.snapshots().num_rows
+    files = inspect.data_files()
+    deletes = inspect.delete_files()
+    assert inspect.files().num_rows == files.num_rows + deletes.num_rows
+    assert deletes.num_rows > 0
+    counts = [sum(part["record_count"].to_pylist()) for part in (files, deletes)]
+    assert counts[0] - counts[1] == len(case.rows) == table.scan().count()
+    assert inspect.entries().num_rows >= inspect.files().num_rows
+    assert inspect.all_files().num_rows >= inspect.files().num_rows
+    assert inspect.manifests().num_rows > 0
+    assert inspect.all_manifests().num_rows >= inspect.manifests().num_rows
+    partitions = inspect.partitions().to_pylist()
+    assert sum(part["record_count"] for part in partitions) == counts[0]
+    assert sum(part["position_delete_record_count"] for part in partitions) == counts[1]
+    assert inspect.metadata_log_entries().num_rows > 0

@@ -182,13 +182,16 @@ public final class RowDelta: SnapshotProducer {
     try context.files.write(bytes, to: location)
     for (file, blob, count) in blobs {
       // Who does not know `referenced_data_file` (PyIceberg 0.12, Polars 2.1) takes the one file from
-      // equal bounds, as for position delete files, and else reads the vectors of the partition.
+      // equal bounds, as for position delete files, and else reads the vectors of the partition. Empty
+      // maps, not none: PyIceberg's `inspect.entries()` takes them as given.
       let bound = [MetadataColumn.deleteFilePathID: Array(file.path.utf8)]
       changes.addedDeleteFiles.append(
         DataFile(
           content: .positionDeletes, path: location, format: .puffin, specID: file.specID,
           partition: file.partition, recordCount: count, fileSizeInBytes: bytes.count,
-          metrics: FileMetrics(lowerBounds: bound, upperBounds: bound),
+          metrics: FileMetrics(
+            columnSizes: [:], valueCounts: [:], nullValueCounts: [:], nanValueCounts: [:],
+            lowerBounds: bound, upperBounds: bound),
           referencedDataFile: file.path, contentOffset: Int64(blob.offset),
           contentSizeInBytes: Int64(blob.length)))
     }
