@@ -72,7 +72,8 @@ public struct TableError: Error, Sendable, CustomStringConvertible {
   /// Things concerned, what happened, cause: one line.
   public var description: String {
     var parts: [String] = []
-    if let table { parts.append("table \(table)") }
+    // A message of another system may name it already.
+    if let table, !message.hasPrefix("table \(table)") { parts.append("table \(table)") }
     if let file { parts.append("file \(file)") }
     if let column { parts.append("column \(column)") }
     let place = parts.isEmpty ? "" : parts.joined(separator: ", ") + ": "
