@@ -151,7 +151,7 @@ let package = Package(
       name: "weir",
       dependencies: [
         "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
-        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirProject",
+        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirProject", "WeirCurl",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),

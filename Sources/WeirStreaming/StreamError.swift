@@ -57,8 +57,15 @@ public struct StreamError: Error, Sendable, CustomStringConvertible {
 
   /// An error of the table or its catalog.
   public init(_ error: TableError) {
+    let code: Code =
+      switch error.code {
+      case .conflict: .conflict
+      case .invalidArgument: .invalidArgument
+      case .unsupported: .unsupported
+      default: .table
+      }
     self.init(
-      error.code == .conflict ? .conflict : .table, error.message, stream: error.table,
+      code, error.message, stream: error.table,
       file: error.file, column: error.column, cause: error.cause)
   }
 

@@ -4,7 +4,9 @@ internal import ArgumentParser
 internal import Glibc
 internal import WeirColumnar
 internal import WeirParquet
+internal import WeirProject
 internal import WeirStorage
+internal import WeirStreaming
 internal import WeirTable
 internal import WeirWorld
 
@@ -23,11 +25,14 @@ struct Weir: ParsableCommand {
 
       Examples:
         weir demo
+        weir check
+        weir up
         weir file inspect events.parquet
       """,
     version: "weir 0.1.0",
     subcommands: [
-      FileCommand.self, TableCommand.self, CatalogCommand.self, DemoCommand.self,
+      UpCommand.self, CheckCommand.self, StreamCommand.self, LookupCommand.self, FileCommand.self,
+      TableCommand.self, CatalogCommand.self, DemoCommand.self,
     ])
 
   static func main() async {
@@ -70,6 +75,9 @@ struct CommandFailure: Error {
     case let error as ColumnarError: "\(error)"
     case let error as WorldError: "\(error)"
     case let error as TableError: "\(error)"
+    case let error as StreamError: "\(error)"
+    case let error as JSONError: "\(error)"
+    case let error as ProjectProblems: "the project file cannot be used:\n\(error)"
     default: nil
     }
   }

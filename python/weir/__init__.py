@@ -29,6 +29,7 @@ from ._errors import (
 )
 from ._library import version
 from ._reading import Batch, ParquetFile, Schema, Table, read_parquet
+from ._stream import Stream
 from ._writing import ParquetWriter, write_parquet
 
 __version__ = version()
@@ -52,6 +53,7 @@ __all__ = [
     "Schema",
     "SourceError",
     "StorageError",
+    "Stream",
     "Table",
     "UnknownOutcomeError",
     "UnsupportedError",

@@ -25,6 +25,7 @@ from ._library import (
     take_json,
 )
 from ._reading import Batch
+from ._stream import Stream
 
 if TYPE_CHECKING:
     import pandas
@@ -66,6 +67,7 @@ class Catalog:
             count,
             byref(self._handle.value),
         )
+        self._token = _text(properties["token"]) if "token" in properties else None
         about = self._ask("describe")
         self.address: str = about["address"]
         self.warehouse: str | None = about["warehouse"]
@@ -195,6 +197,22 @@ class Catalog:
             overwrite=overwrite,
         )
         return self.table(identifier)
+
+    def stream(
+        self, identifier: str, *, url: str | None = None, producer: str | None = None
+    ) -> Stream:
+        """A stream of the service that serves this catalog (``weir up``).
+
+        :param url: where the service is, when the catalog is not opened by its address.
+        """
+        if url is None:
+            url = self.address
+        if not url.startswith(("http://", "https://")):
+            raise InvalidArgumentError(
+                f"the catalog is at {url!r}, which serves no streams: connect to the address that "
+                "'weir up' prints, or give url="
+            )
+        return Stream(url, identifier, token=self._token, producer=producer)
 
     def close(self) -> None:
         """Ends this object. Tables that it gave out go on working."""

@@ -60,7 +60,9 @@ struct ColumnLookup {
     }
     let names = leafNames()
     var message = "there is no such column"
-    if let close = closest(to: wanted, names) { message += "; did you mean \(close)?" }
+    if let close = NameSuggestion.closest(to: wanted, names) {
+      message += "; did you mean \(close)?"
+    }
     message += " The columns are \(names.prefix(Self.listedMax).joined(separator: ", "))"
     if names.count > Self.listedMax { message += " and \(names.count - Self.listedMax) more" }
     return ColumnarError(.invalidArgument, message, column: wanted)
@@ -81,38 +83,5 @@ struct ColumnLookup {
     }
     visit(schema.fields, [])
     return names
-  }
-
-  /// The name with the fewest edits, if they are few for its length.
-  private func closest(to wanted: String, _ names: [String]) -> String? {
-    let target = Array(wanted.lowercased().utf8.prefix(64))
-    var best: (distance: Int, name: String)?
-    for name in names {
-      let candidate = Array(name.lowercased().utf8.prefix(64))
-      let distance = Self.editDistance(target, candidate)
-      if distance <= max(1, max(target.count, candidate.count) / 3),
-        best.map({ distance < $0.distance }) ?? true
-      {
-        best = (distance, name)
-      }
-    }
-    return best?.name
-  }
-
-  /// Insertions, deletions and replacements of bytes, and exchanges of neighbours (optimal string
-  /// alignment).
-  static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-    var before: [Int] = []
-    var last = Array(0...b.count)
-    for i in 0..<a.count {
-      var row = [i + 1]
-      for j in 0..<b.count {
-        var cost = min(last[j] + (a[i] == b[j] ? 0 : 1), last[j + 1] + 1, row[j] + 1)
-        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { cost = min(cost, before[j - 1] + 1) }
-        row.append(cost)
-      }
-      (before, last) = (last, row)
-    }
-    return last[b.count]
   }
 }

@@ -5,9 +5,12 @@ internal import Synchronization
 /// Bytes that all requests together may hold.
 final class ByteBudget: Sendable {
   private let used = Atomic<Int>(0)
-  private let byteCountMax: Int
+  let byteCountMax: Int
 
   init(byteCountMax: Int) { self.byteCountMax = byteCountMax }
+
+  /// Bytes that are held.
+  var byteCount: Int { used.load(ordering: .relaxed) }
 
   /// Takes `count` bytes, when there are so many left.
   func take(_ count: Int) -> Bool {

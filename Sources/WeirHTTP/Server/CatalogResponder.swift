@@ -122,7 +122,7 @@ struct CatalogResponder: HTTPResponder {
     }
   }
 
-  private static func response(_ response: RESTResponse, isHead: Bool) -> Response {
+  static func response(_ response: RESTResponse, isHead: Bool) -> Response {
     var headers = HTTPFields()
     for header in response.headers {
       guard let name = HTTPField.Name(header.name) else { continue }
@@ -142,7 +142,7 @@ struct CatalogResponder: HTTPResponder {
 }
 
 /// Lets one of several have the word.
-private final class AnswerFlag: Sendable {
+final class AnswerFlag: Sendable {
   private let isTaken = Atomic<Bool>(false)
 
   /// True for the first caller.

@@ -18,7 +18,7 @@ public import WeirTable
 /// 503 and has no effect. One that was started and takes longer than the limit is answered with 503,
 /// or with 504 when it may have changed something; what it does comes to its end all the same.
 public struct CatalogServer: Service {
-  private let responder: CatalogResponder
+  let responder: CatalogResponder
   private let configuration: CatalogServerConfiguration
   private let logger: Logger
   private let onReady: @Sendable (CatalogServerAddress) -> Void
@@ -62,33 +62,8 @@ public struct CatalogServer: Service {
   /// answered, and connections are closed.
   public func run() async throws {
     responder.workers.start()
-    let limits = configuration
-    let connections = OpenConnections(
-      countMax: min(limits.connectionCountMax, Self.raisedDescriptorCount() - 256))
-    let server = HTTPServerBuilder.http1(
-      configuration: .init(
-        additionalChannelHandlers: [
-          ConnectionLimits(
-            requestTime: .seconds(Int64(limits.requestReadSecondsMax)),
-            bodyByteCountMax: 2 * limits.requestByteCountMax, connections: connections)
-        ],
-        idleTimeout: .seconds(Int64(limits.idleSecondsMax)),
-        httpDecoderConfiguration: .init(
-          maxHeaderFieldSize: limits.headerByteCountMax,
-          maxHeaderListSize: limits.headerByteCountMax, maxHeaderFieldCount: 100)))
-    let application = Application(
-      responder: responder,
-      server: server,
-      configuration: ApplicationConfiguration(
-        address: .hostname(limits.host, port: limits.port),
-        serverName: "weir"),
-      onServerRunning: { channel in
-        guard let address = channel.localAddress else { return }
-        onReady(CatalogServerAddress(host: limits.host, port: address.port ?? limits.port))
-      },
-      logger: logger)
     do {
-      try await application.run()
+      try await runServer(responder, limits: configuration, logger: logger, onReady: onReady)
     } catch {
       await responder.workers.stop()
       throw error
@@ -97,18 +72,49 @@ public struct CatalogServer: Service {
   }
 }
 
-extension CatalogServer {
-  /// The number of files and connections that the process may have open, made as large as it may be.
-  private static func raisedDescriptorCount() -> Int {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_024 }
-    if limit.rlim_cur < limit.rlim_max {
-      var raised = limit
-      raised.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 1 << 16))
-      if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
-    }
-    return Int(clamping: max(limit.rlim_cur, 320))
+/// Serves HTTP/1.1 within the limits of `limits` until the service group stops it.
+func runServer(
+  _ responder: some HTTPResponder<CatalogResponder.Context>, limits: CatalogServerConfiguration,
+  logger: Logger, onReady: @escaping @Sendable (CatalogServerAddress) -> Void
+) async throws {
+  let connections = OpenConnections(
+    countMax: min(limits.connectionCountMax, raisedDescriptorCount() - 256))
+  let server = HTTPServerBuilder.http1(
+    configuration: .init(
+      additionalChannelHandlers: [
+        ConnectionLimits(
+          requestTime: .seconds(Int64(limits.requestReadSecondsMax)),
+          stallTime: .seconds(Int64(limits.requestReadSecondsMax)),
+          bodyByteCountMax: 2 * limits.requestByteCountMax, connections: connections)
+      ],
+      idleTimeout: .seconds(Int64(limits.idleSecondsMax)),
+      httpDecoderConfiguration: .init(
+        maxHeaderFieldSize: limits.headerByteCountMax,
+        maxHeaderListSize: limits.headerByteCountMax, maxHeaderFieldCount: 100)))
+  let application = Application(
+    responder: responder,
+    server: server,
+    configuration: ApplicationConfiguration(
+      address: .hostname(limits.host, port: limits.port),
+      serverName: "weir"),
+    onServerRunning: { channel in
+      guard let address = channel.localAddress else { return }
+      onReady(CatalogServerAddress(host: limits.host, port: address.port ?? limits.port))
+    },
+    logger: logger)
+  try await application.run()
+}
+
+/// The number of files and connections that the process may have open, made as large as it may be.
+private func raisedDescriptorCount() -> Int {
+  var limit = rlimit()
+  guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_024 }
+  if limit.rlim_cur < limit.rlim_max {
+    var raised = limit
+    raised.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 1 << 16))
+    if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
   }
+  return Int(clamping: max(limit.rlim_cur, 320))
 }
 
 /// Where a server listens.

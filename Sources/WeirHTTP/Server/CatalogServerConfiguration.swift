@@ -44,7 +44,7 @@ public struct CatalogServerConfiguration: Sendable {
 
   /// Whether a warehouse may have this name: it stands in paths as it is, and none of their words.
   public static func isUsable(warehouseName: String) -> Bool {
-    let words = ["config", "oauth", "namespaces", "tables", "transactions", "views"]
+    let words = ["config", "oauth", "namespaces", "tables", "transactions", "views", "streams"]
     return !warehouseName.isEmpty && warehouseName.utf8.count <= 64
       && !words.contains(warehouseName)
       && warehouseName.utf8.allSatisfy { byte in

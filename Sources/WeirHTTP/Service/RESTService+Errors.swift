@@ -6,23 +6,7 @@ internal import WeirTable
 extension RESTService {
   /// An error as an answer. `bare` also puts the error model itself at the top, where the
   /// specification has it: for views, and for what is not supported.
-  func response(to error: RESTError, bare: Bool) -> RESTResponse {
-    let model: JSONObject = [
-      "message": .string(error.message), "type": .string(error.type),
-      "code": .int(Int64(error.status)),
-    ]
-    var body: JSONObject = ["error": .object(model)]
-    if error.status == 406 || (bare && (error.status == 404 || error.status == 409)) {
-      body.merge(model)
-    }
-    var response = RESTResponse(status: error.status, json: JSONValue.object(body).bytes)
-    if let seconds = error.retryAfterSeconds { response.setHeader("Retry-After", "\(seconds)") }
-    if let methods = error.allowedMethods {
-      response.setHeader("Allow", methods.joined(separator: ", "))
-    }
-    if error.status == 401 { response.setHeader("WWW-Authenticate", "Bearer realm=\"weir\"") }
-    return response
-  }
+  func response(to error: RESTError, bare: Bool) -> RESTResponse { error.response(bare: bare) }
 
   /// The answer to a request that was not started.
   func refusal(_ reason: String) -> RESTAnswer {
@@ -67,5 +51,26 @@ extension RESTService {
     case .unknownOutcome: return RESTError(500, "CommitStateUnknownException", text)
     default: return RESTError(500, "InternalServerError", text)
     }
+  }
+}
+
+extension RESTError {
+  /// The error as an answer, see `RESTService.response(to:bare:)`.
+  func response(bare: Bool = false) -> RESTResponse {
+    let model: JSONObject = [
+      "message": .string(message), "type": .string(type),
+      "code": .int(Int64(status)),
+    ]
+    var body: JSONObject = ["error": .object(model)]
+    if status == 406 || (bare && (status == 404 || status == 409)) {
+      body.merge(model)
+    }
+    var response = RESTResponse(status: status, json: JSONValue.object(body).bytes)
+    if let seconds = retryAfterSeconds { response.setHeader("Retry-After", "\(seconds)") }
+    if let methods = allowedMethods {
+      response.setHeader("Allow", methods.joined(separator: ", "))
+    }
+    if status == 401 { response.setHeader("WWW-Authenticate", "Bearer realm=\"weir\"") }
+    return response
   }
 }

@@ -25,6 +25,8 @@ public struct StreamDefinition: Hashable, Sendable {
   public var logRetentionSeconds: Int64 = 3_600
   /// The most bytes of the log of one shard; more rows are turned away until the table has caught up.
   public var logBytesMax: Int64 = 8 << 30
+  /// What columns hold in records that lack them; null without an entry.
+  public var defaults: [String: Scalar] = [:]
   /// Properties of the Iceberg table.
   public var properties: StringMap = [:]
   /// How the table is partitioned, as terms: `day(event_time)`.

@@ -11,7 +11,8 @@ internal import WeirTable
 struct DataFolder {
   /// As a location: some clients take a path without a scheme for one of another file system.
   let location: String
-  private let path: String
+  /// Absolute.
+  let path: String
 
   /// Makes the folder when it is not there.
   init(_ folder: String) throws {

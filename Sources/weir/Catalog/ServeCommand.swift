@@ -53,18 +53,7 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(name: .long, help: "The name of the warehouse, which stands in paths.")
   var warehouse = "weir"
 
-  @Option(
-    name: .long,
-    help: ArgumentHelp(
-      "Whoever sends this token may do everything. WEIR_CATALOG_TOKEN in the environment does the "
-        + "same and is not seen in lists of processes.", valueName: "text"))
-  var token: String?
-
-  @Option(
-    name: .long,
-    help: "A JSON file of clients with their secrets and what they may do.",
-    completion: .file(extensions: ["json"]))
-  var clients: String?
+  @OptionGroup var accessOptions: AccessOptions
 
   @Option(
     name: .customLong("allow-location"),
@@ -77,9 +66,6 @@ struct ServeCommand: AsyncParsableCommand {
     name: .long,
     help: "The format of tables whose makers name none; clients other than Weir may not write 3.")
   var formatVersion = 2
-
-  @Flag(name: .long, help: "Listen to other machines without asking for a token.")
-  var allowAnybody = false
 
   @Option(name: .long, help: "Threads that work on requests.")
   var workers = 8
@@ -102,7 +88,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let access = try accessPolicy()
+    let access = try accessOptions.policy(host: host)
     let folder = try DataFolder(data)
     let opened = try folder.open(catalog, tables: tables, others: locations)
     var configuration = CatalogServerConfiguration(warehouseLocation: tables ?? folder.location)
@@ -129,37 +115,11 @@ struct ServeCommand: AsyncParsableCommand {
         hint: "Is the port in use? --port 0 takes a free one.")
     }
   }
-
-  private func accessPolicy() throws -> AccessPolicy {
-    let token = token ?? Terminal.environment("WEIR_CATALOG_TOKEN")
-    guard token != nil || clients != nil else {
-      guard allowAnybody || ["127.0.0.1", "::1", "localhost"].contains(host) else {
-        throw CommandFailure(
-          "\(host) can be reached by others, and nobody is asked for a token",
-          hint: "Give --token or --clients, or --allow-anybody when that is wanted.")
-      }
-      return .open
-    }
-    if let token, token.utf8.count < 16 {
-      throw CommandFailure(
-        "the token has \(token.utf8.count) bytes", hint: "Take at least 16 that nobody can guess.")
-    }
-    var file: [UInt8]?
-    if let clients {
-      let source = try InputFile.open(clients)
-      file = try source.read(0..<source.size).withUnsafeBytes { Array($0) }
-    }
-    do {
-      return try AccessPolicy(token: token, clientsFile: file)
-    } catch {
-      throw CommandFailure("\(clients ?? "--token"): \(error)")
-    }
-  }
 }
 
 extension AccessRecord {
   /// The record as a line of the access log; nothing of the request can break the line.
-  fileprivate var line: String {
+  var line: String {
     let target = TextWidth.printable(String(target.prefix(2_048)))
     return "\(method) \(target) \(status) \(requestByteCount)>\(responseByteCount) B "
       + "\(microseconds) us \(TextWidth.printable(client))\n"

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+public import WeirStreaming
+
+/// What a `weir.yaml` declares, checked.
+public struct Project: Hashable, Sendable {
+  /// The folder for logs, indexes and, unless said otherwise, the catalog and the tables. As written:
+  /// relative to the file's folder.
+  public var data = "weir-data"
+  /// Where names and pointers of tables are kept; in `data` when `nil`.
+  public var catalog: String?
+  /// Where the tables' files go; in `data` when `nil`.
+  public var warehouse: String?
+  public var server = ProjectServer()
+  /// In the order of the file.
+  public var streams: [StreamDefinition] = []
+
+  public init() {}
+
+  /// Reads a project file.
+  ///
+  /// - Parameter file: the name for messages.
+  /// - Throws: `ProjectProblems` with everything that is wrong with it.
+  public init(parsing text: String, file: String) throws(ProjectProblems) {
+    self = try ProjectReader.read(text, file: file)
+  }
+}
+
+/// Where the services listen.
+public struct ProjectServer: Hashable, Sendable {
+  public var host = "127.0.0.1"
+  /// 0 takes a free one.
+  public var port = 8181
+
+  public init() {}
+}
+
+/// One thing that is wrong with a project file.
+public struct ProjectProblem: Hashable, Sendable, CustomStringConvertible {
+  public var file: String
+  /// Both from 1; the column counts characters.
+  public var line: Int
+  public var column: Int
+  /// What is wrong.
+  public var message: String
+  /// What to write instead.
+  public var remedy: String?
+
+  public init(file: String, line: Int, column: Int, message: String, remedy: String? = nil) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.message = message
+    self.remedy = remedy
+  }
+
+  /// `file:line:column: message; remedy`.
+  public var description: String {
+    "\(file):\(line):\(column): \(message)" + (remedy.map { "; \($0)" } ?? "")
+  }
+
+  public var json: JSONValue {
+    .object([
+      ("file", .string(file)), ("line", .int(line)), ("column", .int(column)),
+      ("message", .string(message)), ("remedy", .optional(remedy)),
+    ])
+  }
+}
+
+/// Everything that is wrong with a project file, in the order of its lines.
+public struct ProjectProblems: Error, Sendable, CustomStringConvertible {
+  public var problems: [ProjectProblem]
+
+  public init(_ problems: [ProjectProblem]) { self.problems = problems }
+
+  public var description: String { problems.map(\.description).joined(separator: "\n") }
+}

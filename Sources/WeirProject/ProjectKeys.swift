@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirStreaming
+internal import WeirTable
+
+/// One key of a mapping in the project file: what readers accept and editors are told.
+struct ProjectKey {
+  var name: String
+  var doc: String
+  /// Its value as JSON Schema, without the description.
+  var schema: JSONObject
+
+  init(_ name: String, _ doc: String, _ schema: JSONObject) {
+    self.name = name
+    self.doc = doc
+    self.schema = schema
+  }
+}
+
+/// All mappings of the project file.
+enum ProjectKeys {
+  private static let text: JSONObject = ["type": "string"]
+  private static let names: JSONObject = [
+    "oneOf": [
+      ["type": "string"],
+      ["type": "array", "items": ["type": "string"], "uniqueItems": true],
+    ]
+  ]
+  static let size: JSONObject = ["type": "string", "pattern": .string(Quantity.sizePattern)]
+  static let duration: JSONObject = [
+    "type": "string", "pattern": .string(Quantity.durationPattern),
+  ]
+
+  private static func reference(_ name: String) -> JSONObject {
+    ["$ref": .string("#/definitions/\(name)")]
+  }
+
+  static let root = [
+    ProjectKey("weir", "The version of this file's form: 1.", ["const": 1]),
+    ProjectKey(
+      "data",
+      "The folder for logs, indexes and, unless said otherwise, the catalog and the tables. "
+        + "Relative to this file. The default is weir-data.", text),
+    ProjectKey(
+      "catalog",
+      "Where names and pointers of tables are kept: sqlite:FILE or postgresql://…. The default is "
+        + "catalog.db in the data folder.", text),
+    ProjectKey(
+      "warehouse",
+      "Where the tables' files go, such as s3://bucket/warehouse. The default is the data folder.",
+      text),
+    ProjectKey("server", "Where the services listen.", reference("server")),
+    ProjectKey(
+      "streams", "The streams, by the names of their tables: namespace.table.",
+      [
+        "type": "object", "additionalProperties": .object(reference("stream")),
+        "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
+      ]),
+  ]
+
+  static let server = [
+    ProjectKey("host", "The interface to listen on. The default is 127.0.0.1.", text),
+    ProjectKey(
+      "port", "The port; 0 takes a free one. The default is 8181.",
+      ["type": "integer", "minimum": 0, "maximum": 65535]),
+  ]
+
+  static let stream = [
+    ProjectKey(
+      "columns",
+      "The columns that producers send, in order, each with an Iceberg type: long, string, "
+        + "timestamptz, decimal(9, 2), list<string>, struct<x: double, y: double>, "
+        + "map<string, long>; behind it 'not null' when null is not allowed.",
+      ["type": "object", "minProperties": 1, "additionalProperties": .object(reference("column"))]),
+    ProjectKey(
+      "event_time", "The column with the time at which something happened: a timestamp.", text),
+    ProjectKey(
+      "primary_key",
+      "The columns whose values name a row. Without it rows are only appended.", names),
+    ProjectKey(
+      "merge", "How versions of one row become one. The default is last_write.",
+      reference("merge")),
+    ProjectKey(
+      "shards", "How many logs take the rows side by side. The default is 1.",
+      [
+        "type": "integer", "minimum": 1, "maximum": .int(StreamDefinition.shardCountMax),
+      ]),
+    ProjectKey(
+      "shard_key",
+      "Rows of equal values here are in one shard. The default is the primary key.", names),
+    ProjectKey(
+      "partition",
+      "How the table's files are divided: a column, year(c), month(c), day(c), hour(c), "
+        + "bucket(N, c) or truncate(N, c).", names),
+    ProjectKey("flush", "When rows go from memory into the table.", reference("flush")),
+    ProjectKey("log", "What the log keeps.", reference("log")),
+    ProjectKey("format", "The format of the table's files.", ["enum": ["parquet"]]),
+    ProjectKey(
+      "properties", "Properties of the Iceberg table.",
+      [
+        "type": "object",
+        "additionalProperties": ["type": ["string", "number", "boolean"]],
+      ]),
+    ProjectKey("doc", "What the stream is for.", text),
+  ]
+
+  static let column = [
+    ProjectKey("type", "The Iceberg type.", reference("type")),
+    ProjectKey("required", "Whether null is refused.", ["type": "boolean"]),
+    ProjectKey(
+      "default", "The value of records that lack the column.",
+      ["type": ["string", "number", "boolean"]]),
+    ProjectKey("doc", "What the column holds.", text),
+  ]
+
+  static let flush = [
+    ProjectKey("interval", "The longest that a row waits. The default is 60s.", duration),
+    ProjectKey(
+      "bytes", "The most bytes of a shard's rows that wait in memory. The default is 64MiB.", size),
+  ]
+
+  static let log = [
+    ProjectKey(
+      "retention", "How long the log keeps rows that the table has. The default is 1h.", duration),
+    ProjectKey(
+      "bytes",
+      "The most bytes of the log of one shard; more rows are turned away until the table has "
+        + "caught up. The default is 8GiB.", size),
+  ]
+
+  static let engines = ["last_write", "partial_update", "aggregation", "first_row"]
+
+  static let merge = [
+    ProjectKey(
+      "engine", "Which of the merge engines.",
+      ["enum": .array(engines.map { .string($0) })]),
+    ProjectKey(
+      "sequence",
+      "For last_write and first_row: columns by which versions are ordered, instead of by the log.",
+      names),
+    ProjectKey(
+      "groups",
+      "For partial_update: columns that change together, each group ordered by columns of its own.",
+      ["type": "array", "minItems": 1, "items": .object(reference("group"))]),
+    ProjectKey(
+      "columns",
+      "For aggregation: the function of each aggregated column: sum, count, min, max, last_k(10), "
+        + "top_k(10, score), distinct_count(12), decayed_sum(7d).",
+      ["type": "object", "minProperties": 1, "additionalProperties": ["type": "string"]]),
+  ]
+
+  static let group = [
+    ProjectKey("sequence", "The columns that order the group's versions.", names),
+    ProjectKey("columns", "The columns of the group.", names),
+  ]
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+
+extension Project {
+  /// The JSON Schema of project files (draft 7, which editors know best), for completion and checks
+  /// while somebody writes. `weir check` finds more: it knows how parts fit each other.
+  public static var jsonSchema: JSONValue {
+    var schema = object(ProjectKeys.root, required: ["streams"])
+    schema["$schema"] = "http://json-schema.org/draft-07/schema#"
+    schema["title"] = "weir.yaml"
+    schema["description"] = "A Weir project: streams and where they run."
+    let definitions: [(String, JSONValue)] = [
+      ("server", .object(object(ProjectKeys.server))),
+      ("stream", .object(object(ProjectKeys.stream, required: ["columns"]))),
+      (
+        "type",
+        [
+          "type": "string",
+          "pattern": .string("^(" + TypeText.patterns.joined(separator: "|") + ")( not null)?$"),
+        ]
+      ),
+      (
+        "column",
+        [
+          "oneOf": [
+            ["$ref": "#/definitions/type"],
+            .object(object(ProjectKeys.column, required: ["type"])),
+          ]
+        ]
+      ),
+      ("flush", .object(object(ProjectKeys.flush))),
+      ("log", .object(object(ProjectKeys.log))),
+      (
+        "merge",
+        [
+          "oneOf": [
+            ["enum": ["last_write", "first_row"]],
+            .object(object(ProjectKeys.merge, required: ["engine"])),
+          ]
+        ]
+      ),
+      ("group", .object(object(ProjectKeys.group, required: ["sequence", "columns"]))),
+    ]
+    schema["definitions"] = .object(definitions)
+    return .object(schema)
+  }
+
+  /// The schema as its file holds it.
+  public static var jsonSchemaText: String { jsonSchema.prettyText + "\n" }
+
+  private static func object(_ keys: [ProjectKey], required: [String] = []) -> JSONObject {
+    var properties = JSONObject()
+    for key in keys {
+      var schema = key.schema
+      if schema["$ref"] != nil {
+        // Draft 7 ignores what stands beside a reference.
+        schema = ["allOf": [.object(schema)]]
+      }
+      schema["description"] = .string(key.doc)
+      properties[key.name] = .object(schema)
+    }
+    var result: JSONObject = [
+      "type": "object", "properties": .object(properties), "additionalProperties": false,
+    ]
+    if !required.isEmpty { result["required"] = .array(required.map { .string($0) }) }
+    return result
+  }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import Glibc
+internal import WeirConnect
+internal import WeirHTTP
+internal import WeirProject
+internal import WeirStreaming
+internal import WeirTable
+
+struct UpCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "up",
+    abstract: "Run a project: its catalog and its streams, in one process.",
+    discussion: """
+      Reads the project file, makes what is missing, recovers what a crash left, and serves everything \
+      on one port. When it accepts connections it prints where everything is; the first line is \
+      'weir at ADDRESS'. SIGTERM and SIGINT stop it: requests that run are answered, rows in memory go \
+      into the tables. After a kill the next start goes on where the logs end: nothing that was \
+      acknowledged is lost.
+
+      The service needs a token from everybody when --token or --clients is given. Without them it \
+      listens only to this machine.
+
+      Examples:
+        weir up
+        weir up shop/weir.yaml --port 8181
+        weir up --data /var/lib/weir --clients clients.json --host 0.0.0.0
+      """)
+
+  @Argument(help: "The project file, or its folder.", completion: .file(extensions: ["yaml"]))
+  var file = "weir.yaml"
+
+  @Option(name: .long, help: "The folder for logs, catalog and tables, instead of the file's.")
+  var data: String?
+
+  @Option(name: .long, help: "The port, instead of the file's; 0 takes a free one.")
+  var port: Int?
+
+  @Option(name: .long, help: "The interface to listen on, instead of the file's.")
+  var host: String?
+
+  @OptionGroup var accessOptions: AccessOptions
+
+  @Option(name: .long, help: "Threads that work on requests.")
+  var workers = 8
+
+  @Flag(name: .long, help: "Print a line for each request to standard error.")
+  var verbose = false
+
+  func validate() throws {
+    if let port, !(0...65_535).contains(port) { throw ValidationError("--port is not a port") }
+    guard (1...1_024).contains(workers) else {
+      throw ValidationError("--workers must be between 1 and 1024")
+    }
+  }
+
+  func run() async throws {
+    let source = ProjectFile(file)
+    var project = try source.read()
+    if let port { project.server.port = port }
+    if let host { project.server.host = host }
+    let access = try accessOptions.policy(host: project.server.host)
+    let folder = try DataFolder(data ?? source.resolved(project.data))
+    let connection = try folder.open(
+      catalogAddress(project, source), tables: project.warehouse, others: [])
+    let streams = try Streams(
+      project.streams, catalog: connection.catalog, environment: Self.environment(folder))
+    do {
+      try await serve(project, access, folder, connection, streams)
+    } catch {
+      _ = streams.close(drains: false)
+      throw CommandFailure(
+        "the server on \(project.server.host):\(project.server.port) failed: \(error)",
+        hint: "Is the port in use? --port 0 takes a free one.")
+    }
+    Terminal.writeError("weir: draining\n")
+    for error in streams.close(drains: true) {
+      Terminal.writeError("weir: \(error); its rows are safe in the log\n")
+    }
+    Terminal.writeError("weir: stopped\n")
+  }
+
+  /// A catalog's file is relative to the project file, as the data folder is.
+  private func catalogAddress(_ project: Project, _ source: ProjectFile) -> String? {
+    guard let address = project.catalog, address.hasPrefix("sqlite:") else {
+      return project.catalog
+    }
+    return "sqlite:" + source.resolved(String(address.dropFirst("sqlite:".count)))
+  }
+
+  private static func environment(_ folder: DataFolder) -> StreamEnvironment {
+    var name = [CChar](repeating: 0, count: 256)
+    if gethostname(&name, 255) != 0 { name = [] }
+    let text = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    let host = text.isEmpty ? "localhost" : String(decoding: text, as: UTF8.self)
+    return StreamEnvironment(
+      disk: SystemDisk(), folder: folder.path + "/streams", owner: "\(host):\(getpid())")
+  }
+
+  private func serve(
+    _ project: Project, _ access: AccessPolicy, _ folder: DataFolder, _ connection: Connection,
+    _ streams: Streams
+  ) async throws {
+    var limits = CatalogServerConfiguration(
+      warehouseLocation: project.warehouse ?? folder.location)
+    limits.host = project.server.host
+    limits.port = project.server.port
+    limits.workerCount = workers
+    var onAccess: (@Sendable (AccessRecord) -> Void)?
+    if verbose { onAccess = { record in Terminal.writeError(record.line) } }
+    let catalog = CatalogServer(
+      catalog: connection.catalog, stores: connection.stores, access: access,
+      configuration: limits, onReady: { _ in }, onAccess: onAccess)
+    let names = project.streams.map(\.table.description)
+    let data = folder.path
+    let server = StreamServer(
+      streams: streams, catalog: catalog, access: access,
+      configuration: StreamServerConfiguration(limits: limits),
+      onReady: { address in
+        var text = "weir at \(address.uri)\n"
+        text += "  catalog  \(address.uri)  (Iceberg REST)\n"
+        text += "  data     \(data)\n"
+        for name in names { text += "  stream   \(name)  \(address.uri)/v1/streams/\(name)\n" }
+        text += "  metrics  \(address.uri)/metrics\n"
+        // At once: whoever started the service waits for it.
+        Terminal.write(text)
+      },
+      onAccess: onAccess)
+    try await server.runUntilSignalled()
+  }
+}
