@@ -62,6 +62,8 @@ public struct StreamError: Error, Sendable, CustomStringConvertible {
       case .conflict: .conflict
       case .invalidArgument: .invalidArgument
       case .unsupported: .unsupported
+      // Somebody asked for a column that is not there.
+      case .notFound where error.column != nil: .invalidArgument
       default: .table
       }
     self.init(
