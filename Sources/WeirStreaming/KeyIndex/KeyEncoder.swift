@@ -8,14 +8,14 @@ public import WeirColumnar
 /// | type | bytes |
 /// |---|---|
 /// | bool | 0 or 1 |
-/// | integers, dates, times, timestamps, durations | big-endian, the sign bit of signed ones flipped |
-/// | floats | IEEE 754 big-endian: negative ones inverted, others with the sign bit flipped |
+/// | integers, dates, times, timestamps, durations | 8 bytes big-endian, the sign bit flipped (not that of uint64) |
+/// | floats | as double, big-endian: negative ones inverted, others with the sign bit flipped |
 /// | decimal128 | 16 bytes, as a signed integer |
 /// | fixed-size binary | as they are |
 /// | utf8, binary in the last column | as they are |
 /// | utf8, binary elsewhere | 00 as 00 FF; 00 00 at the end |
 ///
-/// -0.0 is 0.0, and all NaN are one value, greater than the others. Where nulls are allowed, each
+/// Numbers of all widths look the same, so that keys stay when a column is widened. -0.0 is 0.0, and all NaN are one value, greater than the others. Where nulls are allowed, each
 /// column begins with 00 for a null (and nothing else) or 01.
 public struct KeyEncoder: Sendable {
   /// What a null is.
@@ -66,7 +66,7 @@ public struct KeyEncoder: Sendable {
   public func encode(_ keys: [ArrayData], rowCount: Int) throws(StreamError) -> ArrayData {
     for (index, column) in keys.enumerated() {
       precondition(column.length == rowCount, "key columns are as long as their batch")
-      guard column.type.layout == types[index].layout else {
+      guard column.type == types[index] else {
         throw StreamError(
           .invalidArgument, "the key's column has type \(column.type), not \(types[index])",
           column: names[index])

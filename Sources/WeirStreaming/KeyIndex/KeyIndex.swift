@@ -68,7 +68,7 @@ public struct IndexBatch: Sendable {
   /// Paths of the data files that `locations` are in: a location's `file` is a place in this list,
   /// the index gives them its own numbers.
   public var files: [String]
-  /// `binary`, ascending, each once.
+  /// `binary`, ascending; the last of equal ones counts.
   public var keys: ArrayData
   /// `absent` forgets the key.
   public var states: [KeyState]
@@ -152,7 +152,7 @@ public protocol KeyIndex: AnyObject, Sendable {
   /// Forgets everything, the position too.
   func clear() throws(StreamError)
 
-  /// Ends all use.
+  /// Ends all use but that of readers that are there: one on disk can be opened again when they are gone.
   func close()
 }
 

@@ -27,8 +27,10 @@ struct RowResolver: Sendable {
     }
     let order = try columnar { () throws(ColumnarError) in try all.sortIndices() }
     var starts: [Int] = []
+    starts.reserveCapacity(order.count + 1)
+    let bytes = BytesView(all)
     for place in order.indices
-    where place == 0 || VersionBytes.compare(all, order[place - 1], all, order[place]) != 0 {
+    where place == 0 || VersionBytes.compare(bytes, order[place - 1], bytes, order[place]) != 0 {
       starts.append(place)
     }
     let keys = try columnar { () throws(ColumnarError) in

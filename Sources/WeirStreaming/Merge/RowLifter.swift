@@ -28,7 +28,7 @@ struct RowLifter {
   init(_ layout: StreamLayout, shard: Int) {
     self.layout = layout
     self.shard = shard
-    conformer = RowConformer(layout.tableFields)
+    conformer = RowConformer(layout.inputFields)
   }
 
   /// - Throws: `invalidArgument` with the column's name: a value that does not fit, a null key.
@@ -60,14 +60,25 @@ struct RowLifter {
     columns.append(
       ArrayData(type: .int64, length: count, buffers: [Buffer(Array(entry.offsets))]))
     let raw = RecordBatch(trusted: Schema(fields), columns: columns, rowCount: count)
-    let batch: RecordBatch
+    var batch: RecordBatch
     do throws(TableError) {
       batch = try conformer.conformed(raw)
     } catch { throw StreamError(.invalidArgument, error.message, column: error.column) }
+    if !layout.lifts.isEmpty { batch = try lifted(batch) }
     return LiftedRows(
       offsets: entry.offsets, ingestTime: entry.ingestTime, batch: batch,
       keys: try layout.keyEncoder.encode(batch),
       versions: try layout.merger.versions(batch, deletes: deletes), deletes: deletes)
+  }
+
+  /// The batch with aggregated values in the form of states.
+  private func lifted(_ input: RecordBatch) throws(StreamError) -> RecordBatch {
+    var columns: [ArrayData] = []
+    for (place, field) in layout.fileSchema.fields.enumerated() {
+      columns.append(
+        try layout.lifts[place].lifted(input.columns[place], input.columns, as: field.type))
+    }
+    return RecordBatch(trusted: layout.fileSchema, columns: columns, rowCount: input.rowCount)
   }
 
   private static func times(_ time: Int64, _ count: Int) -> ArrayData {

@@ -20,6 +20,9 @@ public struct StreamLayout: Sendable {
 
   let tableFields: [TableField]
   let merger: any Merger
+  /// What is sent, before aggregated values are lifted; and how they are, by column of files.
+  let inputFields: [TableField]
+  let lifts: [AggregateLift]
 
   /// - Parameter table: the schema of the table as it is; without, the one that it should be created
   ///   with is in `fileSchema`.
@@ -54,7 +57,32 @@ public struct StreamLayout: Sendable {
       }
     }
     keyEncoder = try KeyEncoder(arrow, columns: keyColumns)
-    merger = try Self.merger(definition, arrow)
+    if case .aggregation(let functions) = definition.merge, definition.isKeyed {
+      (merger, lifts) = try Self.aggregation(functions, definition, arrow)
+      inputFields = try Self.inputFields(definition, fields, lifts)
+    } else {
+      merger = try Self.merger(definition, arrow)
+      lifts = []
+      inputFields = fields
+    }
+  }
+
+  /// The columns of files, aggregated ones in the type that is sent.
+  private static func inputFields(
+    _ definition: StreamDefinition, _ fields: [TableField], _ lifts: [AggregateLift]
+  ) throws(StreamError) -> [TableField] {
+    var result = fields
+    for (place, lift) in lifts.enumerated() {
+      guard let sent = definition.columns[fields[place].name] else { continue }
+      switch lift {
+      case .same, .oneZero: continue
+      case .count, .item, .sketch: break
+      }
+      do throws(TableError) {
+        result[place].type = try TableSchema(arrow: Schema([sent])).fields[0].type
+      } catch { throw StreamError(error) }
+    }
+    return result
   }
 
   /// Rows of these names, or the error that names the missing one.
@@ -84,10 +112,20 @@ public struct StreamLayout: Sendable {
           column: field.name)
       }
       var stored = field
+      if case .aggregation(let functions) = definition.merge, definition.isKeyed,
+        let function = functions[field.name]
+      {
+        stored = try Self.stored(field, function, definition)
+      }
       if definition.isKeyed { stored.nullable = !definition.primaryKey.contains(field.name) }
       fields.append(stored)
     }
     fields += StreamColumn.added
+    switch definition.merge {
+    case .partialUpdate where definition.isKeyed, .aggregation where definition.isKeyed:
+      fields.append(Field(StreamColumn.mergeState, .binary))
+    default: break
+    }
     do throws(TableError) {
       return try TableSchema(arrow: Schema(fields))
     } catch { throw StreamError(error) }
@@ -105,8 +143,10 @@ public struct StreamLayout: Sendable {
       return WinnerMerger(rule: .last, sequence: try encoder(sequence))
     case .firstRow(let sequence):
       return WinnerMerger(rule: .first, sequence: try encoder(sequence))
+    case .partialUpdate(let groups) where definition.isKeyed:
+      return try PartialUpdateMerger(groups, definition, schema)
     case .partialUpdate, .aggregation:
-      throw StreamError(.unsupported, "this merge engine is not there yet")
+      return WinnerMerger(rule: .last, sequence: nil)  // Without key nothing is merged.
     }
   }
 }

@@ -32,8 +32,10 @@ struct WinnerMerger: Merger {
     var outcomes: [MergeOutcome] = []
     winners.reserveCapacity(input.keyCount)
     outcomes.reserveCapacity(input.keyCount)
+    let versions = input.versions.map { BytesView($0) }
+    let bases = BytesView(input.base.versions)
     for key in 0..<input.keyCount {
-      guard let winner = winner(input, key) else {
+      guard let winner = winner(input, key, versions, bases) else {
         outcomes.append(.unchanged)
         continue
       }
@@ -56,9 +58,11 @@ struct WinnerMerger: Merger {
   }
 
   /// The row that stays; `nil` when it is the one that the index knows.
-  private func winner(_ input: MergeInput, _ key: Int) -> Int? {
+  private func winner(
+    _ input: MergeInput, _ key: Int, _ versions: BytesView?, _ bases: BytesView
+  ) -> Int? {
     let members = input.starts[key]..<input.starts[key + 1]
-    guard let versions = input.versions else { return members.last.map { input.members[$0] } }
+    guard let versions else { return members.last.map { input.members[$0] } }
     var best: Int?
     let hasBase = input.base.states[key] != .absent
     for place in members {
@@ -69,7 +73,7 @@ struct WinnerMerger: Merger {
       }
       let order =
         best.map { VersionBytes.compare(versions, row, versions, $0) }
-        ?? VersionBytes.compare(versions, row, input.base.versions, key)
+        ?? VersionBytes.compare(versions, row, bases, key)
       if rule == .last ? order >= 0 : order < 0 { best = row }
     }
     return best

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testing
-import WeirColumnar
-import WeirTable
-import _WeirTestSupport
+internal import Testing
+internal import WeirColumnar
+internal import WeirTable
+internal import _WeirTestSupport
 
-@testable import WeirStreaming
+@testable internal import WeirStreaming
 
 /// One row that a producer sends: values by column, and whether it deletes.
 struct SentRow: Sendable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import WeirColumnar
-import WeirTable
+internal import WeirColumnar
+internal import WeirTable
 
-@testable import WeirStreaming
+@testable internal import WeirStreaming
 
 /// A row of the log, as the oracle sees it.
 struct LoggedRow {
@@ -30,7 +30,26 @@ struct NaiveMerge {
       }
     }
     let merged = byKey.values.compactMap { versions in merge(versions) }
-    return (plain + merged).map(rowText).sorted()
+    return (plain + merged).map(text).sorted()
+  }
+
+  /// A row as text, with what may differ between equal rows made the same: states are left out, sketches
+  /// are shown as what they count, decayed sums are rounded.
+  func text(_ row: [Scalar]) -> String {
+    var row = row
+    for (place, field) in fileSchema.fields.enumerated() {
+      if field.name == StreamColumn.mergeState { row[place] = .null }
+      guard case .aggregation(let functions) = definition.merge else { continue }
+      switch (functions[field.name], row[place]) {
+      case (.distinctCount, .binary(let bytes)):
+        row[place] = .int(Int64(HyperLogLog(encoded: bytes)?.estimate ?? -1))
+      case (.decayedSum, .float64(let value)) where value.isFinite:
+        // Sums that cancel out leave rounding errors of their greatest part.
+        row[place] = .string("\((value * 1e6).rounded() / 1e6 + 0)")
+      default: continue
+      }
+    }
+    return rowText(row)
   }
 
   private func values(_ row: LoggedRow) -> [Scalar] {
@@ -49,7 +68,8 @@ struct NaiveMerge {
       var best = versions[0]
       for row in versions.dropFirst() where order(row, best, sequence) < 0 { best = row }
       return values(best)
-    default: return nil
+    case .partialUpdate(let groups): return partialUpdate(versions, groups)
+    case .aggregation(let functions): return aggregation(versions, functions)
     }
   }
 

@@ -65,7 +65,7 @@ struct KeyKernel {
     let validity = column.validity
     switch column.type.layout {
     case .bits, .fixedWidth:
-      let width = column.type.byteWidth ?? 1
+      let width = Self.width(column.type)
       guard let validity else { return mark + width }
       for row in 0..<rowCount where Bitmap.get(validity.base, column.offset + row) {
         lengths[row + 1] &+= Int32(truncatingIfNeeded: width)
@@ -85,6 +85,16 @@ struct KeyKernel {
     }
   }
 
+  /// Numbers of all widths take as many bytes, so that a column may be widened.
+  private static func width(_ type: DataType) -> Int {
+    switch type {
+    case .bool: 1
+    case .decimal128: 16
+    case .fixedSizeBinary(let width): width
+    default: 8
+    }
+  }
+
   private func zeros(_ bytes: UnsafeRawBufferPointer) -> Int {
     var count = 0
     for byte in bytes where byte == 0 { count += 1 }
@@ -101,21 +111,23 @@ struct KeyKernel {
       each(column, base, cursors, UInt8.self) {
         Bitmap.get(bits, column.offset + $0) ? 1 : 0
       }
-    case .int8: signed(column, base, cursors, Int8.self, UInt8.self)
-    case .int16: signed(column, base, cursors, Int16.self, UInt16.self)
-    case .int32, .date32, .time32: signed(column, base, cursors, Int32.self, UInt32.self)
+    case .int8: signed(column, base, cursors, Int8.self)
+    case .int16: signed(column, base, cursors, Int16.self)
+    case .int32, .date32, .time32: signed(column, base, cursors, Int32.self)
     case .int64, .date64, .time64, .timestamp, .duration:
-      signed(column, base, cursors, Int64.self, UInt64.self)
-    case .uint8: unsigned(column, base, cursors, UInt8.self)
-    case .uint16: unsigned(column, base, cursors, UInt16.self)
-    case .uint32: unsigned(column, base, cursors, UInt32.self)
-    case .uint64: unsigned(column, base, cursors, UInt64.self)
+      signed(column, base, cursors, Int64.self)
+    case .uint8: signed(column, base, cursors, UInt8.self)
+    case .uint16: signed(column, base, cursors, UInt16.self)
+    case .uint32: signed(column, base, cursors, UInt32.self)
+    case .uint64:
+      let values = column.values(as: UInt64.self)
+      each(column, base, cursors, UInt64.self) { values[$0] }
     case .float16:
       let values = column.values(as: Float16.self)
-      each(column, base, cursors, UInt16.self) { Self.ordered(values[$0]) }
+      each(column, base, cursors, UInt64.self) { Self.ordered(Double(values[$0])) }
     case .float32:
       let values = column.values(as: Float.self)
-      each(column, base, cursors, UInt32.self) { Self.ordered(values[$0]) }
+      each(column, base, cursors, UInt64.self) { Self.ordered(Double(values[$0])) }
     case .float64:
       let values = column.values(as: Double.self)
       each(column, base, cursors, UInt64.self) { Self.ordered(values[$0]) }
@@ -132,23 +144,14 @@ struct KeyKernel {
   }
 
   @inline(__always)
-  private func signed<S: FixedWidthInteger & BitwiseCopyable, U: FixedWidthInteger>(
+  private func signed<S: FixedWidthInteger & BitwiseCopyable>(
     _ column: ArrayData, _ base: UnsafeMutablePointer<UInt8>,
-    _ cursors: UnsafeMutableBufferPointer<Int32>, _ type: S.Type, _ unsigned: U.Type
-  ) where U: BitwiseCopyable {
-    let values = column.values(as: S.self)
-    each(column, base, cursors, U.self) {
-      U(truncatingIfNeeded: values[$0]) ^ (1 << U(U.bitWidth - 1))
-    }
-  }
-
-  @inline(__always)
-  private func unsigned<U: FixedWidthInteger & BitwiseCopyable>(
-    _ column: ArrayData, _ base: UnsafeMutablePointer<UInt8>,
-    _ cursors: UnsafeMutableBufferPointer<Int32>, _ type: U.Type
+    _ cursors: UnsafeMutableBufferPointer<Int32>, _ type: S.Type
   ) {
-    let values = column.values(as: U.self)
-    each(column, base, cursors, U.self) { values[$0] }
+    let values = column.values(as: S.self)
+    each(column, base, cursors, UInt64.self) {
+      UInt64(truncatingIfNeeded: values[$0]) ^ (1 << 63)
+    }
   }
 
   /// Writes one number for each row, big-endian, behind the mark of nulls.
@@ -215,15 +218,5 @@ struct KeyKernel {
   static func ordered(_ value: Double) -> UInt64 {
     let bits = value.isNaN ? 0x7ff8_0000_0000_0000 : (value == 0 ? 0 : value.bitPattern)
     return bits >> 63 == 1 ? ~bits : bits | 1 << 63
-  }
-  @inline(__always)
-  static func ordered(_ value: Float) -> UInt32 {
-    let bits = value.isNaN ? 0x7fc0_0000 : (value == 0 ? 0 : value.bitPattern)
-    return bits >> 31 == 1 ? ~bits : bits | 1 << 31
-  }
-  @inline(__always)
-  static func ordered(_ value: Float16) -> UInt16 {
-    let bits = value.isNaN ? 0x7e00 : (value == 0 ? 0 : value.bitPattern)
-    return bits >> 15 == 1 ? ~bits : bits | 1 << 15
   }
 }

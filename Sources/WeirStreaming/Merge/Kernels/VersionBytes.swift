@@ -15,6 +15,11 @@ enum VersionBytes {
   }
 
   @inline(__always)
+  static func compare(_ a: BytesView, _ i: Int, _ b: BytesView, _ j: Int) -> Int {
+    compare(a[i], b[j])
+  }
+
+  @inline(__always)
   static func compare(_ x: UnsafeRawBufferPointer, _ y: UnsafeRawBufferPointer) -> Int {
     let count = min(x.count, y.count)
     if count > 0, let a = x.baseAddress, let b = y.baseAddress {

@@ -3,7 +3,7 @@
 
 /// MurmurHash3, 128 bits for 64-bit machines, by Austin Appleby (public domain):
 /// https://github.com/aappleby/smhasher, `MurmurHash3_x64_128`.
-enum MurmurHash3 {
+package enum MurmurHash3 {
   private static let c1: UInt64 = 0x87c3_7b91_1142_53d5
   private static let c2: UInt64 = 0x4cf5_ad43_2745_937f
 
@@ -24,7 +24,7 @@ enum MurmurHash3 {
   }
 
   /// The two halves of the hash.
-  static func x64(bytes: UnsafeRawBufferPointer, seed: UInt64) -> (UInt64, UInt64) {
+  package static func x64(bytes: UnsafeRawBufferPointer, seed: UInt64) -> (UInt64, UInt64) {
     var (h1, h2) = (seed, seed)
     let blockCount = bytes.count / 16
     for block in 0..<blockCount {
