@@ -43,7 +43,7 @@ struct GroupEncoder {
         let start = buffer.count
         let head = EntryHeader(
           kind: .rows, rowCount: append.batch.rowCount, firstOffset: result.next,
-          ingestTime: append.ingestTime, producer: append.producer, durable: position,
+          time: append.ingestTime, producer: append.producer, durable: position,
           schemaPosition: schemaPosition)
         let encoding = schemas[schemas.count - 1].encoding
         try EntryHeader.append(head, at: position + start, salt: salt, to: buffer) {

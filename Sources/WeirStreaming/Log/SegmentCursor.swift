@@ -109,7 +109,7 @@ final class SegmentCursor: LogCursor {
           position += head.byteCount
           offset = head.offsets.upperBound
           return LogEntry(
-            offsets: head.offsets, ingestTime: head.ingestTime, producer: head.producer,
+            offsets: head.offsets, ingestTime: head.time, producer: head.producer,
             batch: batch)
         }
         position += head.byteCount

@@ -15,6 +15,8 @@ enum SegmentFormat {
   /// "WLE1".
   static let entryMagic: UInt32 = 0x3145_4c57
   static let producerIDBytesMax = 128
+  /// Bytes of a mark, for which there is always space: a log on a full disk can be trimmed.
+  static let markBytes = 64
   /// Offsets stay below this, so that sums of them cannot overflow.
   static let offsetMax: Int64 = 1 << 62
 
@@ -58,7 +60,7 @@ enum EntryKind: UInt8 {
   case schema = 2
   /// What the segments before this one leave behind: whose log it is, and the producers.
   case state = 3
-  /// Only says what is durable.
+  /// Only says what is durable and what is kept.
   case mark = 4
 }
 
@@ -69,7 +71,8 @@ struct EntryHeader: Equatable {
   var payloadBytes: Int = 0
   var rowCount: Int = 0
   var firstOffset: Int64
-  var ingestTime: Int64 = 0
+  /// Of rows: when they came. Of a state or a mark: where the first segment begins that is kept.
+  var time: Int64 = 0
   var producer: ProducerStamp?
   /// The position in the file below which all was durable when this entry was written.
   var durable: Int

@@ -61,7 +61,7 @@ public final class SegmentLog: ShardLog, @unchecked Sendable {
         let (segment, header) = try Self.makeFirst(disk, folder, options, none)
         recovered = RecoveredLog(
           segments: [segment], header: header, next: options.firstOffset, producers: none,
-          markedEnd: segment.end)
+          markedEnd: segment.end, first: options.firstOffset)
       }
       producers = recovered.producers
       header = recovered.header
@@ -70,7 +70,9 @@ public final class SegmentLog: ShardLog, @unchecked Sendable {
       view = SegmentLogView(
         folder: folder, shard: options.shard,
         SegmentLogView.State(segments: recovered.segments, next: recovered.next))
-      try mark()
+      if let last = recovered.segments.last, recovered.markedEnd < last.end {
+        try mark(keeping: recovered.segments[0].base)
+      }
     } catch {
       lock.release()
       throw error.adding(shard: options.shard)
@@ -117,16 +119,16 @@ public final class SegmentLog: ShardLog, @unchecked Sendable {
   public func trim(before offset: Int64) throws(StreamError) {
     try writing.withLock { (_) throws(StreamError) in
       try checkUsable()
-      while true {
-        let segments = view.current.segments
-        guard segments.count > 1, segments[1].base <= offset else { return }
-        // Readers first: they must not find a segment whose file is gone.
-        view.update { $0.segments.removeFirst() }
-        fileBytes -= segments[0].fileBytes
+      let segments = view.current.segments
+      guard let first = segments.lastIndex(where: { $0.base <= offset }), first > 0 else { return }
+      // A file whose name comes back when the power is lost is known by this to be of no use.
+      try mark(keeping: segments[first].base)
+      // Readers before the files: they must not find a segment whose file is gone.
+      view.update { $0.segments.removeFirst(first) }
+      for segment in segments[..<first] {
+        fileBytes -= segment.fileBytes
         do throws(DiskError) {
-          try disk.delete("\(folder)/\(SegmentFormat.name(base: segments[0].base))")
-          // One by one: a later segment must not go before an earlier one.
-          try disk.syncFolder(folder)
+          try disk.delete("\(folder)/\(SegmentFormat.name(base: segment.base))")
         } catch {
           throw fail(StreamError(error))
         }
@@ -139,7 +141,9 @@ public final class SegmentLog: ShardLog, @unchecked Sendable {
       let state = view.current
       if state.isClosed { return }
       // Only so that damage to the last group is told from a torn one; nothing is lost without it.
-      if state.failure == nil { try? mark() }
+      if state.failure == nil, markedEnd < state.segments[state.segments.count - 1].end {
+        try? mark(keeping: state.segments[0].base)
+      }
       view.update { $0.isClosed = true }
       lock.release()
     }
@@ -198,7 +202,7 @@ extension SegmentLog {
 
   /// Takes space for `count` bytes at the segment's end from the disk and from the log's bound.
   private func reserve(_ count: Int, _ segment: inout Segment) throws(StreamError) {
-    let end = segment.end + count
+    let end = segment.end + count + SegmentFormat.markBytes
     let growth = max(0, end - segment.fileBytes)
     guard fileBytes + growth <= options.bytesMax else {
       throw StreamError(
@@ -239,15 +243,14 @@ extension SegmentLog {
     segment.fileBytes += growth
   }
 
-  /// Adds an entry that says that everything before it is durable, unless the last one says so.
-  private func mark() throws(StreamError) {
+  /// Adds an entry that says that everything before it is durable, and which segments are kept.
+  private func mark(keeping base: Int64) throws(StreamError) {
     let state = view.current
     var segment = state.segments[state.segments.count - 1]
-    if markedEnd >= segment.end { return }
     let buffer = MutableBuffer()
     EntryHeader.append(
-      EntryHeader(kind: .mark, firstOffset: state.next, durable: segment.end), at: segment.end,
-      salt: header.salt, to: buffer
+      EntryHeader(kind: .mark, firstOffset: state.next, time: base, durable: segment.end),
+      at: segment.end, salt: header.salt, to: buffer
     ) { _ in }
     try put(buffer.finish(), &segment)
     markedEnd = segment.end
@@ -266,7 +269,9 @@ extension SegmentLog {
     }
     let made: (segment: Segment, header: SegmentHeader)
     do throws(DiskError) {
-      made = try Self.makeSegment(disk, folder, options, base: next, previous: previous, producers)
+      made = try Self.makeSegment(
+        disk, folder, options, base: next, previous: previous,
+        keeping: view.offsets.lowerBound, producers)
     } catch {
       // The last segment is as it was: when there is space again, the log can go on.
       throw error.code == .full ? StreamError(error) : fail(StreamError(error))
@@ -288,7 +293,8 @@ extension SegmentLog {
   ) throws(StreamError) -> (Segment, SegmentHeader) {
     do {
       return try makeSegment(
-        disk, folder, options, base: options.firstOffset, previous: nil, producers)
+        disk, folder, options, base: options.firstOffset, previous: nil,
+        keeping: options.firstOffset, producers)
     } catch {
       throw StreamError(error)
     }
@@ -299,7 +305,7 @@ extension SegmentLog {
   /// - Parameter previous: the header of the segment before it, with its end as `preambleEnd`.
   private static func makeSegment(
     _ disk: any Disk, _ folder: String, _ options: SegmentLogOptions, base: Int64,
-    previous: SegmentHeader?, _ producers: ProducerTable
+    previous: SegmentHeader?, keeping kept: Int64, _ producers: ProducerTable
   ) throws(DiskError) -> (Segment, SegmentHeader) {
     var header = SegmentHeader(
       shard: UInt32(options.shard), base: base, salt: options.random(),
@@ -307,7 +313,8 @@ extension SegmentLog {
     let state = MutableBuffer()
     let start = SegmentFormat.headerBytes
     EntryHeader.append(
-      EntryHeader(kind: .state, firstOffset: base, durable: 0), at: start, salt: header.salt,
+      EntryHeader(kind: .state, firstOffset: base, time: kept, durable: 0), at: start,
+      salt: header.salt,
       to: state
     ) { buffer in
       var output = VarintWriter(buffer)
@@ -331,10 +338,13 @@ extension SegmentLog {
       file = try disk.create(temporary)
     }
     try file.write(bytes.finish(), at: 0)
+    let size = end + SegmentFormat.markBytes
+    let isReserved = options.preallocatedBytes > 0 ? try file.preallocate(to: size) : false
     try file.sync()
     try disk.rename(temporary, to: path)
     try disk.syncFolder(folder)
-    let segment = Segment(base: base, file: file, salt: header.salt, end: end, fileBytes: end)
+    let segment = Segment(
+      base: base, file: file, salt: header.salt, end: end, fileBytes: isReserved ? size : end)
     return (segment, header)
   }
 }

@@ -4,7 +4,7 @@ internal import WeirColumnar
 
 // Opening a folder with segments:
 // 1. Remove files with temporary names: segments that never got their name.
-// 2. Check that each segment's header continues the segment before it, and that none is missing.
+// 2. Make the names durable: the process before may have died between giving one and syncing it.
 // 3. Walk the last segment's entries from the front, up to the first that is none: there the log
 //    ends. All segments before it were whole and durable before this one got its name.
 // 4. Look at everything behind that end. An entry there that says that the end, or something behind
@@ -13,7 +13,9 @@ internal import WeirColumnar
 // 5. What lies between the last position that is known to be durable and the end was read from the
 //    system's memory, perhaps after a sync that failed: it is written again. Cut the file at the end,
 //    so that no later reader finds what is behind it, and sync.
-// 6. Add a mark that all up to here is durable.
+// 6. Remove segments that a trim had let go, check that all others are there and that each header
+//    continues the segment before it.
+// 7. Add a mark that all up to here is durable.
 
 /// One segment as readers need it.
 struct Segment: Sendable {
@@ -57,6 +59,8 @@ struct RecoveredLog {
   var producers: ProducerTable
   /// Up to where in the last segment all is known to be durable, without a new mark.
   var markedEnd: Int
+  /// Where the first segment begins that is kept.
+  var first: Int64
 }
 
 struct SegmentRecovery {
@@ -72,24 +76,38 @@ struct SegmentRecovery {
       for name in names where name.hasSuffix(SegmentLog.temporarySuffix) {
         try disk.delete("\(folder)/\(name)")
       }
+      try disk.syncFolder(folder)
     } catch {
       throw StreamError(error)
     }
     let bases = names.compactMap { SegmentFormat.base(name: $0) }.sorted()
     guard let last = bases.last else { return nil }
-    var segments: [Segment] = []
-    var previous: SegmentHeader?
-    for base in bases {
-      let (segment, header) = try open(base)
-      if let previous {
-        try check(header, follows: previous, segments[segments.count - 1])
-        segments[segments.count - 1].end = Int(header.previousEnd)
+    let (segment, header) = try open(last)
+    var result = try scan(segment, header)
+    var next = header
+    for base in bases.dropLast().reversed() {
+      if base < result.first {
+        do throws(DiskError) {
+          try disk.delete("\(folder)/\(SegmentFormat.name(base: base))")
+        } catch {
+          throw StreamError(error)
+        }
+        continue
       }
-      segments.append(segment)
-      previous = header
+      var (segment, header) = try open(base)
+      try check(next, follows: header, segment)
+      segment.end = Int(next.previousEnd)
+      result.segments.append(segment)
+      next = header
     }
-    guard let header = previous, header.base == last else { return nil }
-    return try scan(segments, header)
+    result.segments.reverse()
+    guard result.segments[0].base == result.first else {
+      throw StreamError(
+        .damaged,
+        "the segment that begins at offset \(result.first) is missing; \(Self.remedy)", file: folder
+      )
+    }
+    return result
   }
 
   private func open(_ base: Int64) throws(StreamError) -> (Segment, SegmentHeader) {
@@ -144,14 +162,14 @@ struct SegmentRecovery {
     "restore the file from a copy, or move the log's folder away to go on without its rows"
 
   private func scan(
-    _ segments: [Segment], _ header: SegmentHeader
+    _ segment: Segment, _ header: SegmentHeader
   ) throws(StreamError) -> RecoveredLog {
-    var segments = segments
-    var segment = segments.removeLast()
+    var segment = segment
     var reader = SegmentReader(segment.file, salt: header.salt)
     var result = RecoveredLog(
       segments: [], header: header, next: header.base,
-      producers: ProducerTable(producerCountMax: options.producerCountMax), markedEnd: 0)
+      producers: ProducerTable(producerCountMax: options.producerCountMax), markedEnd: 0,
+      first: header.base)
     var durable = Int(header.preambleEnd)
     var position = SegmentFormat.headerBytes
     var rowsEnd = position
@@ -173,7 +191,7 @@ struct SegmentRecovery {
     // A mark at the end is not worth a mark.
     result.markedEnd = durable >= rowsEnd ? position : durable
     try repair(&segment, from: min(durable, position))
-    result.segments = segments + [segment]
+    result.segments = [segment]
     return result
   }
 
@@ -182,6 +200,7 @@ struct SegmentRecovery {
     _ head: EntryHeader, _ payload: Buffer, at position: Int, _ segment: inout Segment,
     _ result: inout RecoveredLog
   ) throws(StreamError) {
+    let header = result.header
     func damaged(_ what: String) -> StreamError {
       StreamError(
         .damaged, "\(what) at byte \(position); \(Self.remedy)", file: segment.file.path)
@@ -189,11 +208,15 @@ struct SegmentRecovery {
     if (position == SegmentFormat.headerBytes) != (head.kind == .state) {
       throw damaged("the segment's state is not where it belongs,")
     }
+    if head.kind == .mark || head.kind == .state, !(0...header.base).contains(head.time) {
+      throw damaged("an offset that no segment begins with,")
+    }
     guard head.firstOffset == result.next else {
       throw damaged("offset \(head.firstOffset) where \(result.next) is expected,")
     }
     switch head.kind {
-    case .mark, .schema: break
+    case .schema: break
+    case .mark: result.first = max(result.first, head.time)
     case .rows:
       segment.note(head.firstOffset, at: position)
       result.next = head.offsets.upperBound
@@ -211,6 +234,7 @@ struct SegmentRecovery {
             + "table is gone", file: segment.file.path)
       }
       result.producers = producers
+      result.first = head.time
     }
   }
 
@@ -254,5 +278,10 @@ struct SegmentRecovery {
       throw StreamError(error)
     }
     segment.fileBytes = segment.end
+    // For marks; without it, they may find the disk full.
+    let size = segment.end + 2 * SegmentFormat.markBytes
+    if options.preallocatedBytes > 0, (try? segment.file.preallocate(to: size)) == true {
+      segment.fileBytes = size
+    }
   }
 }

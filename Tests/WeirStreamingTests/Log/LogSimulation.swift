@@ -23,18 +23,49 @@ final class LogSimulation {
     var description: String
   }
 
-  private struct Faults {
-    var random: SeededRandom
-    var callsLeft = Int.max
-    var phase = Phase.opening
-    var isFaulty = false
+  /// Decides about the calls of the disk.
+  private final class Faults: Sendable {
+    private struct State {
+      var random: SeededRandom
+      var callsLeft = Int.max
+      var phase = Phase.opening
+    }
+
+    private let state: Mutex<State>
+    private let leavesOut: @Sendable (Phase, SimulatedDiskCall) -> Bool
+
+    init(
+      _ seed: UInt64, _ leavesOut: @escaping @Sendable (Phase, SimulatedDiskCall) -> Bool
+    ) {
+      state = Mutex(State(random: SeededRandom(seed: seed)))
+      self.leavesOut = leavesOut
+    }
+
+    func arm(_ callsLeft: Int) { state.withLock { $0.callsLeft = callsLeft } }
+
+    func enter(_ phase: Phase) { state.withLock { $0.phase = phase } }
+
+    func answer(_ call: SimulatedDiskCall) -> SimulatedDiskAnswer {
+      state.withLock { state in
+        if leavesOut(state.phase, call) { return .pretend }
+        state.callsLeft -= 1
+        guard state.callsLeft < 0 else { return .proceed }
+        state.callsLeft = .max
+        switch state.random.int(0..<6) {
+        case 0, 1: return .losePower
+        case 2: return .killProcess(afterwards: state.random.chance(0.5))
+        case 3 where [.create, .write, .preallocate].contains(call.operation):
+          return .fail(.full)
+        default: return .fail(.failed)
+        }
+      }
+    }
   }
 
   let machine: SimulatedDisk
   private let seed: UInt64
   private var random: SeededRandom
-  private let faults: Mutex<Faults>
-  private let leavesOut: @Sendable (Phase, SimulatedDiskCall) -> Bool
+  private let faults: Faults
   private var log: SegmentLog?
   private var process: (any Disk)?
   private var options: SegmentLogOptions
@@ -53,11 +84,10 @@ final class LogSimulation {
     leavesOut: @escaping @Sendable (Phase, SimulatedDiskCall) -> Bool = { _, _ in false }
   ) {
     self.seed = seed
-    self.leavesOut = leavesOut
     random = SeededRandom(seed: seed)
     let numbers = Mutex(SeededRandom(seed: seed &+ 77))
     machine = SimulatedDisk { numbers.withLock { $0.next() } }
-    faults = Mutex(Faults(random: SeededRandom(seed: seed &+ 99)))
+    faults = Faults(seed &+ 99, leavesOut)
     let salts = Mutex(SeededRandom(seed: seed &+ 55))
     options = SegmentLogOptions(shard: 3, identity: "t") { salts.withLock { $0.next() } }
     options.segmentBytes = random.pick([2 << 10, 6 << 10, 20 << 10])
@@ -65,7 +95,7 @@ final class LogSimulation {
   }
 
   func run(steps: Int) throws {
-    machine.onCall { [unowned self] in answer($0) }
+    machine.onCall { [faults] in faults.answer($0) }
     defer { machine.onCall(nil) }
     for _ in 0..<steps {
       if log == nil { try open() }
@@ -80,31 +110,15 @@ final class LogSimulation {
   // MARK: faults
 
   private func arm(never: Bool = false) {
-    let calls = never || random.chance(0.6) ? Int.max : random.int(0..<12)
-    faults.withLock { $0.callsLeft = calls }
-  }
-
-  private func answer(_ call: SimulatedDiskCall) -> SimulatedDiskAnswer {
-    faults.withLock { faults in
-      if leavesOut(faults.phase, call) { return .pretend }
-      faults.callsLeft -= 1
-      guard faults.callsLeft < 0 else { return .proceed }
-      faults.callsLeft = .max
-      switch faults.random.int(0..<6) {
-      case 0, 1: return .losePower
-      case 2: return .killProcess(afterwards: faults.random.chance(0.5))
-      case 3 where [.create, .write, .preallocate].contains(call.operation): return .fail(.full)
-      default: return .fail(.failed)
-      }
-    }
+    faults.arm(never || random.chance(0.6) ? Int.max : random.int(0..<12))
   }
 
   // MARK: steps
 
   private func open() throws {
     cursor = nil
-    faults.withLock { $0.phase = .opening }
-    defer { faults.withLock { $0.phase = .running } }
+    faults.enter(.opening)
+    defer { faults.enter(.running) }
     // Now and then power goes while nobody is there.
     if random.chance(0.2) { machine.losePower() }
     for attempt in 0..<50 {

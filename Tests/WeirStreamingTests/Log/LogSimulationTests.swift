@@ -27,6 +27,7 @@ internal import WeirStreaming
   /// What the log does to be durable, left out: the simulation must notice each.
   enum Omission: CaseIterable {
     case syncOfAGroup, syncOfANewSegment, syncOfItsName, syncWhenOpening, rewritingWhenOpening
+    case syncOfNamesWhenOpening
 
     @Sendable func holds(_ phase: LogSimulation.Phase, _ call: SimulatedDiskCall) -> Bool {
       switch self {
@@ -34,6 +35,7 @@ internal import WeirStreaming
         phase == .running && call.operation == .sync && call.path.hasSuffix(".log")
       case .syncOfANewSegment: call.operation == .sync && call.path.hasSuffix(".new")
       case .syncOfItsName: phase == .running && call.operation == .syncFolder
+      case .syncOfNamesWhenOpening: phase == .opening && call.operation == .syncFolder
       case .syncWhenOpening: phase == .opening && call.operation == .sync
       case .rewritingWhenOpening:
         phase == .opening && call.operation == .write && call.path.hasSuffix(".log")

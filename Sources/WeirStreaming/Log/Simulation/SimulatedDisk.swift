@@ -180,7 +180,8 @@ private final class SimulatedProcess: Disk {
 
   func syncFolder(_ path: String) throws(DiskError) {
     try machine.perform(
-      self, .syncFolder, path, failing: { $0.settleNames(in: path) }, pretended: ()
+      self, .syncFolder, path, failing: { $0.settleNames(in: path, keepsPending: true) },
+      pretended: ()
     ) {
       $0.syncNames(in: path)
     }

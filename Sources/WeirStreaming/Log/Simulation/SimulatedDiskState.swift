@@ -181,8 +181,11 @@ struct SimulatedDiskState {
 
   /// Decides what becomes of the changes that were not synced: the first ones, as a journal keeps
   /// them, or any.
-  mutating func settleNames(in folder: String) {
-    let changes = pendingNames.removeValue(forKey: folder) ?? []
+  ///
+  /// - Parameter keepsPending: they can be synced later: a folder's sync that failed can be repeated.
+  mutating func settleNames(in folder: String, keepsPending: Bool = false) {
+    let changes = pendingNames[folder] ?? []
+    if !keepsPending { pendingNames[folder] = nil }
     if chance(1, of: 2) {
       for change in changes.prefix(Int(random() % UInt64(changes.count + 1))) { apply(change) }
     } else {
