@@ -179,7 +179,8 @@ let package = Package(
     .testTarget(
       name: "WeirStreamingTests",
       dependencies: [
-        "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "_WeirTestSupport",
+        "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "CWeirKernels",
+        "_WeirTestSupport",
       ],
       swiftSettings: weirSettings),
     .target(

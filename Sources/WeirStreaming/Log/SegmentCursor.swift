@@ -30,8 +30,8 @@ final class SegmentLogView: Sendable {
 
   var offsets: Range<Int64> { state.withLock { $0.segments[0].base..<$0.next } }
 
-  /// The segment that holds `offset`, or will once it is written.
-  func segment(with offset: Int64) throws(StreamError) -> Segment {
+  /// The segment that holds `offset`, or will once it is written, and the offset of the next row.
+  func segment(with offset: Int64) throws(StreamError) -> (Segment, next: Int64) {
     let (found, kept, isClosed) = state.withLock { state -> (Segment?, Range<Int64>, Bool) in
       let kept = state.segments[0].base..<state.next
       guard offset >= kept.lowerBound, offset <= kept.upperBound else {
@@ -46,7 +46,7 @@ final class SegmentLogView: Sendable {
         "the log keeps offsets \(kept.lowerBound) to \(kept.upperBound), and not \(offset); earlier "
           + "ones are in the table", shard: shard, file: folder)
     }
-    return found
+    return (found, kept.upperBound)
   }
 }
 
@@ -57,7 +57,7 @@ final class SegmentCursor: LogCursor {
 
   init(_ view: SegmentLogView, from offset: Int64) throws(StreamError) {
     self.view = view
-    place = Mutex(Place(try view.segment(with: offset), offset))
+    place = Mutex(Place(try view.segment(with: offset).0, offset))
   }
 
   func next() throws(StreamError) -> LogEntry? {
@@ -78,41 +78,49 @@ final class SegmentCursor: LogCursor {
     private var position: Int
     /// All entries that end at or below it were returned.
     private var offset: Int64
+    /// The first offset of the entry at `position`.
+    private var expected: Int64
 
     init(_ segment: Segment, _ offset: Int64) {
       self.segment = segment
       self.offset = offset
       reader = SegmentReader(segment.file, salt: segment.salt)
-      position = segment.start(for: offset)
+      (expected, position) = segment.start(for: offset)
     }
 
     mutating func next(_ view: SegmentLogView) throws(StreamError) -> LogEntry? {
       while true {
         if position >= segment.end {
-          let current = try view.segment(with: offset)
+          let (current, next) = try view.segment(with: offset)
           if current.base != segment.base {
             self = Place(current, offset)
           } else if current.end > segment.end {
             segment.end = current.end
-          } else {
+          } else if expected == next {
             return nil
+          } else {
+            throw damaged(position)
           }
           continue
         }
         let here = position
-        guard let head = try reader.head(at: here, limit: segment.end) else { throw damaged(here) }
+        guard let head = try reader.head(at: here, limit: segment.end),
+          head.firstOffset == expected
+        else { throw damaged(here) }
         if head.kind == .rows, head.offsets.upperBound > offset {
           guard let payload = try reader.payload(of: head, at: here, limit: segment.end) else {
             throw damaged(here)
           }
           let batch = try decoder.batch(head, payload, at: here, &reader, limit: segment.end)
           position += head.byteCount
+          expected = head.offsets.upperBound
           offset = head.offsets.upperBound
           return LogEntry(
             offsets: head.offsets, ingestTime: head.time, producer: head.producer,
             batch: batch)
         }
         position += head.byteCount
+        expected = head.offsets.upperBound
       }
     }
 

@@ -38,14 +38,14 @@ struct Segment: Sendable {
     }
   }
 
-  /// A position at or before the entry with `offset`.
-  func start(for offset: Int64) -> Int {
+  /// An entry at or before the one with `offset`: its first offset, and its position.
+  func start(for offset: Int64) -> (offset: Int64, position: Int) {
     var (low, high) = (0, index.count)
     while low < high {
       let middle = (low + high) / 2
       if index[middle].offset <= offset { low = middle + 1 } else { high = middle }
     }
-    return low == 0 ? SegmentFormat.headerBytes : index[low - 1].position
+    return low == 0 ? (base, SegmentFormat.headerBytes) : index[low - 1]
   }
 }
 

@@ -16,12 +16,12 @@ internal import WeirStreaming
 
   @Test func nothingAcknowledgedIsLostOnADiskThatFails() throws {
     var crashes = 0
-    for seed in Self.seeds(150) {
+    for seed in Self.seeds(60) {
       let simulation = LogSimulation(seed: seed)
       try simulation.run(steps: 60)
       crashes += simulation.crashCount
     }
-    #expect(crashes > 300)
+    #expect(crashes > 100)
   }
 
   /// What the log does to be durable, left out: the simulation must notice each.

@@ -108,6 +108,14 @@ extension EntryHeader {
     return weir_crc32c(start, base + 8, SegmentFormat.headerBytes - 8 + idBytes)
   }
 
+  /// The checksum that belongs into a head with these bytes, for tests that make heads of their own.
+  static func headChecksum(_ bytes: Buffer, position: Int, salt: UInt64) -> UInt32 {
+    defer { withExtendedLifetime(bytes) {} }
+    let idBytes = Int(bytes.base.load(fromByteOffset: 17, as: UInt8.self))
+    let known = max(0, min(idBytes, bytes.count - SegmentFormat.headerBytes))
+    return checksum(bytes.base, salt: salt, position: position, idBytes: known)
+  }
+
   /// Whether `payload` is what this entry was written with.
   func fits(_ payload: Buffer, salt: UInt64) -> Bool {
     payload.count == payloadBytes && Self.payloadChecksum(payload, salt: salt) == payloadChecksum

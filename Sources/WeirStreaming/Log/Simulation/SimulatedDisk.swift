@@ -181,10 +181,7 @@ private final class SimulatedProcess: Disk {
   func syncFolder(_ path: String) throws(DiskError) {
     try machine.perform(
       self, .syncFolder, path, failing: { $0.settleNames(in: path, keepsPending: true) },
-      pretended: ()
-    ) {
-      $0.syncNames(in: path)
-    }
+      pretended: (), { $0.syncNames(in: path) })
   }
 
   func lock(_ path: String, owner: String) throws(DiskError) -> any DiskLock {
@@ -228,9 +225,8 @@ private final class SimulatedFile: DiskFile {
   }
 
   func sync() throws(DiskError) {
-    try process.machine.perform(process, .sync, path, failing: { $0.settle(node) }, pretended: ()) {
-      $0.sync(node)
-    }
+    try process.machine.perform(
+      process, .sync, path, failing: { $0.settle(node) }, pretended: (), { $0.sync(node) })
   }
 
   func truncate(to size: Int) throws(DiskError) {
