@@ -95,7 +95,8 @@ struct UpCommand: AsyncParsableCommand {
     let text = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     let host = text.isEmpty ? "localhost" : String(decoding: text, as: UTF8.self)
     return StreamEnvironment(
-      disk: SystemDisk(), folder: folder.path + "/streams", owner: "\(host):\(getpid())")
+      disk: SystemDisk(), folder: folder.path + "/streams", owner: "\(host):\(getpid())",
+      openIndex: StreamEnvironment.openRocksIndex)
   }
 
   private func serve(
