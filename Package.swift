@@ -47,6 +47,7 @@ let package = Package(
     .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CDeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
     .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
@@ -61,7 +62,7 @@ let package = Package(
 
     .target(
       name: "WeirCompression",
-      dependencies: ["CZstd", "CLZ4", "CSnappy", "CZlib", "CBrotli"],
+      dependencies: ["CZstd", "CLZ4", "CSnappy", "CZlib", "CDeflate", "CBrotli"],
       swiftSettings: weirSettings),
     .target(
       name: "WeirColumnar", dependencies: ["WeirCompression", "CWeirKernels"],
@@ -188,12 +189,12 @@ let package = Package(
       dependencies: [
         "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "_WeirTestSupport",
       ],
-      path: "Tests/Simulation/World", swiftSettings: weirSettings),
+      swiftSettings: weirSettings),
     .executableTarget(
-      name: "weir-simulate", dependencies: ["_WeirSimulation"], path: "Tests/Simulation/Main",
+      name: "weir_simulate", dependencies: ["_WeirSimulation"],
       swiftSettings: weirSettings),
     .testTarget(
-      name: "SimulationTests", dependencies: ["_WeirSimulation", "WeirStreaming"], path: "Tests/Simulation/Tests",
+      name: "SimulationTests", dependencies: ["_WeirSimulation", "WeirStreaming"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirProjectTests",

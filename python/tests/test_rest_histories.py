@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Length: one random history, its operations and their checks by three readers, read together.
 """Random histories of one table, written in turn by PyIceberg's REST client, by Weir's writer over
 the same server and by Weir's writer on the server's own SQLite file.
 

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weir_inflate.h"
 
 /// CRC-32 with the gzip polynomial, continuing from `crc` (0 to start). Folds by carry-less
 /// multiplication where the processor has it. Source: Gopal et al., "Fast CRC Computation for

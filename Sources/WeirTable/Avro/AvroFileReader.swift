@@ -79,7 +79,7 @@ final class AvroFileReader {
   func nextBlock() throws(TableError) -> Block? {
     guard let place = try nextPlace() else { return nil }
     let bytes = try located(place) { () throws(TableError) in
-      let bytes = try blockCodec.decompress(self.bytes, place.range, readable: position)
+      let bytes = try blockCodec.decompress(self.bytes, place.range)
       try checkCount(place.recordCount, byteCount: bytes.count, place)
       return bytes
     }
@@ -101,7 +101,7 @@ final class AvroFileReader {
           break
         }
         let bytes = try located(place) { () throws(TableError) in
-          let bytes = try blockCodec.decompress(self.bytes, place.range, readable: position)
+          let bytes = try blockCodec.decompress(self.bytes, place.range)
           try checkCount(place.recordCount, byteCount: bytes.count, place)
           return bytes
         }
@@ -119,7 +119,7 @@ final class AvroFileReader {
         chunk = AvroChunk()
       }
       try located(place) { () throws(TableError) in
-        try blockCodec.append(self.bytes, place.range, readable: position, to: output)
+        try blockCodec.append(self.bytes, place.range, to: output)
         try checkCount(place.recordCount, byteCount: output.count - start, place)
       }
       chunk?.blocks.append(

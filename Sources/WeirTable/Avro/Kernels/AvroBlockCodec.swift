@@ -15,7 +15,7 @@ final class AvroBlockCodec {
 
   let codec: AvroCodec
   private let blockBytesMax: Int
-  private let inflater: AvroInflater?
+  private let inflater: DeflateDecompressor?
   private var deflate: BareDeflate?
   private let decompressor: Decompressor?
   private let stream: StreamDecompressor?
@@ -26,15 +26,14 @@ final class AvroBlockCodec {
     self.codec = codec
     self.level = level
     self.blockBytesMax = blockBytesMax
-    inflater = codec == .deflate ? AvroInflater() : nil
+    inflater = codec == .deflate ? DeflateDecompressor() : nil
     decompressor = codec == .snappy ? Decompressor(.snappy) : nil
     stream = codec == .zstandard ? try? StreamDecompressor(.zstd) : nil
   }
 
-  /// The uncompressed bytes of the block at `range` of `file`, of which bytes up to `readable` may be
-  /// looked at.
+  /// The uncompressed bytes of the block at `range` of `file`.
   func decompress(
-    _ file: Buffer, _ range: Range<Int>, readable: Int
+    _ file: Buffer, _ range: Range<Int>
   ) throws(TableError) -> Buffer {
     let block = file.slice(offset: range.lowerBound, count: range.count)
     do throws(CompressionError) {
@@ -42,8 +41,9 @@ final class AvroBlockCodec {
       case .null: return block
       case .deflate:
         let output = MutableBuffer()
-        try inflater?.append(
-          file, range, readable: readable, to: output, byteCountMax: blockBytesMax)
+        if let inflater {
+          try inflater.append(block, to: output, byteCountMax: blockBytesMax)
+        }
         return output.finish()
       case .snappy: return try decompressSnappy(block)
       case .zstandard: return try decompressZstd(block)
@@ -55,14 +55,15 @@ final class AvroBlockCodec {
 
   /// Appends the uncompressed bytes of a block to those of others.
   func append(
-    _ file: Buffer, _ range: Range<Int>, readable: Int, to output: MutableBuffer
+    _ file: Buffer, _ range: Range<Int>, to output: MutableBuffer
   ) throws(TableError) {
     guard let inflater else {
-      return output.append(try decompress(file, range, readable: readable))
+      return output.append(try decompress(file, range))
     }
     do throws(CompressionError) {
       try inflater.append(
-        file, range, readable: readable, to: output, byteCountMax: blockBytesMax)
+        file.slice(offset: range.lowerBound, count: range.count), to: output,
+        byteCountMax: blockBytesMax)
     } catch {
       throw TableError(.damaged, "a block cannot be decompressed", cause: "\(error)")
     }
@@ -183,6 +184,37 @@ final class AvroBlockCodec {
       return output.finish()
     } catch {
       throw TableError(.invalidArgument, "a block cannot be compressed", cause: "\(error)")
+    }
+  }
+}
+
+extension DeflateDecompressor {
+  /// Appends what `block` holds to `output`, at most `byteCountMax` bytes.
+  func append(
+    _ block: Buffer, to output: MutableBuffer, byteCountMax: Int
+  ) throws(CompressionError) {
+    defer { withExtendedLifetime(block) {} }
+    let input = UnsafeRawBufferPointer(start: block.base, count: block.count)
+    var room = min(byteCountMax, max(512, block.count * 4))
+    while true {
+      let target = UnsafeMutableRawBufferPointer(start: output.reserveTail(room), count: room)
+      switch try decompress(input, into: target) {
+      case .done(let consumed, let produced):
+        // Python's writers cut the checksum of a zlib stream off by one byte of four.
+        guard block.count - consumed <= 4 else {
+          throw CompressionError(
+            .trailingBytes, .gzip,
+            "\(block.count - consumed) bytes follow the end of the compressed data")
+        }
+        output.advance(by: produced)
+        return
+      case .full:
+        guard room < byteCountMax else {
+          throw CompressionError(
+            .outputTooSmall, .gzip, "the block becomes larger than \(byteCountMax) bytes")
+        }
+        room = min(byteCountMax, room * 4)
+      }
     }
   }
 }

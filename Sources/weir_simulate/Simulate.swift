@@ -11,7 +11,7 @@ struct Simulate {
     guard arguments.count == 4, let first = arguments[0], let count = arguments[1],
       let seconds = arguments[2], let steps = arguments[3]
     else {
-      print("usage: weir-simulate FIRST-SEED SEEDS SECONDS STEPS (see dev/simulate)")
+      print("usage: weir_simulate FIRST-SEED SEEDS SECONDS STEPS (see dev/simulate)")
       exit(64)
     }
     let start = ContinuousClock.now

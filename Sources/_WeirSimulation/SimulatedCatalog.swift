@@ -136,9 +136,9 @@ final class FatefulBackend: CatalogBackend {
   func apply(
     _ changes: [CatalogChange], recording: IdempotencyRecord?
   ) throws(TableError) -> CatalogOutcome {
-    try fate.call({ TableError(.unknownOutcome, $0) }) { () throws(TableError) in
-      try wrapped.apply(changes, recording: recording)
-    }
+    try fate.call(
+      { TableError(.unknownOutcome, $0) },
+      { () throws(TableError) in try wrapped.apply(changes, recording: recording) })
   }
   func createNamespace(_ namespace: Namespace, properties: [String: String]) throws(TableError) {
     try read { () throws(TableError) in
