@@ -150,7 +150,9 @@ final class LogSimulation {
       default: try append()
       }
     } catch let error as StreamError {
-      if log?.isUsable == true, error.code == .storage { return }
+      arm(never: true)
+      let isAlive = (try? process?.list("/log")) != nil
+      if isAlive, log?.isUsable == true, error.code == .storage { return }
       // As a process does that cannot go on, or as it is when it was killed.
       crashCount += 1
       if random.chance(0.3) { log?.close() }
