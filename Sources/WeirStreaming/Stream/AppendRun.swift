@@ -70,6 +70,8 @@ final class AppendRun: Sendable {
           (shard, batches.count == 1 ? batches[0] : try RecordBatch.concatenate(batches)))
       }
     } catch { throw StreamError(error) }
+    // What is in the log must fit: it cannot be taken back.
+    for part in result { try stream.shards[part.shard].memory.check(part.batch) }
     return result
   }
 

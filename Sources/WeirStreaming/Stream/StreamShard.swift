@@ -132,12 +132,24 @@ final class StreamShard: Sendable {
       } catch { result = .failure(error.adding(shard: number)) }
       switch result {
       case .success(let receipts):
-        for (pending, receipt) in zip(group, receipts) { pending.completion(.success(receipt)) }
+        for (pending, receipt) in zip(group, receipts) {
+          pending.completion(
+            receipt.isStale ? .failure(Self.stale(pending, number)) : .success(receipt))
+        }
       case .failure(let error):
         for pending in group { pending.completion(.failure(error)) }
       }
       return true
     }
+  }
+
+  private static func stale(_ pending: Pending, _ shard: Int) -> StreamError {
+    let stamp = pending.append.producer
+    return StreamError(
+      .invalidArgument,
+      "the sequence \(stamp?.sequence ?? 0) of producer '\(stamp?.id ?? "")' lies below those that the "
+        + "log remembers: whether its rows came before is not known, and they were not taken; look "
+        + "for them, and send them with a new sequence if they are missing", shard: shard)
   }
 
   private func takeGroup() -> [Pending] {
@@ -164,22 +176,29 @@ final class StreamShard: Sendable {
     do throws(StreamError) {
       receipts = try log.append(group.map(\.append))
     } catch {
-      // A group that the log turned away as a whole leaves it as it was.
-      if error.code != .overloaded && error.code != .invalidArgument {
-        log.close()
-        self.log.withLock { $0 = nil }
-        writing.retryTime = environment.nowMicroseconds
-      }
+      if !log.isUsable { dropLog(log, &writing) }
       throw error
     }
     let memory = memory
-    for (pending, receipt) in zip(group, receipts) where !receipt.isRepeat {
-      try memory.apply(
-        LogEntry(
-          offsets: receipt.offsets, ingestTime: pending.append.ingestTime,
-          producer: pending.append.producer, batch: pending.append.batch))
+    do throws(StreamError) {
+      for (pending, receipt) in zip(group, receipts) where !receipt.isRepeat && !receipt.isStale {
+        try memory.apply(
+          LogEntry(
+            offsets: receipt.offsets, ingestTime: pending.append.ingestTime,
+            producer: pending.append.producer, batch: pending.append.batch))
+      }
+    } catch {
+      // What is durable and not in memory is read from the log again.
+      dropLog(log, &writing)
+      throw error
     }
     return receipts
+  }
+
+  private func dropLog(_ log: any ShardLog, _ writing: inout Writing) {
+    log.close()
+    self.log.withLock { $0 = nil }
+    writing.retryTime = environment.nowMicroseconds
   }
 
   /// The log; opened again when it had failed, with the rows of the group in doubt that are in it.

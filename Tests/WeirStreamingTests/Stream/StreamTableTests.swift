@@ -132,4 +132,27 @@ internal import _WeirTestSupport
     #expect(batch["id"]?.scalar(at: 0) == .int(9) && batch["_offset"]?.scalar(at: 0) == .int(5))
     #expect(throws: StreamError.self) { try stream.tail(from: .offsets([0: 7])) }
   }
+
+  @Test func rowsThatDoNotFitNeverReachTheLog() throws {
+    let world = try StreamWorld()
+    let stream = try world.open(profiles())
+    let error = #expect(throws: StreamError.self) { try stream.put([[.null, .string("x")]]) }
+    #expect(error?.code == .invalidArgument && error?.column == "id")
+    try stream.put([row(1, "a")])
+    #expect(stream.status().shards[0].logOffsets == 0..<1)
+  }
+
+  @Test func aSequenceThatIsForgottenIsNotTakenForDone() throws {
+    let world = try StreamWorld()
+    let stream = try world.open(events())
+    for sequence in 100..<150 {
+      try stream.put(
+        [row(sequence, "a")], producer: ProducerStamp(id: "p", sequence: Int64(sequence)))
+    }
+    let error = #expect(throws: StreamError.self) {
+      try stream.put([row(1, "late")], producer: ProducerStamp(id: "p", sequence: 1))
+    }
+    #expect(error?.code == .invalidArgument)
+    #expect(try stream.rows(["id"]).count == 50)
+  }
 }
