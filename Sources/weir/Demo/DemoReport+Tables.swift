@@ -10,7 +10,7 @@ extension DemoReport {
     output.line(style.bold("Tables"))
     output.line(
       style.dim(
-        "  Iceberg tables by month: half of the events, two columns changed, the other half, one user "
+        "  Iceberg tables by month: half of the events, two columns changed, the rest, one user "
           + "forgotten"))
     var text = TextTable([
       .left("table"), .right("first half"), .right("all"), .right("user deleted"), .right("left"),
