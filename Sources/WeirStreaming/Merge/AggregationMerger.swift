@@ -51,10 +51,10 @@ struct AggregationMerger: Merger {
       eventTime = nil
       timeOrder = nil
     }
-    guard let state = schema.index(of: StreamColumn.mergeState) else {
+    guard let state = schema.index(of: StreamColumns.mergeState) else {
       throw StreamError(
-        .invalidArgument, "the table has no column \(StreamColumn.mergeState)",
-        column: StreamColumn.mergeState)
+        .invalidArgument, "the table has no column \(StreamColumns.mergeState)",
+        column: StreamColumns.mergeState)
     }
     stateColumn = state
   }

@@ -40,7 +40,7 @@ struct MergeState {
       else {
         throw StreamError(
           .damaged, "the state of a merged row breaks its format",
-          column: StreamColumn.mergeState)
+          column: StreamColumns.mergeState)
       }
       let value = Array(bytes[place..<place + count])
       place += count

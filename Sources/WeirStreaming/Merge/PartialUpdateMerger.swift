@@ -43,10 +43,10 @@ struct PartialUpdateMerger: Merger {
   ) throws(StreamError) {
     fieldIDs = schema.fields.enumerated().map { $1.id ?? Int32(truncatingIfNeeded: $0 + 1) }
     keyColumns = try StreamLayout.places(definition.primaryKey, schema, "primary key")
-    guard let state = schema.index(of: StreamColumn.mergeState) else {
+    guard let state = schema.index(of: StreamColumns.mergeState) else {
       throw StreamError(
-        .invalidArgument, "the table has no column \(StreamColumn.mergeState)",
-        column: StreamColumn.mergeState)
+        .invalidArgument, "the table has no column \(StreamColumns.mergeState)",
+        column: StreamColumns.mergeState)
     }
     stateColumn = state
     var taken = Set(keyColumns)
@@ -70,7 +70,7 @@ struct PartialUpdateMerger: Merger {
           sequenceColumns: sequence, columns: columns, id: fieldIDs[sequence[0]]))
     }
     self.groups = made
-    greatestColumns = try StreamLayout.places(StreamColumn.added.map(\.name), schema, "stream")
+    greatestColumns = try StreamLayout.places(StreamColumns.added.map(\.name), schema, "stream")
     taken.formUnion(greatestColumns)
     taken.insert(state)
     plainColumns = schema.fields.indices.filter { !taken.contains($0) }

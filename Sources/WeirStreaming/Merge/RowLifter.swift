@@ -42,16 +42,16 @@ struct RowLifter {
     guard layout.definition.isKeyed || deletes.isEmpty else {
       throw StreamError(
         .invalidArgument, "a table without primary key takes no deletes",
-        column: StreamColumn.operation)
+        column: StreamColumns.operation)
     }
     var fields: [Field] = []
     var columns: [ArrayData] = []
     for (field, column) in zip(entry.batch.schema.fields, entry.batch.columns)
-    where !StreamColumn.reserved.contains(field.name) {
+    where !StreamColumns.reserved.contains(field.name) {
       fields.append(field)
       columns.append(column)
     }
-    fields += StreamColumn.added
+    fields += StreamColumns.added
     let ingestTimes = Self.times(entry.ingestTime, count)
     columns.append(ingestTimes)
     columns.append(try Self.knownAt(entry, ingestTimes))
@@ -83,7 +83,7 @@ struct RowLifter {
 
   private static func times(_ time: Int64, _ count: Int) -> ArrayData {
     ArrayData(
-      type: StreamColumn.timeType, length: count,
+      type: StreamColumns.timeType, length: count,
       buffers: [Buffer([Int64](repeating: time, count: count))])
   }
 
@@ -91,11 +91,11 @@ struct RowLifter {
   private static func knownAt(
     _ entry: LogEntry, _ ingestTimes: ArrayData
   ) throws(StreamError) -> ArrayData {
-    guard let sent = entry.batch[StreamColumn.knownAt] else { return ingestTimes }
+    guard let sent = entry.batch[StreamColumns.knownAt] else { return ingestTimes }
     guard case .timestamp(let unit, .some) = sent.type else {
       throw StreamError(
-        .invalidArgument, "the column has type \(sent.type), not \(StreamColumn.timeType)",
-        column: StreamColumn.knownAt)
+        .invalidArgument, "the column has type \(sent.type), not \(StreamColumns.timeType)",
+        column: StreamColumns.knownAt)
     }
     var values: [Int64] = []
     for row in 0..<sent.length {
@@ -110,16 +110,16 @@ struct RowLifter {
       guard !micros.1 else {
         throw StreamError(
           .invalidArgument, "the time \(time) \(unit.rawValue) does not fit microseconds",
-          column: StreamColumn.knownAt)
+          column: StreamColumns.knownAt)
       }
       values.append(micros.0)
     }
     return ArrayData(
-      type: StreamColumn.timeType, length: values.count, buffers: [Buffer(values)])
+      type: StreamColumns.timeType, length: values.count, buffers: [Buffer(values)])
   }
 
   private static func deletes(_ batch: RecordBatch) throws(StreamError) -> [Bool] {
-    guard let column = batch[StreamColumn.operation], column.nullCount < column.length else {
+    guard let column = batch[StreamColumns.operation], column.nullCount < column.length else {
       return []
     }
     var result = [Bool](repeating: false, count: column.length)
@@ -135,7 +135,7 @@ struct RowLifter {
         throw StreamError(
           .invalidArgument,
           "the operation \(value.text(as: column.type)) is unknown; send \"upsert\" or \"delete\", "
-            + "or 0 or 1", column: StreamColumn.operation)
+            + "or 0 or 1", column: StreamColumns.operation)
       }
     }
     return any ? result : []

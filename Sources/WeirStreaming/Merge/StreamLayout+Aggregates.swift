@@ -118,8 +118,8 @@ extension StreamLayout {
     _ schema: Schema
   ) throws(StreamError) -> (AggregationMerger.Operation, AggregateLift) {
     guard let function else {
-      if field.name == StreamColumn.mergeState { return (.state, .same) }
-      let isAdded = StreamColumn.added.contains { $0.name == field.name }
+      if field.name == StreamColumns.mergeState { return (.state, .same) }
+      let isAdded = StreamColumns.added.contains { $0.name == field.name }
       return (isAdded ? .greatest : .latest, .same)
     }
     switch function {

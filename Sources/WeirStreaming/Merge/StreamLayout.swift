@@ -7,7 +7,7 @@ public import WeirTable
 /// definition means, checked.
 ///
 /// Rows in files, called *stored rows*, have the declared columns (aggregated ones in the type of their
-/// state, see docs/streams.md), then `StreamColumn.added`, then `_merge_state` where the merge engine
+/// state, see docs/streams.md), then `StreamColumns.added`, then `_merge_state` where the merge engine
 /// needs it. In keyed tables only the key is required.
 public struct StreamLayout: Sendable {
   public let definition: StreamDefinition
@@ -42,7 +42,7 @@ public struct StreamLayout: Sendable {
     tableFields = fields
     let arrow = Schema(fields.map(\.arrowField))
     fileSchema = arrow
-    for field in StreamColumn.added where arrow[field.name]?.type != field.type {
+    for field in StreamColumns.added where arrow[field.name]?.type != field.type {
       throw StreamError(
         .invalidArgument, "the table has no column \(field.name) of type \(field.type)",
         column: field.name)
@@ -106,7 +106,7 @@ public struct StreamLayout: Sendable {
   {
     var fields: [Field] = []
     for field in definition.columns.fields {
-      guard !StreamColumn.reserved.contains(field.name) else {
+      guard !StreamColumns.reserved.contains(field.name) else {
         throw StreamError(
           .invalidArgument, "the name is reserved for a column that streams add",
           column: field.name)
@@ -120,10 +120,10 @@ public struct StreamLayout: Sendable {
       if definition.isKeyed { stored.nullable = !definition.primaryKey.contains(field.name) }
       fields.append(stored)
     }
-    fields += StreamColumn.added
+    fields += StreamColumns.added
     switch definition.merge {
     case .partialUpdate where definition.isKeyed, .aggregation where definition.isKeyed:
-      fields.append(Field(StreamColumn.mergeState, .binary))
+      fields.append(Field(StreamColumns.mergeState, .binary))
     default: break
     }
     do throws(TableError) {

@@ -18,8 +18,6 @@ struct FlushState: Sendable {
 extension StreamTable {
   /// The longest wait after failed flushes; microseconds.
   private static let retryMicrosecondsMax: Int64 = 30_000_000
-  /// Rows of a batch that is written to a file.
-  private static let batchRows = 65_536
 
   /// Flushes when rows have waited, or take so many bytes, as the stream's flush policy says.
   ///

@@ -53,7 +53,7 @@ final class ShardHarness {
       }
     }
     if rows.contains(where: { $0.values["_known_at"] != nil }) {
-      fields.append(Field("_known_at", StreamColumn.timeType))
+      fields.append(Field("_known_at", StreamColumns.timeType))
       columns.append(rows.map { $0.values["_known_at"] ?? .null })
     }
     let batch = try RecordBatch(

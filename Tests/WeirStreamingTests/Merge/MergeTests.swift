@@ -233,7 +233,7 @@ internal import _WeirTestSupport
         if random.chance(0.3) { try harness.flush(random: &random) }
       }
       try harness.flush(random: &random)
-      let added = StreamColumn.added.compactMap { harness.layout.fileSchema.index(of: $0.name) }
+      let added = StreamColumns.added.compactMap { harness.layout.fileSchema.index(of: $0.name) }
       results.append(
         harness.tableRows().map { row in
           var row = row

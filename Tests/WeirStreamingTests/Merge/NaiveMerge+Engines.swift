@@ -74,7 +74,7 @@ extension NaiveMerge {
 
   /// What the log adds: the latest of all versions.
   func addGreatest(_ versions: [LoggedRow], _ result: inout [String: Scalar]) {
-    for field in StreamColumn.added {
+    for field in StreamColumns.added {
       result[field.name] = versions.compactMap { $0.values[field.name] }.max {
         naiveOrder($0, $1) < 0
       }

@@ -38,7 +38,7 @@ struct NaiveMerge {
   func text(_ row: [Scalar]) -> String {
     var row = row
     for (place, field) in fileSchema.fields.enumerated() {
-      if field.name == StreamColumn.mergeState { row[place] = .null }
+      if field.name == StreamColumns.mergeState { row[place] = .null }
       guard case .aggregation(let functions) = definition.merge else { continue }
       switch (functions[field.name], row[place]) {
       case (.distinctCount, .binary(let bytes)):

@@ -2,18 +2,8 @@
 
 public import WeirColumnar
 
-/// Columns that streams have besides those that were declared.
-public enum StreamColumn {
-  /// In files: when the row came in.
-  public static let ingestTime = "_ingest_time"
-  /// In files, and sent if the producer likes: since when the row's values are known.
-  public static let knownAt = "_known_at"
-  /// In files: the shard of the log.
-  public static let shard = "_shard"
-  /// In files: the offset in the shard's log.
-  public static let offset = "_offset"
-  /// Sent: "upsert" or "delete", or 0 or 1. Never in files.
-  public static let operation = "_op"
+// What files hold of these columns.
+extension StreamColumns {
   /// In files of tables whose merge engine needs more than the columns themselves to go on merging.
   public static let mergeState = "_merge_state"
 
