@@ -25,6 +25,10 @@ final class RocksStore: @unchecked Sendable {
   /// Sorted runs before RocksDB merges some.
   private static let runsMax: Int32 = 6
   private static let blockBytes = 4 << 10
+  private static let metadataBlockBytes = 8 << 10
+  private static let cacheShardBits: Int32 = 2
+  private static let blobBytesMin: UInt64 = 64
+  private static let blobFileBytes: UInt64 = 64 << 20
   private static let openFilesMax: Int32 = 512
 
   /// - Parameter cacheBytes: for blocks, their indexes and filters.
@@ -79,10 +83,23 @@ final class RocksStore: @unchecked Sendable {
     rocksdb_options_set_compression(options, Int32(rocksdb_no_compression))
     rocksdb_options_set_compaction_style(options, Int32(rocksdb_universal_compaction))
     rocksdb_options_set_level0_file_num_compaction_trigger(options, runsMax)
+    // Rows leave the sorted runs with the first merge, which later merges then do not copy.
+    rocksdb_options_set_enable_blob_files(options, 1)
+    rocksdb_options_set_min_blob_size(options, blobBytesMin)
+    rocksdb_options_set_blob_file_size(options, blobFileBytes)
+    rocksdb_options_set_enable_blob_gc(options, 1)
+    rocksdb_options_set_blob_gc_age_cutoff(options, 0.25)
+    rocksdb_options_set_blob_gc_force_threshold(options, 0.5)
     let table: OpaquePointer = rocksdb_block_based_options_create()
-    let cache: OpaquePointer = rocksdb_cache_create_lru(cacheBytes)
+    let cache = makeCache(cacheBytes)
     rocksdb_block_based_options_set_block_cache(table, cache)
     rocksdb_cache_destroy(cache)  // The options keep it.
+    // In parts: a filter of a million keys has megabytes, and would be read whole for one key.
+    rocksdb_block_based_options_set_index_type(
+      table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))
+    rocksdb_block_based_options_set_partition_filters(table, 1)
+    rocksdb_block_based_options_set_metadata_block_size(table, UInt64(metadataBlockBytes))
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
     rocksdb_block_based_options_set_block_size(table, blockBytes)
     rocksdb_block_based_options_set_format_version(table, 5)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
@@ -91,6 +108,15 @@ final class RocksStore: @unchecked Sendable {
     rocksdb_options_set_block_based_table_factory(options, table)
     rocksdb_block_based_options_destroy(table)
     return options
+  }
+
+  /// Few shards: a block that is larger than one is never kept.
+  private static func makeCache(_ byteCount: Int) -> OpaquePointer {
+    let options: OpaquePointer = rocksdb_lru_cache_options_create()
+    defer { rocksdb_lru_cache_options_destroy(options) }
+    rocksdb_lru_cache_options_set_capacity(options, byteCount)
+    rocksdb_lru_cache_options_set_num_shard_bits(options, cacheShardBits)
+    return rocksdb_cache_create_lru_opts(options)
   }
 
   /// The message that a call left, which is freed.
