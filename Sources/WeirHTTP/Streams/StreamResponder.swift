@@ -179,10 +179,10 @@ struct StreamResponder: HTTPResponder {
   ) async throws {
     let limit = configuration.limits.requestByteCountMax
     let tooLarge = RESTError.tooLarge("the body of the request has more than \(limit) bytes")
-    if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > limit {
-      throw tooLarge
-    }
+    let announced = request.headers[.contentLength].flatMap { Int($0) } ?? 0
+    if announced > limit { throw tooLarge }
     var piece: [UInt8] = []
+    piece.reserveCapacity(min(max(0, announced), Self.pieceByteCount))
     do {
       for try await part in request.body {
         record.requestByteCount += part.readableBytes

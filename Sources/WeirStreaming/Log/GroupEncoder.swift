@@ -22,6 +22,8 @@ struct GroupEncoder {
   }
 
   private var schemas: [KnownSchema] = []
+  /// About what an entry takes besides its values.
+  private static let entryBytes = 1 << 10
 
   /// Forgets where schemas are: the next group goes to a new segment, or the last one was not written.
   mutating func forgetPositions() {
@@ -34,7 +36,9 @@ struct GroupEncoder {
   mutating func encode(
     _ group: [LogAppend], at position: Int, next: Int64, salt: UInt64, batchBytesMax: Int
   ) throws(StreamError) -> Encoded {
-    let buffer = MutableBuffer()
+    // A little more than the values, so that it grows once at most.
+    let values = group.reduce(0) { $0 + $1.batch.columns.reduce(0) { $0 + $1.byteCount } }
+    let buffer = MutableBuffer(capacity: values + group.count * Self.entryBytes)
     var result = Encoded(bytes: Buffer(), entries: [], next: next)
     do {
       for append in group {

@@ -20,8 +20,7 @@ struct KeyTable: Sendable {
   mutating func append(_ keys: ArrayData) {
     let added = KeyHash.hashes(keys)
     if slots.count < 2 * (hashes.count + added.count) { grow(hashes.count + added.count) }
-    hashes.reserveCapacity(hashes.count + added.count)
-    previous.reserveCapacity(hashes.count + added.count)
+    // Room grows by doubling: entries of the log are small, and come by the thousand.
     for hash in added {
       let slot = slot(hash)
       previous.append(slots[slot] - 1)

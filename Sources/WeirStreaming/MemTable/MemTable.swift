@@ -19,7 +19,9 @@ public final class MemTable: Sendable {
     var entries: [LiftedRows] = []
     /// The first row of each entry.
     var firstRows: [Int] = []
+    /// Stays empty for a table without primary key.
     var keys = KeyTable()
+    var rowCount = 0
     var byteCount = 0
   }
 
@@ -112,12 +114,13 @@ public final class MemTable: Sendable {
     let new = entry
     let lifted = try lifter.withLock { lifter throws(StreamError) in try lifter.lift(new) }
     try state.withLock { state throws(StreamError) in
-      guard state.active.keys.rowCount + lifted.batch.rowCount <= KeyTable.rowCountMax else {
+      guard state.active.rowCount + lifted.batch.rowCount <= KeyTable.rowCountMax else {
         throw StreamError(
           .overloaded, "too many rows wait in memory; they must be flushed first", shard: shard)
       }
-      state.active.firstRows.append(state.active.keys.rowCount)
-      state.active.keys.append(lifted.keys)
+      state.active.firstRows.append(state.active.rowCount)
+      if index != nil { state.active.keys.append(lifted.keys) }
+      state.active.rowCount += lifted.batch.rowCount
       state.active.byteCount += lifted.byteCount
       state.active.entries.append(lifted)
       state.offsets = state.offsets.lowerBound..<lifted.offsets.upperBound

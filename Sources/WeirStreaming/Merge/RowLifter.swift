@@ -91,7 +91,9 @@ struct RowLifter {
   private static func knownAt(
     _ entry: LogEntry, _ ingestTimes: ArrayData
   ) throws(StreamError) -> ArrayData {
-    guard let sent = entry.batch[StreamColumns.knownAt] else { return ingestTimes }
+    guard let sent = entry.batch[StreamColumns.knownAt], sent.nullCount < sent.length else {
+      return ingestTimes
+    }
     guard case .timestamp(let unit, .some) = sent.type else {
       throw StreamError(
         .invalidArgument, "the column has type \(sent.type), not \(StreamColumns.timeType)",
