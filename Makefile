@@ -6,7 +6,8 @@
 
 help:
 	@echo 'make test     set up this machine if needed, run all tests (Swift, C, Python)'
-	@echo 'make demo     set up, build in release, run the main job (DATA=path for your events)'
+	@echo 'make demo     set up, build in release, run the main job (DATA=path for your events,'
+	@echo '              SPEED=1000000 to replay them that many times as fast as they happened)'
 	@echo 'make wheel    build the Python wheel into dist/'
 	@echo 'make check    format, lint, import rules, licence headers, links: one command, as in CI'
 	@echo 'make bench    benchmarks side by side with peers'

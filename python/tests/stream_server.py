@@ -54,7 +54,8 @@ class StreamServer:
         self.arguments = arguments
         self.start()
 
-    def start(self) -> None:
+    def start_only(self) -> None:
+        """Starts the process, and does not wait until it serves."""
         # A file, so that a talkative server cannot fill a pipe that nobody reads.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
@@ -62,6 +63,9 @@ class StreamServer:
             stdout=subprocess.PIPE,
             stderr=self._errors,
         )
+
+    def start(self) -> None:
+        self.start_only()
         line = self.process.stdout.readline().decode()
         if not line.startswith("weir at "):
             self.process.wait(10)

@@ -4,8 +4,8 @@ internal import Glibc
 internal import Synchronization
 
 /// A thread that calls a step again and again, and sleeps while there is nothing to do.
-// Safe: the semaphore lives as long as the object and is made for several threads; the thread's handle
-// is written before the thread is known to anybody else.
+// Safe: lock and condition live as long as the object and are made for several threads; `isPosted` is
+// used under the lock; the thread's handle is written before the thread is known to anybody else.
 final class Worker: @unchecked Sendable {
   /// What a step leaves to be done.
   enum Next {
@@ -15,7 +15,9 @@ final class Worker: @unchecked Sendable {
     case wait(nanoseconds: Int)
   }
 
-  private let semaphore: UnsafeMutablePointer<sem_t>
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  private var isPosted = false
   private let isStopped = Atomic(false)
   private let isAwake = Atomic(true)
   private let step: @Sendable () -> Next
@@ -27,8 +29,15 @@ final class Worker: @unchecked Sendable {
   /// - Parameter step: must not block for long without a bound.
   init(_ step: @escaping @Sendable () -> Next) {
     self.step = step
-    semaphore = .allocate(capacity: 1)
-    sem_init(semaphore, 0, 0)
+    lock = .allocate(capacity: 1)
+    pthread_mutex_init(lock, nil)
+    condition = .allocate(capacity: 1)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    // A clock that nobody sets: with one that is set back a wait would last longer.
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
     let box = Unmanaged.passRetained(self)
     let result = pthread_create(
       &thread, nil,
@@ -41,19 +50,21 @@ final class Worker: @unchecked Sendable {
   }
 
   deinit {
-    sem_destroy(semaphore)
-    semaphore.deallocate()
+    pthread_cond_destroy(condition)
+    condition.deallocate()
+    pthread_mutex_destroy(lock)
+    lock.deallocate()
   }
 
   /// Has a step called soon.
   func wake() {
-    if !isAwake.exchange(true, ordering: .acquiringAndReleasing) { sem_post(semaphore) }
+    if !isAwake.exchange(true, ordering: .acquiringAndReleasing) { post() }
   }
 
   /// Lets the step that runs end, and waits for it. Not to be called from the step.
   func stop() {
     isStopped.store(true, ordering: .releasing)
-    sem_post(semaphore)
+    post()
     joined.withLock { isJoined in
       if !isJoined { pthread_join(thread, nil) }
       isJoined = true
@@ -74,12 +85,22 @@ final class Worker: @unchecked Sendable {
     }
   }
 
+  private func post() {
+    pthread_mutex_lock(lock)
+    isPosted = true
+    pthread_cond_signal(condition)
+    pthread_mutex_unlock(lock)
+  }
+
   private func wait(_ nanoseconds: Int) {
     var until = timespec()
-    clock_gettime(CLOCK_REALTIME, &until)
+    clock_gettime(CLOCK_MONOTONIC, &until)
     let sum = until.tv_nsec + nanoseconds % 1_000_000_000
     until.tv_sec += nanoseconds / 1_000_000_000 + sum / 1_000_000_000
     until.tv_nsec = sum % 1_000_000_000
-    while sem_timedwait(semaphore, &until) != 0 && errno == EINTR {}
+    pthread_mutex_lock(lock)
+    while !isPosted && pthread_cond_timedwait(condition, lock, &until) != ETIMEDOUT {}
+    isPosted = false
+    pthread_mutex_unlock(lock)
   }
 }

@@ -52,6 +52,9 @@ public final class RocksKeyIndex: KeyIndex {
   /// `nil` once closed.
   private let state: Mutex<State?>
   private let folder: String
+  private let cacheBytes: Int
+  /// Files of batches on their way in: of other names than RocksDB's, which it leaves alone.
+  private static let stagingPrefix = "staged-"
 
   /// Opens the index in `folder`, or makes an empty one.
   ///
@@ -59,9 +62,23 @@ public final class RocksKeyIndex: KeyIndex {
   ///   it; `conflict` when another process has it open; `storage`.
   public init(folder: String, cacheBytes: Int = defaultCacheBytes) throws(StreamError) {
     self.folder = folder
+    self.cacheBytes = cacheBytes
     try Self.makeFolders(folder)
     let store = try RocksStore(folder: folder, cacheBytes: cacheBytes)
+    Self.deleteStaged(folder)
     state = Mutex(try Self.load(store))
+  }
+
+  /// Deletes what a process that crashed was about to take in; what it had taken in has another name.
+  private static func deleteStaged(_ folder: String) {
+    guard let entries = opendir(folder) else { return }
+    defer { closedir(entries) }
+    while let entry = readdir(entries) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name.hasPrefix(stagingPrefix) { unlink("\(folder)/\(name)") }
+    }
   }
 
   /// As `init`, but an index that is damaged is deleted, and an empty one made; its position is `nil`
@@ -204,8 +221,8 @@ public final class RocksKeyIndex: KeyIndex {
         new.append(path)
       }
     }
-    // RocksDB leaves files of other names in its folder alone.
-    let writer = try RocksStore.Writer(known.store, path: "\(folder)/staged-\(name)")
+    let writer = try RocksStore.Writer(
+      known.store, path: "\(folder)/\(Self.stagingPrefix)\(name)")
     try Self.writeNotes(writer, known, new, batch.position)
     let rows = IndexEntryWriter(writer)
     try rows.writePlaces(batch, numbers)
@@ -303,14 +320,45 @@ public final class RocksKeyIndex: KeyIndex {
 
   public func clear() throws(StreamError) {
     try state.withLock { state throws(StreamError) in
-      guard let old = state else { throw closed }
-      try old.store.deleteAll()
-      var new = State(store: old.store)
-      new.layouts = old.layouts
-      new.layoutBytes = old.layoutBytes
-      new.nextStaging = old.nextStaging
+      // The only reference, so that `nil` closes it.
+      var old = state
+      state = nil
+      guard old != nil else { throw closed }
+      let isDamaged: Bool
+      do throws(StreamError) {
+        try old?.store.deleteAll()
+        isDamaged = false
+      } catch {
+        guard error.code == .damaged, isUnshared(&old) else {
+          state = old
+          throw error
+        }
+        isDamaged = true
+      }
+      let (layouts, bytes) = (old?.layouts ?? [], old?.layoutBytes ?? [])
+      let nextStaging = old?.nextStaging ?? 0
+      var kept = old?.store
+      if isDamaged { kept = nil }
+      old = nil
+      let store: RocksStore
+      if let kept { store = kept } else { store = try replacedStore() }
+      var new = State(store: store)
+      new.layouts = layouts
+      new.layoutBytes = bytes
+      new.nextStaging = nextStaging
       state = new
     }
+  }
+
+  private func isUnshared(_ state: inout State?) -> Bool {
+    guard state != nil else { return false }
+    return isKnownUniquelyReferenced(&state!.store)
+  }
+
+  /// An empty database in the place of one that is damaged and closed.
+  private func replacedStore() throws(StreamError) -> RocksStore {
+    try Self.delete(folder: folder)
+    return try RocksStore(folder: folder, cacheBytes: cacheBytes)
   }
 
   public func close() { state.withLock { $0 = nil } }

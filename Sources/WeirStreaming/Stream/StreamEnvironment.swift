@@ -85,6 +85,13 @@ public struct StreamEnvironment: Sendable {
   /// Microseconds since 1970-01-01 UTC.
   public var nowMicroseconds: Int64 { Int64(tables.now() / 1_000) }
 
+  /// Whether a time has come that was at most `longest` microseconds away when it was noted: also when the
+  /// clock has been set back since.
+  func isDue(_ time: Int64, longest: Int64) -> Bool {
+    let now = nowMicroseconds
+    return now >= time || time - now > longest
+  }
+
   /// The folder of a stream's shard.
   public func shardFolder(_ table: TableIdentifier, _ shard: Int) -> String {
     let digits = String(shard)

@@ -16,6 +16,8 @@ struct FlushState: Sendable {
 
 // From memory into the table.
 extension StreamTable {
+  /// Rows that came in so far in the future say that the clock was set back; microseconds.
+  private static let clockStepMicroseconds: Int64 = 1_000_000
   /// The longest wait after failed flushes; microseconds.
   private static let retryMicrosecondsMax: Int64 = 30_000_000
 
@@ -24,12 +26,14 @@ extension StreamTable {
   /// - Returns: whether it flushed, or tried to.
   func flushIfDue() -> Bool {
     let now = environment.nowMicroseconds
-    guard now >= flushing.withLock({ $0.retryTime }) else { return false }
+    let retryTime = flushing.withLock { $0.retryTime }
+    guard environment.isDue(retryTime, longest: Self.retryMicrosecondsMax) else { return false }
     let isDue = shards.contains { shard in
       let memory = shard.memory
       guard let oldest = memory.oldestIngestTime else { return false }
       return memory.byteCount >= definition.flush.bytes
         || now - oldest >= definition.flush.intervalMilliseconds * 1_000
+        || oldest - now > Self.clockStepMicroseconds
     }
     guard isDue else {
       trimLogs(now)
@@ -85,7 +89,11 @@ extension StreamTable {
     do throws(StreamError) {
       return try FlushRun(self).run()
     } catch {
-      guard error.code == .conflict else { throw error }
+      guard error.code == .conflict || error.code == .damaged else { throw error }
+      if error.code == .damaged {
+        // What is derived is made anew; files of the table that are damaged say so again.
+        for shard in shards { try shard.index?.clear() }
+      }
       // Somebody else changed the table, or an attempt of ours whose outcome was not known came through.
       try reload()
       return try FlushRun(self).run()

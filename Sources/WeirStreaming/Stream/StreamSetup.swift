@@ -25,18 +25,24 @@ struct StreamSetup {
     } catch { throw StreamError(error).adding(stream: "\(definition.table)") }
   }
 
-  /// The declared columns with the types that the table has for them.
+  /// The declared columns with the types that the table has for them; aggregated ones as declared.
   static func declared(
     _ definition: StreamDefinition, _ metadata: TableMetadata
   ) throws(StreamError) -> [Field] {
     let fields = metadata.currentSchema.arrowSchema().fields
     var result: [Field] = []
     for column in definition.columns.fields {
-      guard let field = fields.first(where: { $0.name == column.name }) else {
+      guard var field = fields.first(where: { $0.name == column.name }) else {
         throw StreamError(
           .table,
           "the table has no such column (any more); declare the stream without it, or add it "
             + "to the table", stream: "\(definition.table)", column: column.name)
+      }
+      if definition.isKeyed, case .aggregation(let functions) = definition.merge,
+        functions[column.name] != nil
+      {
+        // The table has the state of the aggregate; values are sent.
+        field.type = column.type
       }
       result.append(field)
     }

@@ -26,6 +26,8 @@ final class StreamShard: Sendable {
   private struct Writing {
     /// When the log that failed is opened again; microseconds.
     var retryTime: Int64 = 0
+    /// It is not opened again.
+    var isClosed = false
   }
 
   let number: Int
@@ -204,11 +206,12 @@ final class StreamShard: Sendable {
   /// The log; opened again when it had failed, with the rows of the group in doubt that are in it.
   private func usableLog(_ writing: inout Writing) throws(StreamError) -> any ShardLog {
     if let log = log.withLock({ $0 }) { return log }
-    let now = environment.nowMicroseconds
-    guard now >= writing.retryTime else {
+    guard !writing.isClosed,
+      environment.isDue(writing.retryTime, longest: Self.retryMicroseconds)
+    else {
       throw StreamError(.storage, "the log failed and is opened again soon; send the rows again")
     }
-    writing.retryTime = now + Self.retryMicroseconds
+    writing.retryTime = environment.nowMicroseconds + Self.retryMicroseconds
     let log = try open()
     do throws(StreamError) {
       let end = memory.offsets.upperBound
@@ -279,7 +282,7 @@ final class StreamShard: Sendable {
     }
     for pending in waiting { pending.completion(.failure(reason)) }
     writing.withLock { writing in
-      writing.retryTime = .max
+      writing.isClosed = true
       log.withLock { log in
         log?.close()
         log = nil

@@ -86,7 +86,10 @@ public final class Streams: StreamService {
     var worked = false
     for table in order { worked = streams[table]?.flushIfDue() ?? false || worked }
     let now = environment.nowMicroseconds
-    guard now >= state.withLock({ $0.renewTime }) else { return worked }
+    let renewTime = state.withLock { $0.renewTime }
+    guard environment.isDue(renewTime, longest: StreamLease.durationMilliseconds * 1_000 / 3) else {
+      return worked
+    }
     var reason: String?
     for table in order {
       guard let stream = streams[table] else { continue }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import Testing
 internal import WeirColumnar
 internal import _WeirTestSupport
@@ -187,7 +188,36 @@ internal import _WeirTestSupport
     }
     // What cannot be opened is replaced; what was opened can be cleared.
     let again = try RocksKeyIndex.open(folder: folder.path, cacheBytes: 1 << 20)
-    try? again.clear()
+    try again.clear()
+    known = [:]
+    try again.apply(batch(7, &random, &known))
+    try check(try again.reader(), known, &random)
+    again.close()
+  }
+
+  /// What a crash left of a batch that was taken in is another name of the database's own file.
+  @Test func leftoversAreNotWrittenOver() throws {
+    var random = SeededRandom(seed: 3)
+    let folder = IndexFolder()
+    var known: [[UInt8]: Known] = [:]
+    do {
+      let index = try RocksKeyIndex(folder: folder.path, cacheBytes: 1 << 20)
+      try index.apply(batch(0, &random, &known))
+      index.close()
+    }
+    for name in folder.names where name.hasSuffix(".sst") {
+      #expect(link("\(folder.path)/\(name)", "\(folder.path)/staged-1") == 0)
+    }
+    let index = try RocksKeyIndex(folder: folder.path, cacheBytes: 1 << 20)
+    #expect(!folder.names.contains("staged-1"))
+    for name in folder.names where name.hasSuffix(".sst") {
+      #expect(link("\(folder.path)/\(name)", "\(folder.path)/staged-1") == 0)
+    }
+    try index.apply(batch(1, &random, &known))
+    try check(try index.reader(), known, &random)
+    index.close()
+    let again = try RocksKeyIndex(folder: folder.path, cacheBytes: 1 << 20)
+    #expect(try all(again, batchRows: 7) == known.mapValues(\.bytes))
     again.close()
   }
 

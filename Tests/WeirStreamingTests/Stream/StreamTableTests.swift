@@ -142,6 +142,32 @@ internal import _WeirTestSupport
     #expect(stream.status().shards[0].logOffsets == 0..<1)
   }
 
+  @Test func rowsComeToTheTableWhenTheClockIsSetBack() throws {
+    let world = try StreamWorld()
+    let stream = try world.open(events())
+    try stream.put([row(1, "a")])
+    #expect(try stream.rows(["id"], live: false).isEmpty)
+    world.clock.advance(-3_600_000_000_000)
+    stream.step()
+    #expect(try stream.rows(["id"], live: false).count == 1)
+    try stream.put([row(2, "b")])
+    world.clock.advance(7_200_000_000_000)
+    stream.step()
+    #expect(try stream.rows(["id"], live: false).count == 2)
+  }
+
+  @Test func aValueThatIsAggregatedIsSentAsDeclared() throws {
+    let world = try StreamWorld()
+    var definition = profiles()
+    definition.merge = .aggregation(["name": .count])
+    let stream = try world.open(definition)
+    try stream.put([row(1, "a"), row(1, "b"), row(2, "c")])
+    let expected = ["\(Scalar.int(1)) \(Scalar.int(2))", "\(Scalar.int(2)) \(Scalar.int(1))"]
+    #expect(try stream.rows(["id", "name"]) == expected)
+    try stream.flush()
+    #expect(try stream.rows(["id", "name"]) == expected)
+  }
+
   @Test func aSequenceThatIsForgottenIsNotTakenForDone() throws {
     let world = try StreamWorld()
     let stream = try world.open(events())

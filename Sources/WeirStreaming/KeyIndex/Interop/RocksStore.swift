@@ -258,6 +258,8 @@ final class RocksStore: @unchecked Sendable {
     init(_ store: RocksStore, path: String) throws(StreamError) {
       self.store = store
       self.path = path
+      // One that a crash left may be linked into the database: written over, it would break that.
+      unlink(path)
       environment = rocksdb_envoptions_create()
       writer = rocksdb_sstfilewriter_create(environment, store.options)
       var error: UnsafeMutablePointer<CChar>?
