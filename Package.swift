@@ -181,7 +181,7 @@ let package = Package(
       name: "WeirStreamingTests",
       dependencies: [
         "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "CWeirKernels",
-        "_WeirTestSupport",
+        "_WeirSimulation", "_WeirTestSupport",
       ],
       swiftSettings: weirSettings),
     .target(

@@ -1,91 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import WeirColumnar
 internal import WeirStorage
-internal import WeirStreaming
 internal import WeirTable
-internal import _WeirTestSupport
-
-/// What becomes of the calls that one process makes to disk, store and catalog.
-final class Fate: Sendable {
-  enum Answer: Sendable { case proceed, failBefore, failAfter, dieBefore, dieAfter, losePower }
-
-  private struct State {
-    var random: SeededRandom
-    /// Calls until something happens; never when `nil`.
-    var callsLeft: Int?
-    var isDead = false
-    var callCount = 0
-  }
-
-  private let state: Mutex<State>
-
-  init(seed: UInt64) { state = Mutex(State(random: SeededRandom(seed: seed))) }
-
-  var isDead: Bool { state.withLock { $0.isDead } }
-  var callCount: Int { state.withLock { $0.callCount } }
-
-  /// Lets so many calls through, and has one fault happen then; none with `nil`.
-  func arm(_ calls: Int?) { state.withLock { $0.callsLeft = calls } }
-
-  func next() -> Answer {
-    state.withLock { state in
-      if state.isDead { return .dieBefore }
-      state.callCount += 1
-      guard let left = state.callsLeft else { return .proceed }
-      state.callsLeft = left - 1
-      guard left <= 0 else { return .proceed }
-      state.callsLeft = nil
-      let answer: Answer =
-        switch state.random.int(0..<10) {
-        case 0, 1: .failBefore
-        case 2: .failAfter
-        case 3, 4: .dieBefore
-        case 5, 6: .dieAfter
-        default: .losePower
-        }
-      switch answer {
-      case .dieBefore, .dieAfter, .losePower: state.isDead = true
-      default: break
-      }
-      return answer
-    }
-  }
-
-  /// For a call of a store or a catalog.
-  func call<R, E: Error>(
-    _ failure: (String) -> E, _ body: () throws(E) -> R
-  ) throws(E) -> R {
-    switch next() {
-    case .proceed: return try body()
-    case .failBefore: throw failure("the answer was lost")
-    case .failAfter:
-      _ = try body()
-      throw failure("the answer was lost")
-    case .dieBefore, .losePower: throw failure("the process is dead")
-    case .dieAfter:
-      _ = try body()
-      throw failure("the process is dead")
-    }
-  }
-}
 
 /// One process's way to a store that all share.
 final class FatefulStore: ObjectStore {
   private let wrapped: any ObjectStore
   private let fate: Fate
+  private let late: LateRequests
+  /// What is stored instead of what was to be, as by a program with a defect.
+  private let changed: @Sendable (String, Buffer) -> Buffer
 
-  init(_ wrapped: any ObjectStore, _ fate: Fate) {
+  init(
+    _ wrapped: any ObjectStore, _ fate: Fate, _ late: LateRequests,
+    changed: @escaping @Sendable (String, Buffer) -> Buffer
+  ) {
     self.wrapped = wrapped
     self.fate = fate
+    self.late = late
+    self.changed = changed
   }
 
   private func call<R>(
-    _ operation: String, _ path: String, _ body: () throws(StorageError) -> R
+    _ operation: String, _ path: String, later: (() -> Void)? = nil,
+    _ body: () throws(StorageError) -> R
   ) throws(StorageError) -> R {
     try fate.call(
-      { StorageError(.unavailable, operation: operation, path: path, $0) }, body)
+      { StorageError(.unavailable, operation: operation, path: path, $0) }, later: later, body)
   }
 
   func head(_ path: String) throws(StorageError) -> ObjectMetadata {
@@ -100,7 +42,10 @@ final class FatefulStore: ObjectStore {
   func put(
     _ path: String, _ bytes: Buffer, condition: PutCondition
   ) throws(StorageError) -> ObjectMetadata {
-    try call("put", path) { () throws(StorageError) in
+    let (wrapped, late, bytes) = (wrapped, late, changed(path, bytes))
+    return try call("put", path) {
+      late.add { _ = try? wrapped.put(path, bytes, condition: condition) }
+    } _: { () throws(StorageError) in
       try wrapped.put(path, bytes, condition: condition)
     }
   }
@@ -115,7 +60,12 @@ final class FatefulStore: ObjectStore {
     }
   }
   func delete(_ path: String) throws(StorageError) {
-    try call("delete", path) { () throws(StorageError) in try wrapped.delete(path) }
+    let (wrapped, late) = (wrapped, late)
+    return try call("delete", path) {
+      late.add { try? wrapped.delete(path) }
+    } _: { () throws(StorageError) in
+      try wrapped.delete(path)
+    }
   }
 }
 
@@ -123,10 +73,18 @@ final class FatefulStore: ObjectStore {
 final class FatefulBackend: CatalogBackend {
   private let wrapped: MemoryCatalogBackend
   private let fate: Fate
+  private let late: LateRequests
+  /// What others do just before a change is made.
+  private let meanwhile: @Sendable () -> Void
 
-  init(_ wrapped: MemoryCatalogBackend, _ fate: Fate) {
+  init(
+    _ wrapped: MemoryCatalogBackend, _ fate: Fate, _ late: LateRequests,
+    meanwhile: @escaping @Sendable () -> Void
+  ) {
     self.wrapped = wrapped
     self.fate = fate
+    self.late = late
+    self.meanwhile = meanwhile
   }
 
   private func read<R>(_ body: () throws(TableError) -> R) throws(TableError) -> R {
@@ -136,8 +94,11 @@ final class FatefulBackend: CatalogBackend {
   func apply(
     _ changes: [CatalogChange], recording: IdempotencyRecord?
   ) throws(TableError) -> CatalogOutcome {
-    try fate.call(
+    meanwhile()
+    let (wrapped, late) = (wrapped, late)
+    return try fate.call(
       { TableError(.unknownOutcome, $0) },
+      later: { late.add { _ = try? wrapped.apply(changes, recording: recording) } },
       { () throws(TableError) in try wrapped.apply(changes, recording: recording) })
   }
   func createNamespace(_ namespace: Namespace, properties: [String: String]) throws(TableError) {

@@ -12,6 +12,8 @@ final class SharedRandom: Sendable {
   private let random: Mutex<SeededRandom>
   init(seed: UInt64) { random = Mutex(SeededRandom(seed: seed)) }
   func next() -> UInt64 { random.withLock { $0.next() } }
+  /// A number below `bound`.
+  func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
 }
 
 /// A clock that stands still until somebody waits.
@@ -21,57 +23,128 @@ final class SharedClock: Sendable {
   func advance(_ nanoseconds: Int) { time.withLock { $0 += nanoseconds } }
 }
 
-/// What outlives processes: a disk, an object store, a catalog, the time.
-final class SimulatedWorld: Sendable {
+/// A machine: a disk, what is on it, and which processes run there.
+final class SimulatedMachine: Sendable {
   let disk: SimulatedDisk
-  let store: MemoryObjectStore
-  let backend = MemoryCatalogBackend()
-  let clock: SharedClock
-  private let values: SharedRandom
-  private let current = Mutex<Fate?>(nil)
-  private let running = Mutex<(any Disk)?>(nil)
-  /// Calls of the disk that are left out, as by a program with a defect.
-  let leavesOut: @Sendable (SimulatedDiskCall) -> Bool
+  let indexes: IndexJournals
+  private let fates = Mutex<[String: Fate]>([:])
 
-  init(seed: UInt64, leavesOut: @escaping @Sendable (SimulatedDiskCall) -> Bool) {
-    let values = SharedRandom(seed: seed)
-    let clock = SharedClock()
-    self.values = values
-    self.clock = clock
-    self.leavesOut = leavesOut
+  init(
+    _ values: SharedRandom, leavesOut: @escaping @Sendable (SimulatedDiskCall) -> Bool
+  ) {
     disk = SimulatedDisk(random: { values.next() })
-    store = MemoryObjectStore(clock: { clock.now })
-    disk.onCall { [weak self] in self?.answer($0) ?? .proceed }
+    indexes = IndexJournals(values)
+    disk.onCall { [weak self] call in
+      if leavesOut(call) { return .pretend }
+      return self?.answer(call) ?? .proceed
+    }
   }
 
+  func add(_ name: String, _ fate: Fate) { fates.withLock { $0[name] = fate } }
+
   private func answer(_ call: SimulatedDiskCall) -> SimulatedDiskAnswer {
-    if leavesOut(call) { return .pretend }
-    guard let fate = current.withLock({ $0 }) else { return .proceed }
+    guard let fate = fates.withLock({ $0[call.process] }) else { return .proceed }
     switch fate.next() {
-    case .proceed: return .proceed
-    case .failBefore, .failAfter: return .fail(.failed)
+    case .proceed, .twice: return .proceed
+    case .failBefore, .failAfter, .late: return .fail(.failed)
     case .dieBefore: return .killProcess(afterwards: false)
     case .dieAfter: return .killProcess(afterwards: true)
     case .losePower: return .losePower
     }
   }
+}
 
-  /// A new process with its streams open; the one before is dead or has closed them.
-  func start(_ definition: StreamDefinition, _ fate: Fate) throws -> StreamTable {
-    current.withLock { $0 = fate }
-    let tables = environment()
-    let process = disk.process("process")
-    running.withLock { $0 = process }
-    var environment = StreamEnvironment(
-      disk: process, folder: "/data", tables: tables, owner: "simulation")
-    environment.hasThreads = false
-    environment.logOptions.preallocatedBytes = 4_096
-    environment.logOptions.segmentBytes = 4_096
-    return try StreamTable(definition, catalog: catalog(fate), environment: environment)
+/// A process with its streams open.
+final class SimulatedProcess {
+  let stream: StreamTable
+  let fate: Fate
+  let machine: SimulatedMachine
+  private let disk: any Disk
+
+  init(_ stream: StreamTable, _ fate: Fate, _ machine: SimulatedMachine, _ disk: any Disk) {
+    self.stream = stream
+    self.fate = fate
+    self.machine = machine
+    self.disk = disk
+  }
+
+  /// Kills it: it gives back what it held of the machine.
+  func kill() {
+    fate.kill()
+    if fate.lostPower { machine.disk.losePower() }
+    machine.disk.kill(disk)
+  }
+}
+
+/// What outlives processes: machines, an object store, a catalog, the time.
+final class SimulatedWorld: Sendable {
+  let store: MemoryObjectStore
+  let backend = MemoryCatalogBackend()
+  let clock: SharedClock
+  let late = LateRequests()
+  private let values: SharedRandom
+  private let planted: PlantedFault?
+  private let processCount = Mutex(0)
+  private let meanwhile = Mutex<(@Sendable () -> Void)?>(nil)
+
+  init(seed: UInt64, planted: PlantedFault?) {
+    let clock = SharedClock()
+    values = SharedRandom(seed: seed)
+    self.clock = clock
+    self.planted = planted
+    store = MemoryObjectStore(clock: { clock.now })
+  }
+
+  func machine() -> SimulatedMachine {
+    let planted = planted
+    return SimulatedMachine(values) { planted?.leavesOut($0) ?? false }
+  }
+
+  /// Has somebody else do something just before the next change of the catalog.
+  func doMeanwhile(_ action: (@Sendable () -> Void)?) { meanwhile.withLock { $0 = action } }
+
+  /// A new process.
+  ///
+  /// - Throws: `StreamError`; the process is dead then.
+  func start(
+    _ definition: StreamDefinition, _ fate: Fate, on machine: SimulatedMachine,
+    startsNewLogs: Bool = false
+  ) throws -> SimulatedProcess {
+    let name = processCount.withLock { count in
+      count += 1
+      return "process-\(count)"
+    }
+    machine.add(name, fate)
+    let disk = machine.disk.process(name)
+    do {
+      let planted = planted
+      var environment = StreamEnvironment(
+        disk: disk, folder: "/data", tables: environment(), owner: name,
+        openLog: { (request, environment) throws(StreamError) in
+          let log = try StreamEnvironment.openSegmentLog(request, environment)
+          return planted?.log(log) ?? log
+        },
+        openIndex: { (definition, shard, _) throws(StreamError) in
+          let index = try machine.indexes.open("\(definition.table)/\(shard)", fate)
+          return planted?.index(index) ?? index
+        })
+      environment.hasThreads = false
+      environment.startsNewLogs = startsNewLogs
+      environment.logOptions.preallocatedBytes = 4_096
+      environment.logOptions.segmentBytes = 4_096
+      let stream = try StreamTable(
+        definition, catalog: try catalog(fate), environment: environment)
+      return SimulatedProcess(stream, fate, machine, disk)
+    } catch {
+      fate.kill()
+      if fate.lostPower { machine.disk.losePower() }
+      machine.disk.kill(disk)
+      throw error
+    }
   }
 
   /// The catalog as somebody sees it who has no faults.
-  func observer() throws -> PointerCatalog { try catalog(Fate(seed: 0)) }
+  func observer() throws -> PointerCatalog { try catalog(Fate(seed: 0), isObserver: true) }
 
   private func environment() -> TableEnvironment {
     let (clock, values) = (clock, values)
@@ -80,18 +153,26 @@ final class SimulatedWorld: Sendable {
       takesTurns: false)
   }
 
-  private func catalog(_ fate: Fate) throws -> PointerCatalog {
-    let store = FatefulStore(store, fate)
+  private func catalog(_ fate: Fate, isObserver: Bool = false) throws -> PointerCatalog {
+    let planted = planted
+    let store = FatefulStore(store, fate, late) { path, bytes in
+      isObserver ? bytes : planted?.stored(path, bytes) ?? bytes
+    }
     return try PointerCatalog(
-      name: "simulated", backend: FatefulBackend(backend, fate),
+      name: "simulated",
+      backend: FatefulBackend(backend, fate, late) { [weak self] in
+        if !isObserver { self?.meddle() }
+      },
       stores: ObjectStores(
         factories: ["sim": { (_) throws(StorageError) -> any ObjectStore in store }]),
       warehouse: "sim://bucket/house", environment: environment())
   }
 
-  /// The process died, of whatever: it gives back what it held of the machine.
-  func bury() {
-    if let process = running.withLock({ $0 }) { disk.kill(process) }
-    current.withLock { $0 = nil }
+  private func meddle() {
+    let action = meanwhile.withLock { action in
+      defer { action = nil }
+      return action
+    }
+    action?()
   }
 }

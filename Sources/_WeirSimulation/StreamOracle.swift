@@ -1,61 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeirColumnar
 internal import WeirStreaming
 
-/// A row that was sent.
-struct SentRow: Hashable, Sendable {
-  var key: Int
-  var sequence: Int
-  /// Different for every row that is ever sent.
-  var value: Int
-  var isDelete: Bool
+/// A commit of somebody else in a stream's table.
+struct ForeignCommit {
+  var snapshotID: Int64
+  /// Which rows of the log the table had then.
+  var covered: [Int64]
+  /// Rows that no log knows.
+  var appended: [[String: Scalar]] = []
+  /// All rows of these keys were deleted.
+  var deletedKeys: Set<Int64> = []
 }
 
-/// What should be there, worked out row by row from what was acknowledged.
+/// What should be there, worked out row by row from what was acknowledged and what others did.
 struct StreamOracle {
-  let definition: StreamDefinition
-  /// Acknowledged rows by shard and offset.
-  private(set) var rows: [[Int64: SentRow]]
+  /// Acknowledged rows by shard and offset, with the columns that the log adds.
+  private(set) var rows: [[Int64: LoggedRow]]
+  private var foreign: [ForeignCommit] = []
 
-  init(_ definition: StreamDefinition) {
-    self.definition = definition
-    rows = Array(repeating: [:], count: definition.shardCount)
-  }
+  init(shardCount: Int) { rows = Array(repeating: [:], count: shardCount) }
 
-  mutating func acknowledge(_ row: SentRow, shard: Int, offset: Int64) -> Bool {
+  /// - Returns: whether nothing else was there.
+  mutating func acknowledge(_ row: LoggedRow, shard: Int, offset: Int64) -> Bool {
     if let known = rows[shard][offset] { return known == row }
     rows[shard][offset] = row
     return true
   }
 
-  /// Key, sequence and value of each row, as text, of rows below `ends`; of all with `nil`.
-  func state(below ends: [Int64]?) -> [String] {
-    var result: [String] = []
+  mutating func add(_ commit: ForeignCommit) { foreign.append(commit) }
+
+  /// Rows from these offsets on were given up.
+  mutating func giveUp(from ends: [Int64]) {
+    for (shard, end) in ends.enumerated() { rows[shard] = rows[shard].filter { $0.key < end } }
+  }
+
+  /// Whether a key was ever deleted below these offsets.
+  func wasDeleted(_ key: Int64, below ends: [Int64]) -> Bool {
     for (shard, rows) in rows.enumerated() {
-      let visible = rows.filter { ends == nil || $0.key < ends![shard] }
-        .sorted { $0.key < $1.key }.map(\.value)
-      guard definition.isKeyed else {
-        result += visible.map(Self.text)
-        continue
+      if rows.contains(where: {
+        $0.key < ends[shard] && $0.value.isDelete && $0.value.values["key"] == .int(key)
+      }) {
+        return true
       }
-      var best: [Int: SentRow] = [:]
-      for row in visible {
-        guard let known = best[row.key] else {
-          best[row.key] = row
-          continue
+    }
+    return false
+  }
+
+  /// What is to be seen.
+  enum View {
+    /// What a scan sees.
+    case all
+    /// What is found by keys: rows that others appended have no versions.
+    case keyed
+  }
+
+  /// The rows, as text.
+  ///
+  /// - Parameters:
+  ///   - ends: rows of the log below these offsets are there; all with `nil`.
+  ///   - snapshots: the snapshots that the state was built on.
+  func state(
+    _ definition: StreamDefinition, _ columns: [String], below ends: [Int64]?,
+    on snapshots: Set<Int64>, _ view: View = .all
+  ) -> [String] {
+    var visible: [(shard: Int, offset: Int64, row: LoggedRow)] = []
+    for (shard, rows) in rows.enumerated() {
+      visible += rows.filter { ends == nil || $0.key < ends![shard] }
+        .sorted { $0.key < $1.key }.map { (shard, $0.key, $0.value) }
+    }
+    var others: [[String: Scalar]] = []
+    for commit in foreign where snapshots.contains(commit.snapshotID) {
+      if !commit.deletedKeys.isEmpty {
+        func isDeleted(_ key: Scalar?) -> Bool {
+          if case .int(let key)? = key { commit.deletedKeys.contains(key) } else { false }
         }
-        switch definition.merge {
-        case .firstRow(let sequence):
-          if !sequence.isEmpty && row.sequence < known.sequence { best[row.key] = row }
-        case .lastWrite(let sequence):
-          if sequence.isEmpty || row.sequence >= known.sequence { best[row.key] = row }
-        default: break
+        // What the table had of the key is forgotten.
+        visible.removeAll {
+          $0.offset < commit.covered[$0.shard] && isDeleted($0.row.values["key"])
         }
+        others.removeAll { isDeleted($0["key"]) }
       }
-      result += best.values.filter { !$0.isDelete }.map(Self.text)
+      others += commit.appended
+    }
+    let schema = Schema(columns.map { Field($0, .int64) })
+    let oracle = NaiveMerge(definition: definition, fileSchema: schema)
+    var result = oracle.rows(visible.map(\.row))
+    if view == .all {
+      result += others.map { row in oracle.text(columns.map { row[$0] ?? .null }) }
     }
     return result.sorted()
   }
-
-  static func text(_ row: SentRow) -> String { "\(row.key) \(row.sequence) \(row.value)" }
 }

@@ -3,12 +3,18 @@
 internal import Synchronization
 internal import WeirColumnar
 internal import WeirStorage
-public import WeirStreaming
+internal import WeirStreaming
 internal import WeirTable
 internal import _WeirTestSupport
 
-/// The code of streams as it runs in production, in one thread, on a simulated machine that fails at
-/// any call; every read is compared with a naive oracle. All of it follows from the seed.
+/// The code of streams as it runs in production, in one thread, on simulated machines that fail at any
+/// call; every read is compared with a naive oracle. All of it follows from the seed.
+///
+/// In a step, by chance: rows are sent, again and again until they are acknowledged; a request that was
+/// acknowledged comes again; the stream flushes, perhaps while somebody else commits; somebody else
+/// appends, deletes, compacts, changes columns; a second process tries to take the stream; the owner is
+/// overtaken by another machine and wakes up late; the process is closed and opened again, perhaps with
+/// more columns; all reads are compared with the oracle.
 public final class StreamSimulation {
   /// What went wrong, for whoever looks for it.
   public struct Failure: Error, CustomStringConvertible {
@@ -16,130 +22,193 @@ public final class StreamSimulation {
     var message: String
     var trace: [String]
     public var description: String {
-      "seed \(seed): \(message)\n" + trace.suffix(30).joined(separator: "\n")
+      "seed \(seed): \(message)\n" + trace.suffix(40).joined(separator: "\n")
     }
   }
 
-  private let seed: UInt64
-  private var random: SeededRandom
-  private let world: SimulatedWorld
-  private let definition: StreamDefinition
-  private var oracle: StreamOracle
-  private var fate: Fate
-  private var stream: StreamTable?
-  private var nextValue = 0
+  /// What happened in a run, or in many.
+  public struct Counts: Sendable, CustomStringConvertible {
+    public var steps = 0
+    public var rows = 0
+    public var crashes = 0
+    public var foreignCommits = 0
+    public var refusedProcesses = 0
+    public var takeovers = 0
+    public var checks = 0
+    public var snapshots = 0
+
+    public init() {}
+
+    public static func += (a: inout Counts, b: Counts) {
+      a.steps += b.steps
+      a.rows += b.rows
+      a.crashes += b.crashes
+      a.foreignCommits += b.foreignCommits
+      a.refusedProcesses += b.refusedProcesses
+      a.takeovers += b.takeovers
+      a.checks += b.checks
+      a.snapshots += b.snapshots
+    }
+
+    public var description: String {
+      "\(steps) steps, \(rows) rows, \(crashes) crashes, \(foreignCommits) commits of others, "
+        + "\(refusedProcesses) second processes, \(takeovers) takeovers, \(checks) checks, "
+        + "\(snapshots) snapshots read"
+    }
+  }
+
+  let seed: UInt64
+  var random: SeededRandom
+  let world: SimulatedWorld
+  var rows: SimulatedRows
+  var oracle: StreamOracle
+  var machine: SimulatedMachine
+  var process: SimulatedProcess?
+  /// A process that was overtaken and does not know it.
+  var stale: SimulatedProcess?
+  /// What the next processes know how to do; see `open`.
+  var startsNewLogs = false
+  var checkedSnapshots: Set<Int64> = []
+  var sent: [SentRequest] = []
+  var failure: Failure?
   private var nextSequence: Int64 = 0
-  public private(set) var crashes = 0
-  public private(set) var steps = 0
+  public internal(set) var counts = Counts()
   private var trace: [String] = []
 
-  /// - Parameter leavesOut: calls of the disk that are not done, as by a program with a defect.
-  public init(
-    seed: UInt64, leavesOut: @escaping @Sendable (SimulatedDiskCall) -> Bool = { _ in false }
-  ) {
+  /// A request that was acknowledged.
+  struct SentRequest {
+    var rows: [LoggedRow]
+    var stamp: ProducerStamp
+    var offsets: [Int: Range<Int64>]
+  }
+
+  /// - Parameter planted: a defect that the program has.
+  public init(seed: UInt64, planted: PlantedFault? = nil) {
     self.seed = seed
     random = SeededRandom(seed: seed)
-    world = SimulatedWorld(seed: seed &* 31 &+ 7, leavesOut: leavesOut)
-    definition = Self.definition(&random)
-    oracle = StreamOracle(definition)
-    fate = Fate(seed: seed)
-    trace.append(
-      "shards \(definition.shardCount), key \(definition.primaryKey), \(definition.merge)")
+    world = SimulatedWorld(seed: seed &* 31 &+ 7, planted: planted)
+    rows = SimulatedRows(&random)
+    oracle = StreamOracle(shardCount: rows.definition.shardCount)
+    machine = world.machine()
+    let definition = rows.definition
+    note("shards \(definition.shardCount), key \(definition.primaryKey), \(definition.merge)")
   }
 
-  private static func definition(_ random: inout SeededRandom) -> StreamDefinition {
-    var definition = StreamDefinition(
-      table: TableIdentifier(Namespace(["n"]), "t"),
-      columns: Schema([
-        Field("key", .int64, nullable: false), Field("sequence", .int64), Field("value", .int64),
-      ]))
-    definition.shardCount = random.pick([1, 1, 2, 3])
-    definition.flush.intervalMilliseconds = 5_000
-    definition.logRetentionSeconds = Int64(random.pick([0, 10, 1_000]))
-    if random.chance(0.25) {
-      definition.shardKey = random.chance(0.5) ? ["key"] : []
-    } else {
-      definition.primaryKey = ["key"]
-      let sequence = random.chance(0.5) ? ["sequence"] : []
-      definition.merge =
-        random.chance(0.75) ? .lastWrite(sequence: sequence) : .firstRow(sequence: sequence)
-    }
-    return definition
-  }
+  func note(_ text: String) { trace.append(text) }
 
-  private func fail(_ message: String) -> Failure {
-    Failure(seed: seed, message: message, trace: trace)
-  }
+  func fail(_ message: String) -> Failure { Failure(seed: seed, message: message, trace: trace) }
 
   /// - Throws: `Failure` when something is lost, doubled or wrong.
   public func run(steps count: Int) throws {
-    for _ in 0..<count {
-      steps += 1
-      try step()
+    do { try runAll(count) } catch let failure as Failure { throw failure } catch {
+      throw fail("\(error)")
     }
-    fate.arm(nil)
-    let stream = try open()
-    try check(stream)
-    do { try stream.flush() } catch { throw fail("the last flush failed: \(error)") }
-    try check(stream)
+  }
+
+  private func runAll(_ count: Int) throws {
+    for _ in 0..<count {
+      counts.steps += 1
+      try step()
+      if let failure { throw failure }
+    }
+    world.late.arrive()
+    let process = try open()
+    process.fate.arm(nil)
+    try check(process)
+    do { try process.stream.flush() } catch { throw fail("the last flush failed: \(error)") }
+    try check(process)
     try checkHistory()
-    stream.close()
+    process.stream.close()
+    process.kill()
   }
 
   private func step() throws {
-    fate.arm(random.chance(0.35) ? random.int(0..<40) : nil)
+    if random.chance(0.1) { world.late.arrive() }
+    process?.fate.arm(
+      random.chance(0.35) ? random.int(0..<(random.chance(0.3) ? 150 : 40)) : nil)
     switch random.int(0..<100) {
-    case 0..<55: try put()
-    case 55..<70:
-      let stream = try open()
-      do {
-        trace.append("flush: \(try stream.flush())")
-      } catch { trace.append("flush failed: \(error)") }
-    case 70..<84:
-      fate.arm(nil)
-      try check(try open())
-    case 84..<90:
+    case 0..<44: try put()
+    case 44..<48: try sendAgain()
+    case 48..<62: try flush()
+    case 62..<76: try check(try open())
+    case 76..<81:
       world.clock.advance(random.int(1..<20) * 1_000_000_000)
-      try open().step()
-    case 90..<95:
-      trace.append("close")
-      let stream = try open()
-      if random.chance(0.5) { _ = try? stream.flush() }
-      stream.close()
-      self.stream = nil
-    default:
-      fate.arm(nil)
-      try checkHistory()
+      try open().stream.step()
+    case 81..<86: try close()
+    case 86..<92: foreignCommit()
+    case 92..<94: try secondProcess()
+    case 94:
+      guard stale == nil, random.chance(0.5) else { break }
+      try openQuietly().fate.arm(nil)
+      takeOver()
+      if let process, failure == nil { try check(process) }
+    case 95..<97: try wakeStale()
+    default: try checkHistory()
     }
-    bury()
+    try bury()
+  }
+
+  private func flush() throws {
+    let process = try open()
+    if random.chance(0.3) {
+      nonisolated(unsafe) let simulation = self
+      let isTakeover = stale == nil && random.chance(0.15)
+      world.doMeanwhile {
+        if isTakeover { simulation.takeOver() } else { simulation.foreignCommit() }
+      }
+    }
+    do {
+      let flushed = try process.stream.flush()
+      note("flush: \(flushed)")
+      if flushed, process === stale { throw fail("a flush went on after a takeover") }
+    } catch let failure as Failure { throw failure } catch { note("flush failed: \(error)") }
+    world.doMeanwhile(nil)
+  }
+
+  private func close() throws {
+    note("close")
+    let process = try open()
+    if random.chance(0.5) { _ = try? process.stream.flush() }
+    process.stream.close()
+    process.kill()
+    self.process = nil
   }
 
   /// Forgets a process that has died.
-  private func bury() {
-    guard fate.isDead else { return }
-    crashes += 1
-    trace.append("dead")
-    stream = nil
-    world.bury()
-    fate = Fate(seed: random.next())
+  private func bury() throws {
+    guard let process, process.fate.isDead else { return }
+    counts.crashes += 1
+    note("dead")
+    process.kill()
+    self.process = nil
   }
 
   /// The streams, opened by a new process if there is none. The process may die again and again.
-  private func open() throws -> StreamTable {
-    if let stream, !fate.isDead { return stream }
+  func open() throws -> SimulatedProcess {
+    try bury()
+    if let process { return process }
+    if rows.stage != .withLongExtra, random.chance(0.08) {
+      rows.stage = SimulatedRows.Stage(rawValue: rows.stage.rawValue + 1) ?? rows.stage
+      note("columns: \(rows.stage)")
+    }
+    var isArmed = random.chance(0.35)
     for attempt in 0..<30 {
-      bury()
-      if attempt > 5 { fate.arm(nil) }
+      let fate = Fate(seed: random.next())
+      if attempt > 5 { isArmed = false }
+      fate.arm(isArmed ? random.int(0..<60) : nil)
+      isArmed = random.chance(0.35)
       do {
-        let opened = try world.start(definition, fate)
-        trace.append(
-          "open \(opened.status().shards.map { "\($0.coveredOffset)..\($0.logOffsets.upperBound)" })"
+        let opened = try world.start(
+          rows.definition, fate, on: machine, startsNewLogs: startsNewLogs)
+        note(
+          "open \(opened.stream.status().shards.map { "\($0.coveredOffset)..\($0.logOffsets.upperBound)" })"
         )
-        stream = opened
+        process = opened
+        if opened.fate.isDead { return try open() }
         return opened
       } catch {
-        trace.append("open failed: \(error)")
-        if !fate.isDead { fate = Fate(seed: random.next()) }
+        if fate.isDead { counts.crashes += 1 }
+        note("open failed: \(error)")
         world.clock.advance(40_000_000_000)
       }
     }
@@ -148,77 +217,66 @@ public final class StreamSimulation {
 
   // MARK: Rows
 
-  private func newRows() -> [SentRow] {
-    let deletes: Bool
-    if case .firstRow = definition.merge { deletes = false } else { deletes = definition.isKeyed }
-    return (0..<random.int(1..<12)).map { _ in
-      nextValue += 1
-      return SentRow(
-        key: random.int(0..<15), sequence: random.int(0..<40), value: nextValue,
-        isDelete: deletes && random.chance(0.2))
-    }
-  }
-
   /// Sends rows until they are acknowledged, whatever happens to the process.
   private func put() throws {
-    let rows = newRows()
+    let hasExtra = try open().stream.definition.columns[SimulatedRows.extra] != nil
+    let new = rows.rows(&random, hasExtra: hasExtra)
     nextSequence += 1
     let stamp = ProducerStamp(id: "producer", sequence: nextSequence)
     for attempt in 0..<60 {
-      if attempt > 20 { fate.arm(nil) }
-      let stream = try open()
-      let result = Mutex<Result<StreamReceipt, StreamError>?>(nil)
-      stream.append(StreamAppend(batches: [try batch(rows, stream)], producer: stamp)) { answer in
-        result.withLock { $0 = answer }
-      }
-      for _ in 0..<4 where result.withLock({ $0 == nil }) { stream.step() }
-      switch result.withLock({ $0 }) {
+      let process = try open()
+      if attempt > 20 { process.fate.arm(nil) }
+      switch try send(new, stamp, to: process.stream) {
       case .success(let receipt):
-        trace.append(
-          "put \(rows.count) rows \(stamp.sequence): \(receipt.offsets)\(receipt.isRepeat ? " repeat" : "")"
+        note(
+          "put \(new.count) rows \(stamp.sequence): \(receipt.offsets)\(receipt.isRepeat ? " repeat" : "")"
         )
-        return try acknowledge(rows, receipt)
-      case .failure(let error): trace.append("put \(stamp.sequence) failed: \(error)")
-      case nil: trace.append("put \(stamp.sequence): no answer")
+        counts.rows += new.count
+        sent.append(SentRequest(rows: new, stamp: stamp, offsets: receipt.offsets))
+        if sent.count > 10 { sent.removeFirst() }
+        return try acknowledge(new, receipt)
+      case .failure(let error): note("put \(stamp.sequence) failed: \(error)")
+      case nil: note("put \(stamp.sequence): no answer")
       }
-      bury()
       world.clock.advance(1_500_000_000)
     }
     throw fail("rows cannot be sent any more")
   }
 
-  private func batch(_ rows: [SentRow], _ stream: StreamTable) throws -> RecordBatch {
-    let schema = stream.inputSchema
-    let builders = schema.fields.map { makeBuilder(for: $0.type) }
-    for row in rows {
-      try builders[0].append(.int(Int64(row.key)))
-      try builders[1].append(.int(Int64(row.sequence)))
-      try builders[2].append(.int(Int64(row.value)))
-      for (index, field) in schema.fields.enumerated().dropFirst(3) {
-        if field.name == StreamColumns.operation {
-          try builders[index].append(.int(row.isDelete ? 1 : 0))
-        } else {
-          builders[index].appendNull()
-        }
-      }
+  func send(
+    _ rows: [LoggedRow], _ stamp: ProducerStamp, to stream: StreamTable
+  ) throws -> Result<StreamReceipt, StreamError>? {
+    let result = Mutex<Result<StreamReceipt, StreamError>?>(nil)
+    let batch = try SimulatedRows.batch(rows, stream.inputSchema)
+    stream.append(StreamAppend(batches: [batch], producer: stamp)) { answer in
+      result.withLock { $0 = answer }
     }
-    return try RecordBatch(
-      schema: schema, columns: builders.map { $0.finish() }, rowCount: rows.count)
+    for _ in 0..<4 where result.withLock({ $0 == nil }) { stream.step() }
+    return result.withLock { $0 }
+  }
+
+  /// A request that was acknowledged comes again, by the network or by a careful producer.
+  private func sendAgain() throws {
+    guard !sent.isEmpty else { return }
+    let request = random.pick(sent)
+    let process = try open()
+    guard case .success(let receipt)? = try send(request.rows, request.stamp, to: process.stream)
+    else { return note("again \(request.stamp.sequence): no answer") }
+    note("again \(request.stamp.sequence): \(receipt.offsets)")
+    guard receipt.isRepeat, receipt.offsets == request.offsets else {
+      throw fail("a request that came again was appended again: \(receipt)")
+    }
   }
 
   /// Finds out, by the tail of the log, which row has which offset.
-  private func acknowledge(
-    _ rows: [SentRow], _ receipt: StreamReceipt
-  ) throws {
-    guard receipt.offsets.values.reduce(0, { $0 + $1.count }) == rows.count else {
-      throw fail("the receipt is not about \(rows.count) rows: \(receipt)")
+  private func acknowledge(_ sent: [LoggedRow], _ receipt: StreamReceipt) throws {
+    guard receipt.offsets.values.reduce(0, { $0 + $1.count }) == sent.count else {
+      throw fail("the receipt is not about \(sent.count) rows: \(receipt)")
     }
     // The process may have died since.
-    bury()
-    fate.arm(nil)
-    let stream = try open()
-    let byValue = Dictionary(uniqueKeysWithValues: rows.map { ($0.value, $0) })
-    var seen: Set<Int> = []
+    let stream = try openQuietly().stream
+    let byValue = Dictionary(uniqueKeysWithValues: sent.map { ($0.values["value"], $0) })
+    var seen: Set<Scalar> = []
     for (shard, offsets) in receipt.offsets {
       let tail = try stream.tail(
         from: .offsets(
@@ -228,11 +286,12 @@ public final class StreamSimulation {
             })))
       var next = offsets.lowerBound
       while next < offsets.upperBound, let batch = try tail.next(rowCountMax: 1_000) {
-        for row in 0..<batch.rowCount where next < offsets.upperBound {
-          guard case .int(let value)? = batch["value"]?.scalar(at: row),
-            case .int(let offset)? = batch["_offset"]?.scalar(at: row), offset == next,
-            let sent = byValue[Int(value)], seen.insert(sent.value).inserted,
-            oracle.acknowledge(sent, shard: shard, offset: offset)
+        for index in 0..<batch.rowCount where next < offsets.upperBound {
+          let found = Self.logged(batch, index)
+          guard found.values[StreamColumns.offset] == .int(next),
+            let value = found.values["value"], let row = byValue[value],
+            seen.insert(value).inserted, let logged = Self.asLogged(row, found),
+            oracle.acknowledge(logged, shard: shard, offset: next)
           else { throw fail("the log has another row at \(shard)/\(next)") }
           next += 1
         }
@@ -241,68 +300,35 @@ public final class StreamSimulation {
     }
   }
 
-  // MARK: Checks
+  /// The streams, without faults for now.
+  func openQuietly() throws -> SimulatedProcess {
+    let process = try open()
+    process.fate.arm(nil)
+    return process
+  }
 
-  private func rows(_ reader: any RecordBatchReader) throws -> [String] {
-    var result: [String] = []
-    while let batch = try reader.next() {
-      for row in 0..<batch.rowCount {
-        let values = batch.columns.map { column -> String in
-          if case .int(let value) = column.scalar(at: row) { "\(value)" } else { "null" }
-        }
-        result.append(values.joined(separator: " "))
+  /// A row of a tail.
+  static func logged(_ batch: RecordBatch, _ index: Int) -> LoggedRow {
+    var values: [String: Scalar] = [:]
+    for (field, column) in zip(batch.schema.fields, batch.columns) {
+      values[field.name] = column.scalar(at: index)
+    }
+    let operation = values.removeValue(forKey: StreamColumns.operation)
+    return LoggedRow(values: values, isDelete: operation == .int(1))
+  }
+
+  /// The row that was sent, with what the log added; `nil` when it is not what is found.
+  private static func asLogged(_ row: LoggedRow, _ found: LoggedRow) -> LoggedRow? {
+    guard row.isDelete == found.isDelete else { return nil }
+    var result = row
+    for (name, value) in found.values {
+      if StreamColumns.added.contains(where: { $0.name == name }) {
+        if let sent = row.values[name], sent != value { return nil }
+        result.values[name] = value
+      } else if row.values[name] ?? .null != value {
+        return nil
       }
     }
-    return result.sorted()
-  }
-
-  private func check(_ stream: StreamTable) throws {
-    let columns = ["key", "sequence", "value"]
-    let live = try rows(stream.scan(StreamScan(columns: columns)))
-    let wanted = oracle.state(below: nil)
-    guard live == wanted else { throw fail(difference("live scan", live, wanted)) }
-    let ends = stream.status().shards.map(\.coveredOffset)
-    let table = try rows(stream.scan(StreamScan(columns: columns, isLive: false)))
-    let covered = oracle.state(below: ends)
-    guard table == covered else { throw fail(difference("scan at \(ends)", table, covered)) }
-    if definition.isKeyed { try checkLookups(stream, wanted) }
-  }
-
-  private func checkLookups(_ stream: StreamTable, _ wanted: [String]) throws {
-    let keys = PrimitiveBuilder<Int64>(.int64)
-    for key in 0..<16 { keys.append(Int64(key)) }
-    let answer = try stream.lookup(
-      keys: RecordBatch(
-        schema: Schema([Field("key", .int64, nullable: false)]), columns: [keys.finish()]),
-      columns: ["key", "sequence", "value"])
-    let found = try rows(MemoryBatchReader(schema: answer.rows.schema, batches: [answer.rows]))
-    guard found == wanted, answer.found.count(where: { $0 }) == wanted.count else {
-      throw fail(difference("lookup", found, wanted))
-    }
-  }
-
-  /// Every snapshot that there ever was, as any reader of the table sees it.
-  private func checkHistory() throws {
-    guard let table = try? world.observer().table(definition.table) else { return }
-    for snapshot in table.metadata.snapshots {
-      guard let offsets = try StreamOffsets(snapshot, shardCount: definition.shardCount) else {
-        continue
-      }
-      let reader = try table.scan(
-        ScanOptions(columns: ["key", "sequence", "value"], at: .id(snapshot.snapshotID)))
-      let found = try rows(reader)
-      let wanted = oracle.state(below: offsets.ends)
-      // Rows of a request that was not acknowledged yet may be there; the next step settles it.
-      guard found == wanted else {
-        throw fail(difference("snapshot of \(offsets.ends)", found, wanted))
-      }
-    }
-  }
-
-  private func difference(_ what: String, _ found: [String], _ wanted: [String]) -> String {
-    let (left, right) = (Set(found), Set(wanted))
-    return "\(what): \(found.count) rows, should be \(wanted.count); too many: "
-      + "\(left.subtracting(right).sorted().prefix(8)), missing: "
-      + "\(right.subtracting(left).sorted().prefix(8))"
+    return result
   }
 }

@@ -6,31 +6,56 @@ internal import _WeirSimulation
 /// Runs seeds of the simulation one after the other, until the time is over or one of them fails.
 @main
 struct Simulate {
+  /// Seeds within which a planted fault must be found.
+  static let plantedSeedsMax = 200
+
   static func main() {
-    let arguments = CommandLine.arguments.dropFirst().map { UInt64($0) }
-    guard arguments.count == 4, let first = arguments[0], let count = arguments[1],
-      let seconds = arguments[2], let steps = arguments[3]
-    else {
-      print("usage: weir_simulate FIRST-SEED SEEDS SECONDS STEPS (see dev/simulate)")
+    let arguments = CommandLine.arguments.dropFirst()
+    let numbers = arguments.compactMap { UInt64($0) }
+    guard numbers.count == 4, arguments.count == 4 || arguments.last == "planted" else {
+      print("usage: weir_simulate FIRST-SEED SEEDS SECONDS STEPS [planted] (see dev/simulate)")
       exit(64)
     }
+    if arguments.count > 4 { return planted(first: numbers[0], steps: Int(numbers[3])) }
+    run(first: numbers[0], count: numbers[1], seconds: Int(numbers[2]), steps: Int(numbers[3]))
+  }
+
+  private static func run(first: UInt64, count: UInt64, seconds: Int, steps: Int) {
     let start = ContinuousClock.now
-    var (done, crashes, allSteps) = (UInt64(0), 0, 0)
-    while done < count && ContinuousClock.now - start < .seconds(Int(seconds)) {
+    var done: UInt64 = 0
+    var counts = StreamSimulation.Counts()
+    while done < count && ContinuousClock.now - start < .seconds(seconds) {
       let simulation = StreamSimulation(seed: first &+ done)
       do {
-        try simulation.run(steps: Int(steps))
+        try simulation.run(steps: steps)
       } catch {
         print("FAILED \(error)")
         print("again: dev/simulate --seed \(first &+ done) --seeds 1 --steps \(steps)")
         exit(1)
       }
       done += 1
-      crashes += simulation.crashes
-      allSteps += simulation.steps
+      counts += simulation.counts
+      if done % 1_000 == 0 {
+        print("\(done) seeds: \(counts)")
+        fflush(nil)
+      }
     }
-    print(
-      "\(done) seeds from \(first) on, \(allSteps) steps, \(crashes) crashes: nothing lost, doubled or wrong"
-    )
+    print("\(done) seeds from \(first) on, \(counts): nothing lost, doubled or wrong")
+  }
+
+  /// Programs with defects: each has to be found.
+  private static func planted(first: UInt64, steps: Int) {
+    var isMissed = false
+    for fault in PlantedFault.allCases {
+      if let (seeds, message) = fault.seedsToNotice(
+        first: first, steps: steps, countMax: plantedSeedsMax)
+      {
+        print("\(fault.rawValue): found with the \(seeds). seed: \(message)")
+      } else {
+        print("\(fault.rawValue): NOT FOUND within \(plantedSeedsMax) seeds")
+        isMissed = true
+      }
+    }
+    if isMissed { exit(1) }
   }
 }

@@ -186,7 +186,9 @@ public final class MemTable: Sendable {
     let index = self.index
     let (entries, offsets, reader) = try state.withLock {
       state throws(StreamError) -> ([LiftedRows], Range<Int64>, (any KeyIndexReader)?) in
-      ((state.frozen?.entries ?? []) + state.active.entries, state.offsets, try index?.reader())
+      let reader = try index?.reader()
+      if let reader { try check(reader, state) }
+      return ((state.frozen?.entries ?? []) + state.active.entries, state.offsets, reader)
     }
     guard let reader else {
       let rows = try FlushRows(entries, offsets, layout.fileSchema)
@@ -201,6 +203,15 @@ public final class MemTable: Sendable {
     return MemTableView(
       offsets: offsets, position: reader.position, hidden: rows.replaced,
       rows: try rows.visible())
+  }
+
+  /// - Throws: `overloaded` while the index is being brought to another state of the table: this memory
+  ///   and it do not belong together then.
+  private func check(_ reader: any KeyIndexReader, _ state: State) throws(StreamError) {
+    guard (reader.position?.offset ?? 0) != state.offsets.lowerBound else { return }
+    throw StreamError(
+      .overloaded, "the key index is being rebuilt after a change of the table; try again soon",
+      stream: layout.definition.table.description, shard: shard)
   }
 
   private func emptyBatch() throws(StreamError) -> RecordBatch {
@@ -240,7 +251,9 @@ public final class MemTable: Sendable {
         }
         hits.endRun(run.entries)
       }
-      return (hits, state.offsets.upperBound, try index.reader())
+      let reader = try index.reader()
+      try check(reader, state)
+      return (hits, state.offsets.upperBound, reader)
     }
     return try hits.rows(encoded, resolver, reader, columns, cut: cut)
   }

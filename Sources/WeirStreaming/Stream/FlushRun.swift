@@ -57,6 +57,7 @@ struct FlushRun {
     _ parts: [Part], _ files: [DataFile], _ covered: StreamOffsets
   ) throws(TableError) -> TableMetadata {
     let transaction = stream.table.transaction()
+    transaction.assertsSchema = true
     let start = start
     let isKeyed = stream.definition.isKeyed
     transaction.check { (metadata: TableMetadata) throws(TableError) in
@@ -66,6 +67,10 @@ struct FlushRun {
           .conflict,
           "the table holds rows up to \(found), this process knows of \(start.covered.text): another "
             + "process writes the stream, or the table was changed by hand")
+      }
+      try stream.lease.checkOwner(metadata)
+      guard metadata.currentSchemaID == start.metadata.currentSchemaID else {
+        throw TableError(.conflict, "somebody else changed the table's columns")
       }
       // Places of rows are known for one snapshot.
       guard !isKeyed || metadata.currentSnapshotID == start.metadata.currentSnapshotID else {
@@ -132,11 +137,11 @@ struct FlushRun {
       // What is staged and published belongs together: readers see all of it or nothing.
       try stream.published.withLock { published throws(StreamError) in
         for (part, staged) in zip(parts, staged) { try part.memory.finishFlush(staged) }
+        for shard in stream.shards where !parts.contains(where: { $0.shard === shard }) {
+          try shard.memory.move(to: snapshotID)
+        }
         published.metadata = metadata
         published.covered = covered
-      }
-      for shard in stream.shards where !parts.contains(where: { $0.shard === shard }) {
-        try shard.memory.move(to: snapshotID)
       }
     } catch {
       throw TableError(.conflict, "the key index failed: \(error.description)")

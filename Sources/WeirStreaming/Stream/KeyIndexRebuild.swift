@@ -3,16 +3,16 @@
 internal import WeirColumnar
 internal import WeirTable
 
-/// Makes key indexes from the files of a table.
+/// Makes key indexes from the files of a table, or brings them from one snapshot to another.
 ///
 /// Files whose rows are all marked deleted hold tombstones (a flush gives them files of their own, and
 /// any other file that loses its last row is dropped). They are read in the order in which they came,
 /// then the rows that readers see: where a key has a row, it is newer than the key's tombstones.
 struct KeyIndexRebuild {
-  private let table: Table
-  private let layout: StreamLayout
-  private let metadata: TableMetadata
-  private let cache: ManifestCache
+  let table: Table
+  let layout: StreamLayout
+  let metadata: TableMetadata
+  let cache: ManifestCache
 
   init(_ table: Table, _ layout: StreamLayout, _ metadata: TableMetadata, _ cache: ManifestCache) {
     self.table = table
@@ -21,47 +21,102 @@ struct KeyIndexRebuild {
     self.cache = cache
   }
 
-  /// Leaves an index that describes this state as it is, and makes any other one anew.
-  func bring(_ index: any KeyIndex, shard: Int, to covered: Int64) throws(StreamError) {
+  /// How an index was brought to a state of the table.
+  enum Way: Equatable {
+    /// It was there already.
+    case asItWas
+    /// Only files that differ from those it knew were read.
+    case replayed(files: Int)
+    /// All files were read.
+    case rebuilt
+  }
+
+  /// Leaves an index that describes this state as it is, brings one of another snapshot here, and makes
+  /// any other one anew.
+  @discardableResult
+  func bring(_ index: any KeyIndex, shard: Int, to covered: Int64) throws(StreamError) -> Way {
     let wanted = IndexPosition(snapshotID: metadata.currentSnapshotID ?? 0, offset: covered)
-    if index.position == wanted { return }
+    if index.position == wanted { return .asItWas }
+    if let files = try replay(index, shard: shard, to: wanted) { return .replayed(files: files) }
     try index.clear()
     do throws(TableError) {
-      let planner = try ScanPlanner(
-        metadata, stores: table.stores,
-        filter: .compare(.equal, Term(StreamColumns.shard), .integer(Int128(shard))), cache: cache)
-      var visible: [FileScanTask] = []
-      var tombstones: [FileScanTask] = []
-      while var task = try planner.next() {
-        if task.deletes.deletionVector?.recordCount == task.dataFile.recordCount {
-          task.deletes = TaskDeletes()
-          tombstones.append(task)
-        } else {
-          visible.append(task)
-        }
-      }
-      tombstones.sort { $0.sequenceNumber < $1.sequenceNumber }
-      let codec = try RowsOfIndex(layout, index)
-      for (tasks, state) in [(tombstones, KeyState.deleted), (visible, .present)] {
-        try read(tasks) { batch throws(StreamError) in
-          try index.apply(codec.batch(batch, state))
-        }
-      }
-      try finish(index, wanted)
+      try load(index, try files(.current, shard), shard: shard, keys: nil)
     } catch { throw StreamError(error).adding(shard: shard) }
+    try index.move(to: wanted)
+    return .rebuilt
   }
 
-  private func finish(_ index: any KeyIndex, _ position: IndexPosition) throws(TableError) {
-    do throws(StreamError) {
-      try index.move(to: position)
-    } catch { throw TableError(error) }
+  /// An index of some keys alone, as they were at a snapshot.
+  ///
+  /// Cost: reads all rows of the shard in that snapshot.
+  func index(
+    of keys: Set<[UInt8]>, shard: Int, at snapshotID: Int64?
+  ) throws(StreamError) -> MemoryKeyIndex {
+    let index = MemoryKeyIndex()
+    guard let snapshotID, !keys.isEmpty else { return index }
+    do throws(TableError) {
+      try load(index, try files(.id(snapshotID), shard), shard: shard, keys: keys)
+    } catch { throw StreamError(error).adding(shard: shard) }
+    return index
   }
 
-  private func read(
-    _ tasks: [FileScanTask], _ body: (RecordBatch) throws(StreamError) -> Void
+  // MARK: Files
+
+  /// The files of a snapshot that may hold rows of a shard.
+  struct Files {
+    /// Rows that readers see.
+    var visible: [FileScanTask] = []
+    /// In the order in which they came; their deletes are left away.
+    var tombstones: [FileScanTask] = []
+  }
+
+  func files(_ selector: SnapshotSelector, _ shard: Int) throws(TableError) -> Files {
+    let planner = try ScanPlanner(
+      metadata, stores: table.stores,
+      filter: .compare(.equal, Term(StreamColumns.shard), .integer(Int128(shard))),
+      at: selector, cache: cache)
+    // The rows of another shard are told by their column: residuals are of another schema.
+    let all = try ScanPlanner(metadata, stores: table.stores, cache: cache).filter
+    var files = Files()
+    while var task = try planner.next() {
+      task.residual = all
+      if task.isTombstones {
+        files.tombstones.append(task)
+      } else {
+        files.visible.append(task)
+      }
+    }
+    files.tombstones.sort { $0.sequenceNumber < $1.sequenceNumber }
+    return files
+  }
+
+  /// Adds the rows of files to an index.
+  ///
+  /// - Parameter keys: the keys that matter; all when `nil`.
+  func load(
+    _ index: any KeyIndex, _ files: Files, shard: Int, keys: Set<[UInt8]>?
+  ) throws(TableError) {
+    let rows = try RowsOfIndex(layout, index, shard: shard, keys: keys)
+    let tombstones = files.tombstones.map { task in
+      var task = task
+      task.deletes = TaskDeletes()
+      return task
+    }
+    for (tasks, state) in [(tombstones, KeyState.deleted), (files.visible, .present)] {
+      let columns = layout.fileSchema.fields.map(\.name) + ["_file", "_pos"]
+      try read(tasks, columns) { batch throws(StreamError) in
+        let batch = try rows.batch(batch, state)
+        if batch.keys.length > 0 { try index.apply(batch) }
+      }
+    }
+  }
+
+  func read(
+    _ tasks: [FileScanTask], _ columns: [String],
+    _ body: (RecordBatch) throws(StreamError) -> Void
   ) throws(TableError) {
     var options = TableReadOptions()
-    options.columns = layout.fileSchema.fields.map(\.name) + ["_file", "_pos"]
+    options.columns = columns
     let reader = try TableReader(
       metadata, stores: table.stores, options: options, tasks: tasks)
     while let batch = try reader.next() {
@@ -70,9 +125,14 @@ struct KeyIndexRebuild {
   }
 }
 
+extension FileScanTask {
+  /// Whether all rows of the file are marked deleted.
+  var isTombstones: Bool { deletes.deletionVector?.recordCount == dataFile.recordCount }
+}
+
 extension TableError {
   /// An error of a stream on its way through a table's code.
-  fileprivate init(_ error: StreamError) {
+  init(_ error: StreamError) {
     self.init(.damaged, error.message, file: error.file, column: error.column, cause: error.cause)
   }
 }
@@ -81,10 +141,18 @@ extension TableError {
 private struct RowsOfIndex {
   private let layout: StreamLayout
   private let codec: RowCodec
+  private let shard: Int64
+  private let shardColumn: Int
+  private let wanted: Set<[UInt8]>?
 
-  init(_ layout: StreamLayout, _ index: any KeyIndex) throws(TableError) {
+  init(
+    _ layout: StreamLayout, _ index: any KeyIndex, shard: Int, keys: Set<[UInt8]>?
+  ) throws(TableError) {
     self.layout = layout
+    self.shard = Int64(shard)
+    wanted = keys
     do throws(StreamError) {
+      shardColumn = try StreamLayout.places([StreamColumns.shard], layout.fileSchema, "shard")[0]
       codec = try RowCodec(
         layout.fileSchema, layoutNumber: try index.layout(for: layout.fileSchema))
     } catch { throw TableError(error) }
@@ -93,13 +161,15 @@ private struct RowsOfIndex {
   /// - Parameter read: the columns of the file schema, then `_file` and `_pos`.
   func batch(_ read: RecordBatch, _ state: KeyState) throws(StreamError) -> IndexBatch {
     let count = layout.fileSchema.fields.count
-    let unsorted = try columnar { () throws(ColumnarError) in
-      try RecordBatch(
-        schema: layout.fileSchema, columns: Array(read.columns.prefix(count)),
-        rowCount: read.rowCount)
-    }
+    let unsorted = RecordBatch(
+      trusted: layout.fileSchema, columns: Array(read.columns.prefix(count)),
+      rowCount: read.rowCount)
     let keys = try layout.keyEncoder.encode(unsorted)
-    let order = (0..<read.rowCount).sorted { VersionBytes.compare(keys, $0, keys, $1) < 0 }
+    let shards = unsorted.columns[shardColumn]
+    let order = (0..<read.rowCount).filter { row in
+      guard case .int(shard) = shards.scalar(at: row) else { return false }
+      return wanted?.contains(keys.byteArray(row)) ?? true
+    }.sorted { VersionBytes.compare(keys, $0, keys, $1) < 0 }
     let rows = try columnar { () throws(ColumnarError) in try unsorted.take(order) }
     var files: [String] = []
     var numbers: [String: UInt32] = [:]

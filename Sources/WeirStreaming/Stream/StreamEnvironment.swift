@@ -10,6 +10,8 @@ public struct ShardLogRequest: Sendable {
   public var identity: String
   /// Where the log begins when there is none yet.
   public var firstOffset: Int64
+  /// Whether the table was last written from logs in this folder, or never.
+  public var isTables = true
 }
 
 /// What streams take from the world around them: the system's, unless a test or a simulation puts its
@@ -77,9 +79,30 @@ public struct StreamEnvironment: Sendable {
     options.owner = environment.owner
     options.firstOffset = request.firstOffset
     options.bytesMax = Int(request.definition.logBytesMax)
-    return try SegmentLog(
-      environment.disk,
-      folder: environment.shardFolder(request.definition.table, request.shard), options)
+    let folder = environment.shardFolder(request.definition.table, request.shard)
+    guard request.isTables else {
+      throw StreamError(
+        .damaged,
+        "the log of the table's rows is in another folder; go on there, or give up what was not in "
+          + "the table yet by starting a new log", shard: request.shard, file: folder)
+    }
+    return try SegmentLog(environment.disk, folder: folder, options)
+  }
+
+  /// - Throws: `damaged` when the folder of a stream has a log from before.
+  func refuseLogs(_ definition: StreamDefinition) throws(StreamError) {
+    for shard in 0..<definition.shardCount {
+      let folder = shardFolder(definition.table, shard)
+      var names: [String] = []
+      do throws(DiskError) { names = try disk.list(folder) } catch {
+        guard error.code == .notFound else { throw StreamError(error) }
+      }
+      guard names.contains(where: { $0.hasSuffix(".log") }) else { continue }
+      throw StreamError(
+        .damaged,
+        "the table was written from the log of another folder since this one was; move this folder "
+          + "away to begin a new log", shard: shard, file: folder)
+    }
   }
 
   /// Microseconds since 1970-01-01 UTC.

@@ -9,6 +9,9 @@ struct FlushState: Sendable {
   /// After a failure: not before this time; microseconds.
   var retryTime: Int64 = 0
   var failures = 0
+  /// Whether index, memory and published state do not belong together, since an attempt to reload them
+  /// failed: reads are refused until one succeeds.
+  var isBroken = false
   /// Which rows the table held at which time (microseconds), the oldest first.
   var history: [(time: Int64, covered: StreamOffsets)] = []
   static let historyCountMax = 256
@@ -26,15 +29,17 @@ extension StreamTable {
   /// - Returns: whether it flushed, or tried to.
   func flushIfDue() -> Bool {
     let now = environment.nowMicroseconds
-    let retryTime = flushing.withLock { $0.retryTime }
+    let (retryTime, isBroken) = flushing.withLock { ($0.retryTime, $0.isBroken) }
     guard environment.isDue(retryTime, longest: Self.retryMicrosecondsMax) else { return false }
-    let isDue = shards.contains { shard in
-      let memory = shard.memory
-      guard let oldest = memory.oldestIngestTime else { return false }
-      return memory.byteCount >= definition.flush.bytes
-        || now - oldest >= definition.flush.intervalMilliseconds * 1_000
-        || oldest - now > Self.clockStepMicroseconds
-    }
+    let isDue =
+      isBroken
+      || shards.contains { shard in
+        let memory = shard.memory
+        guard let oldest = memory.oldestIngestTime else { return false }
+        return memory.byteCount >= definition.flush.bytes
+          || now - oldest >= definition.flush.intervalMilliseconds * 1_000
+          || oldest - now > Self.clockStepMicroseconds
+      }
     guard isDue else {
       trimLogs(now)
       return false
@@ -52,7 +57,7 @@ extension StreamTable {
   public func flush() throws(StreamError) -> Bool {
     do throws(StreamError) {
       let flushed = try flushing.withLock { state throws(StreamError) in
-        let flushed = try flushOnce()
+        let flushed = try flushOnce(&state)
         if flushed {
           state.failures = 0
           state.retryTime = 0
@@ -85,17 +90,23 @@ extension StreamTable {
     }
   }
 
-  private func flushOnce() throws(StreamError) -> Bool {
+  private func flushOnce(_ state: inout FlushState) throws(StreamError) -> Bool {
+    if state.isBroken {
+      try reload()
+      state.isBroken = false
+    }
     do throws(StreamError) {
       return try FlushRun(self).run()
     } catch {
       guard error.code == .conflict || error.code == .damaged else { throw error }
+      state.isBroken = true
       if error.code == .damaged {
         // What is derived is made anew; files of the table that are damaged say so again.
         for shard in shards { try shard.index?.clear() }
       }
       // Somebody else changed the table, or an attempt of ours whose outcome was not known came through.
       try reload()
+      state.isBroken = false
       return try FlushRun(self).run()
     }
   }

@@ -8,10 +8,15 @@ internal import WeirTable
 /// The table says it in its properties `weir.stream.owner` (the id of the folder, and who has it) and
 /// `weir.stream.owner-until` (milliseconds since 1970). Whoever holds the same folder (its logs have a
 /// lock) goes on at once; another folder has to wait until the lease is over. A process that was
-/// overtaken notices with its next flush: the offsets in the table are no longer its own.
+/// overtaken commits nothing any more: every flush checks the owner.
+///
+/// Another folder also has another log. `weir.stream.log` says in which folder the log is that the
+/// table's offsets are about; whoever has a log of their own from before cannot go on with it.
 struct StreamLease: Sendable {
   static let ownerProperty = "weir.stream.owner"
   static let untilProperty = "weir.stream.owner-until"
+  /// The id of the folder with the log that the table's offsets belong to.
+  static let logProperty = "weir.stream.log"
   /// For how long a lease is taken; milliseconds. It is renewed after a third of that.
   static let durationMilliseconds: Int64 = 30_000
 
@@ -89,6 +94,41 @@ struct StreamLease: Sendable {
 
   func isMine(_ metadata: TableMetadata) -> Bool {
     metadata.properties[Self.ownerProperty]?.hasPrefix(id + " ") ?? false
+  }
+
+  /// Checks that nobody else has taken the stream, be their lease over or not.
+  ///
+  /// - Throws: `conflict`.
+  func checkOwner(_ metadata: TableMetadata) throws(TableError) {
+    let isOthers = metadata.properties[Self.ownerProperty] != nil && !isMine(metadata)
+    guard isOthers || !isLogMine(metadata) else { return }
+    let owner = metadata.properties[Self.ownerProperty] ?? "it has ended since"
+    throw TableError(
+      .conflict,
+      "another process has taken the stream over (\(owner)): this one writes no more of its rows to "
+        + "the table; stop it")
+  }
+
+  /// Whether the table's offsets are about the log in this folder; also before there were any.
+  func isLogMine(_ metadata: TableMetadata) -> Bool {
+    metadata.properties[Self.logProperty].map { $0 == id } ?? true
+  }
+
+  /// Notes that the table's offsets are about the log in this folder from now on.
+  func claimLog(_ table: Table) throws(StreamError) {
+    guard table.metadata.properties[Self.logProperty] != id else { return }
+    let transaction = table.transaction()
+    transaction.check { (metadata: TableMetadata) throws(TableError) in
+      guard isMine(metadata) else { throw TableError(.conflict, "the lease was lost") }
+    }
+    transaction.setProperties([Self.logProperty: id])
+    if table.metadata.properties[Self.logProperty] != nil {
+      // A new snapshot keeps out a commit of the one before that is under way: catalogs check which
+      // snapshot a commit was built on, and not what the properties are.
+      transaction.append().set(
+        StreamOffsets.property, table.metadata.properties[StreamOffsets.property] ?? "{}")
+    }
+    do throws(TableError) { try transaction.commit() } catch { throw StreamError(error) }
   }
 
   private func check(_ metadata: TableMetadata, _ now: Int64) throws(TableError) {

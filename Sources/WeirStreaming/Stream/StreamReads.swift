@@ -29,9 +29,10 @@ extension StreamTable {
   }
 
   public func scan(_ request: StreamScan) throws(StreamError) -> any RecordBatchReader {
-    do throws(TableError) {
-      return try LiveScan(self, request).reader()
-    } catch { throw StreamError(error).adding(stream: "\(definition.table)") }
+    do throws(StreamError) {
+      let scan = try LiveScan(self, request)
+      do throws(TableError) { return try scan.reader() } catch { throw StreamError(error) }
+    } catch { throw error.adding(stream: "\(definition.table)") }
   }
 }
 
@@ -74,7 +75,7 @@ private struct LiveScan {
   private var hidden: [String: [UInt32]] = [:]
   private var rows: [RecordBatch] = []
 
-  init(_ stream: StreamTable, _ request: StreamScan) throws(TableError) {
+  init(_ stream: StreamTable, _ request: StreamScan) throws(StreamError) {
     self.stream = stream
     self.request = request
     guard request.isLive else {
@@ -86,7 +87,11 @@ private struct LiveScan {
       stream.published.withLock { published in
         do throws(StreamError) {
           var views: [MemTableView] = []
-          for shard in stream.shards { views.append(try shard.memory.view()) }
+          for shard in stream.shards {
+            let view = try shard.memory.view()
+            try Self.check(view, published.metadata, shard.number)
+            views.append(view)
+          }
           return .success((published.metadata, views))
         } catch { return .failure(error) }
       }
@@ -98,8 +103,20 @@ private struct LiveScan {
         if view.rows.rowCount > 0 { rows.append(view.rows) }
       }
     case .failure(let error):
-      throw TableError(.invalidArgument, error.message, column: error.column)
+      throw error
     }
+  }
+
+  /// - Throws: `overloaded` while the index is being brought to a snapshot that is not published yet.
+  private static func check(
+    _ view: MemTableView, _ metadata: TableMetadata, _ shard: Int
+  ) throws(StreamError) {
+    guard let position = view.position,
+      position.snapshotID != metadata.currentSnapshotID ?? 0
+    else { return }
+    throw StreamError(
+      .overloaded, "the key index is being rebuilt after a change of the table; try again soon",
+      shard: shard)
   }
 
   func reader() throws(TableError) -> any RecordBatchReader {

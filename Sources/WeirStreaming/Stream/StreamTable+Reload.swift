@@ -9,7 +9,14 @@ extension StreamTable {
   ///
   /// - Throws: `conflict` when the table holds rows that the log does not know.
   func reload() throws(StreamError) {
-    do throws(TableError) { try table.refresh() } catch { throw StreamError(error) }
+    var isLost = false
+    do throws(TableError) {
+      let metadata = try table.refresh()
+      isLost = !lease.isMine(metadata) && lease.isLogMine(metadata)
+      if !isLost { try lease.checkOwner(metadata) }
+    } catch { throw StreamError(error) }
+    // Somebody took the lease while it was over, and has not begun to write: it may be had again.
+    if isLost { try lease.take(table, environment) }
     let state = try Published(definition, table.metadata)
     let rebuild = KeyIndexRebuild(
       table, state.layout, state.metadata, environment.tables.manifestCache)

@@ -31,6 +31,7 @@ public final class StreamTable: ServedStream {
   public let definition: StreamDefinition
   public let table: Table
   let environment: StreamEnvironment
+  let lease: StreamLease
   let shards: [StreamShard]
   let router: ShardRouter
   let published: Mutex<Published>
@@ -61,11 +62,21 @@ public final class StreamTable: ServedStream {
   ) throws(StreamError) {
     self.definition = definition
     self.environment = environment
+    self.lease = lease
     self.deadLetters = deadLetters
     let name = "\(definition.table)"
     do throws(StreamError) {
       table = try StreamSetup(definition: definition, catalog: catalog).table()
-      try lease.take(table, environment)
+      let (opened, hadLease) = (table, lease.isMine(table.metadata))
+      try lease.take(opened, environment)
+      // Who cannot go on does not keep others waiting.
+      var isOpen = false
+      defer { if !isOpen, !hadLease { lease.release(opened) } }
+      if environment.startsNewLogs, !lease.isLogMine(table.metadata) {
+        // Noted before there are logs: a process that dies in between can go on.
+        try environment.refuseLogs(definition)
+        try lease.claimLog(table)
+      }
       let metadata = table.metadata
       let state = try Published(definition, metadata)
       router = try ShardRouter(definition, state.schemas.input)
@@ -75,7 +86,8 @@ public final class StreamTable: ServedStream {
           let covered = state.covered.ends[number]
           let request = ShardLogRequest(
             definition: definition, shard: number, identity: metadata.uuid ?? metadata.location,
-            firstOffset: environment.startsNewLogs ? covered : 0)
+            firstOffset: environment.startsNewLogs ? covered : 0,
+            isTables: lease.isLogMine(metadata))
           let index =
             definition.isKeyed ? try environment.openIndex(definition, number, environment) : nil
           if let index {
@@ -93,6 +105,13 @@ public final class StreamTable: ServedStream {
         for shard in shards { shard.close(error) }
         throw error
       }
+      do throws(StreamError) {
+        try lease.claimLog(table)
+      } catch {
+        for shard in shards { shard.close(error) }
+        throw error
+      }
+      isOpen = true
       self.shards = shards
       published = Mutex(state)
     } catch { throw error.adding(stream: name) }
@@ -107,6 +126,15 @@ public final class StreamTable: ServedStream {
       }
     }
     workers.withLock { $0 = made }
+  }
+
+  /// Takes the lease anew; the owner of the streams does so well before it ends.
+  ///
+  /// - Throws: `conflict` when somebody else has it.
+  public func renewLease() throws(StreamError) {
+    do throws(StreamError) {
+      try lease.take(table, environment)
+    } catch { throw error.adding(stream: "\(definition.table)") }
   }
 
   public var inputSchema: Schema { published.withLock { $0.schemas.input } }

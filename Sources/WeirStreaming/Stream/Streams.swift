@@ -94,8 +94,8 @@ public final class Streams: StreamService {
     for table in order {
       guard let stream = streams[table] else { continue }
       do throws(StreamError) {
-        try lease.take(stream.table, environment)
-      } catch { reason = reason ?? error.adding(stream: "\(table)").description }
+        try stream.renewLease()
+      } catch { reason = reason ?? error.description }
     }
     state.withLock { state in
       state.unreadyReason = reason

@@ -17,6 +17,9 @@ public final class Transaction {
   public let table: Table
   /// The metadata that the caller has seen and built its changes on.
   public let start: TableMetadata
+  /// Whether the commit is refused by the catalog when the current schema is another one than `check`
+  /// saw: for changes that were worked out by its columns.
+  public var assertsSchema = false
   private var steps: [any TransactionStep] = []
   private var isDone = false
 
@@ -167,9 +170,11 @@ private struct CommitRun {
       if !expiry.isEmpty { metadata = try metadata.applying(expiry, now: context.now) }
       bases.append(base)
       guard metadata != base else { continue }
+      var requirements = Self.requirements(base, updates)
+      let schema = TableRequirement.assertCurrentSchemaID(base.currentSchemaID)
+      if transaction.assertsSchema, !requirements.contains(schema) { requirements.append(schema) }
       commits.append(
-        TableCommit(
-          table.identifier, requirements: Self.requirements(base, updates), updates: updates))
+        TableCommit(table.identifier, requirements: requirements, updates: updates))
     }
     let loaded = try commit(commits)
     var result = bases

@@ -2,6 +2,7 @@
 
 internal import Testing
 internal import WeirColumnar
+internal import _WeirSimulation
 internal import _WeirTestSupport
 
 @testable internal import WeirStreaming

@@ -152,17 +152,3 @@ final class ShardHarness {
       }, rowCount: keys.count)
   }
 }
-
-/// A row as text that is equal exactly for equal rows, for comparing sets of rows.
-func rowText(_ row: [Scalar]) -> String { "\(row.map(normal))" }
-
-private func normal(_ value: Scalar) -> Scalar {
-  switch value {
-  case .float32(let number): number.isNaN ? .string("nan") : number == 0 ? .float32(0) : value
-  case .float64(let number): number.isNaN ? .string("nan") : number == 0 ? .float64(0) : value
-  case .list(let items): .list(items.map(normal))
-  case .struct(let members): .struct(members.map { .init($0.name, normal($0.value)) })
-  case .map(let entries): .map(entries.map { .init(normal($0.key), normal($0.value)) })
-  default: value
-  }
-}

@@ -3,6 +3,7 @@
 internal import Testing
 internal import WeirColumnar
 internal import WeirTable
+internal import _WeirSimulation
 internal import _WeirTestSupport
 
 @testable internal import WeirStreaming
@@ -178,7 +179,9 @@ internal import _WeirTestSupport
     }
     try harness.flush(random: &random)
     try check(harness, log, &random)
-    let oracle = NaiveMerge(definition: definition, fileSchema: layout.fileSchema)
+    let oracle = NaiveMerge(
+      definition: definition, fileSchema: layout.fileSchema,
+      sketchCount: { Int64(HyperLogLog(encoded: $0)?.estimate ?? -1) })
     #expect(harness.tableRows().map(oracle.text).sorted() == oracle.rows(log))
   }
 
@@ -249,7 +252,8 @@ internal import _WeirTestSupport
     _ harness: ShardHarness, _ log: [LoggedRow], _ random: inout SeededRandom
   ) throws {
     let oracle = NaiveMerge(
-      definition: harness.layout.definition, fileSchema: harness.layout.fileSchema)
+      definition: harness.layout.definition, fileSchema: harness.layout.fileSchema,
+      sketchCount: { Int64(HyperLogLog(encoded: $0)?.estimate ?? -1) })
     #expect(try harness.liveRows().map(oracle.text).sorted() == oracle.rows(log))
     var keys = log.map { row in
       harness.layout.definition.primaryKey.map { row.values[$0] ?? .null }

@@ -3,6 +3,7 @@
 internal import Glibc
 internal import Testing
 internal import WeirTable
+internal import _WeirSimulation
 internal import _WeirTestSupport
 
 @testable internal import WeirStreaming

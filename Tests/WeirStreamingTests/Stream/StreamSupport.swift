@@ -29,10 +29,13 @@ final class StreamWorld: Sendable {
       warehouse: "memory://w/house", environment: tables)
   }
 
-  func open(_ definition: StreamDefinition) throws -> StreamTable {
+  func open(
+    _ definition: StreamDefinition, on other: SimulatedDisk? = nil, startsNewLogs: Bool = false
+  ) throws -> StreamTable {
     var environment = StreamEnvironment(
-      disk: disk.process("p"), folder: "/logs", tables: tables, owner: "test")
+      disk: (other ?? disk).process("p"), folder: "/logs", tables: tables, owner: "test")
     environment.hasThreads = false
+    environment.startsNewLogs = startsNewLogs
     environment.logOptions.preallocatedBytes = 4_096
     environment.logOptions.segmentBytes = 16_384
     return try StreamTable(definition, catalog: catalog, environment: environment)

@@ -1,25 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import WeirColumnar
+package import WeirColumnar
+package import WeirStreaming
 internal import WeirTable
 
-@testable internal import WeirStreaming
-
 /// A row of the log, as the oracle sees it.
-struct LoggedRow {
+package struct LoggedRow: Hashable, Sendable {
   /// By column of the file schema, as sent; the added columns too.
-  var values: [String: Scalar]
-  var isDelete: Bool
+  package var values: [String: Scalar]
+  package var isDelete: Bool
+
+  package init(values: [String: Scalar], isDelete: Bool) {
+    self.values = values
+    self.isDelete = isDelete
+  }
 }
 
 /// What a stream's rows are, by its definition, one key at a time and one row after the other; slow and
 /// obvious. It keeps every row of the log.
-struct NaiveMerge {
+package struct NaiveMerge {
   let definition: StreamDefinition
   let fileSchema: Schema
+  /// What a sketch of a distinct count says.
+  private let sketchCount: ([UInt8]) -> Int64
+
+  package init(
+    definition: StreamDefinition, fileSchema: Schema,
+    sketchCount: @escaping ([UInt8]) -> Int64 = { _ in -1 }
+  ) {
+    self.definition = definition
+    self.fileSchema = fileSchema
+    self.sketchCount = sketchCount
+  }
 
   /// The visible rows in the file schema's order, sorted as text.
-  func rows(_ log: [LoggedRow]) -> [String] {
+  package func rows(_ log: [LoggedRow]) -> [String] {
     var byKey: [[Scalar]: [LoggedRow]] = [:]
     var plain: [[Scalar]] = []
     for row in log {
@@ -35,14 +50,14 @@ struct NaiveMerge {
 
   /// A row as text, with what may differ between equal rows made the same: states are left out, sketches
   /// are shown as what they count, decayed sums are rounded.
-  func text(_ row: [Scalar]) -> String {
+  package func text(_ row: [Scalar]) -> String {
     var row = row
     for (place, field) in fileSchema.fields.enumerated() {
       if field.name == StreamColumns.mergeState { row[place] = .null }
       guard case .aggregation(let functions) = definition.merge else { continue }
       switch (functions[field.name], row[place]) {
       case (.distinctCount, .binary(let bytes)):
-        row[place] = .int(Int64(HyperLogLog(encoded: bytes)?.estimate ?? -1))
+        row[place] = .int(sketchCount(bytes))
       case (.decayedSum, .float64(let value)) where value.isFinite:
         // Sums that cancel out leave rounding errors of their greatest part.
         row[place] = .string("\((value * 1e6).rounded() / 1e6 + 0)")
@@ -57,7 +72,7 @@ struct NaiveMerge {
   }
 
   /// `nil` for a key without row.
-  func merge(_ versions: [LoggedRow]) -> [Scalar]? {
+  package func merge(_ versions: [LoggedRow]) -> [Scalar]? {
     switch definition.merge {
     case .lastWrite(let sequence):
       var best = versions[0]
@@ -84,7 +99,7 @@ struct NaiveMerge {
 }
 
 /// Null before all values, NaN after all numbers, one zero.
-func naiveOrder(_ a: Scalar, _ b: Scalar) -> Int {
+package func naiveOrder(_ a: Scalar, _ b: Scalar) -> Int {
   func compare<T: Comparable>(_ a: T, _ b: T) -> Int { a < b ? -1 : a == b ? 0 : 1 }
   switch (a, b) {
   case (.null, .null): return 0
@@ -106,5 +121,19 @@ func naiveOrder(_ a: Scalar, _ b: Scalar) -> Int {
   case (.binary(let a), .binary(let b)):
     return a == b ? 0 : a.lexicographicallyPrecedes(b) ? -1 : 1
   default: preconditionFailure("values of different types")
+  }
+}
+
+/// A row as text that is equal exactly for equal rows, for comparing sets of rows.
+package func rowText(_ row: [Scalar]) -> String { "\(row.map(normal))" }
+
+private func normal(_ value: Scalar) -> Scalar {
+  switch value {
+  case .float32(let number): number.isNaN ? .string("nan") : number == 0 ? .float32(0) : value
+  case .float64(let number): number.isNaN ? .string("nan") : number == 0 ? .float64(0) : value
+  case .list(let items): .list(items.map(normal))
+  case .struct(let members): .struct(members.map { .init($0.name, normal($0.value)) })
+  case .map(let entries): .map(entries.map { .init(normal($0.key), normal($0.value)) })
+  default: value
   }
 }

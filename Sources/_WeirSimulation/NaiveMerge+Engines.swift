@@ -2,9 +2,7 @@
 
 internal import Glibc
 internal import WeirColumnar
-internal import WeirTable
-
-@testable internal import WeirStreaming
+internal import WeirStreaming
 
 /// Partial update, by what the rules say of all versions at once.
 extension NaiveMerge {
@@ -179,7 +177,7 @@ extension NaiveMerge {
 }
 
 /// The nearest double of the exact sum: numbers of 2,200 bits below and above the point.
-func fixedPointSum(_ values: [Double]) -> Double {
+package func fixedPointSum(_ values: [Double]) -> Double {
   // Digits of 32 bits, the lowest first; the lowest bit of digit 0 is 2^-1088.
   var digits = [Int64](repeating: 0, count: 70)
   for value in values where value != 0 {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirStreaming
+internal import WeirTable
+internal import _WeirTestSupport
+
+// What others do: writers of the table that know nothing of the stream, and other processes.
+extension StreamSimulation {
+  /// A commit of somebody else. It has no faults: those of the stream are enough.
+  func foreignCommit() {
+    do {
+      guard let table = try? world.observer().table(rows.definition.table) else { return }
+      let writer = ForeignWriter(table: table, shardCount: rows.definition.shardCount)
+      let isKeyed = rows.definition.isKeyed
+      switch random.int(0..<10) {
+      case 0, 1:
+        let new = (0..<random.int(1...3)).map { _ in
+          [
+            "key": Scalar.int(Int64(random.int(0..<SimulatedRows.keyCount))),
+            "value": .int(rows.newValue()),
+          ]
+        }
+        note("others append \(new.count) rows")
+        try added(writer.append(new))
+      case 2, 3, 4:
+        let key = Int64(random.int(0..<SimulatedRows.keyCount))
+        // A tombstone of the key may be older than the row; what is left then is another question.
+        if isKeyed, rows.hasTombstones, oracle.wasDeleted(key, below: try writer.covered()) {
+          return
+        }
+        note("others delete key \(key)")
+        try added(writer.delete(key))
+      case 5, 6, 7:
+        note("others compact")
+        counts.foreignCommits += 1
+        try writer.compact { _ in random.chance(0.6) }
+      case 8:
+        counts.foreignCommits += 1
+        note("others add a column")
+        try writer.addColumn("foreign_\(rows.newValue())")
+      default:
+        counts.foreignCommits += 1
+        guard rows.stage != .first, random.chance(0.5),
+          table.schema.field(path: SimulatedRows.extra) != nil
+        else { return try writer.setProperty("\(counts.steps)") }
+        note("others widen a column")
+        if rows.stage == .withExtra { try writer.widen(SimulatedRows.extra) }
+        rows.stage = .withLongExtra
+      }
+    } catch {
+      failure = fail("somebody else's commit failed: \(error)")
+    }
+  }
+
+  private func added(_ commit: ForeignCommit?) throws {
+    counts.foreignCommits += 1
+    if let commit { oracle.add(commit) }
+  }
+
+  /// Another process wants the stream, on the same machine or on another one.
+  func secondProcess() throws {
+    let owner = try openQuietly()
+    // Not yet over, so that another machine has to wait.
+    let isSame = random.chance(0.6)
+    if !isSame { try renew(owner) }
+    let other = isSame ? machine : world.machine()
+    let fate = Fate(seed: random.next())
+    do {
+      let second = try world.start(
+        rows.definition, fate, on: other, startsNewLogs: isSame ? startsNewLogs : true)
+      second.stream.close()
+      throw fail("a second process was let in, \(isSame ? "on the same machine" : "elsewhere")")
+    } catch let error as StreamError {
+      counts.refusedProcesses += 1
+      note("second process: \(error)")
+      guard error.code == .conflict else {
+        throw fail("a second process was refused for another reason: \(error)")
+      }
+    }
+    try check(owner)
+  }
+
+  /// Takes the lease anew, as the service does from time to time.
+  private func renew(_ owner: SimulatedProcess) throws {
+    do { try owner.stream.renewLease() } catch { throw fail("the lease was lost: \(error)") }
+  }
+
+  /// Another machine takes the stream over, because the owner has not been heard of for a while. What was
+  /// not in the table yet is given up: its log is on the other machine.
+  func takeOver() {
+    note("take over")
+    world.clock.advance(31_000_000_000)
+    let old = process
+    machine = world.machine()
+    startsNewLogs = true
+    process = nil
+    let fate = Fate(seed: random.next())
+    do {
+      let new = try world.start(rows.definition, fate, on: machine, startsNewLogs: true)
+      process = new
+      oracle.giveUp(from: new.stream.status().shards.map(\.coveredOffset))
+    } catch { failure = fail("the stream could not be taken over: \(error)") }
+    counts.takeovers += 1
+    stale = old
+    sent = []
+  }
+
+  /// The process that was overtaken goes on as if nothing had happened; then it is started anew.
+  func wakeStale() throws {
+    guard let stale else { return }
+    note("the one before wakes up")
+    let before = try world.observer().table(rows.definition.table).metadata.currentSnapshotID
+    for _ in 0..<random.int(0..<3) {
+      _ = try send(
+        rows.rows(&random, hasExtra: false).map { row in
+          // Nobody is promised anything of these.
+          row
+        }, ProducerStamp(id: "stale", sequence: Int64(rows.nextValue)), to: stale.stream)
+    }
+    if (try? stale.stream.flush()) ?? false {
+      throw fail("a process that was overtaken wrote to the table")
+    }
+    let after = try world.observer().table(rows.definition.table).metadata.currentSnapshotID
+    guard before == after else { throw fail("a process that was overtaken changed the table") }
+    guard random.chance(0.6) else { return }
+    stale.kill()
+    self.stale = nil
+    do {
+      let again = try world.start(
+        rows.definition, Fate(seed: random.next()), on: stale.machine,
+        startsNewLogs: random.chance(0.5))
+      again.stream.close()
+      throw fail("a log that was given up was taken for the table's")
+    } catch let error as StreamError { note("the one before starts: \(error)") }
+  }
+}
