@@ -50,6 +50,7 @@ let package = Package(
     .systemLibrary(name: "CDeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
     .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
+    .systemLibrary(name: "CRdKafka", providers: [.apt(["librdkafka-dev"])]),
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
 
     // C: SIMD kernels that Swift was measured slower at, and the public C header.
@@ -107,6 +108,10 @@ let package = Package(
       ],
       swiftSettings: weirSettings),
     .target(
+      name: "WeirLogKafka",
+      dependencies: ["WeirColumnar", "WeirTable", "WeirStreaming", "CRdKafka"],
+      swiftSettings: weirSettings),
+    .target(
       name: "WeirProject",
       dependencies: [
         "WeirColumnar", "WeirTable", "WeirStreaming", .product(name: "Yams", package: "Yams"),
@@ -152,7 +157,7 @@ let package = Package(
       name: "weir",
       dependencies: [
         "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
-        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirProject", "WeirCurl",
+        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirProject", "WeirCurl",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),
@@ -195,6 +200,17 @@ let package = Package(
       swiftSettings: weirSettings),
     .testTarget(
       name: "SimulationTests", dependencies: ["_WeirSimulation", "WeirStreaming"],
+      swiftSettings: weirSettings),
+    // A Kafka broker for tests: librdkafka's own, in a process of its own.
+    .executableTarget(
+      name: "weir_kafka_broker", dependencies: ["CRdKafka"],
+      linkerSettings: [.linkedLibrary("rdkafka")]),
+    .testTarget(
+      name: "WeirLogKafkaTests",
+      dependencies: [
+        "WeirLogKafka", "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "CRdKafka",
+        "weir_kafka_broker", "_WeirTestSupport",
+      ],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirProjectTests",

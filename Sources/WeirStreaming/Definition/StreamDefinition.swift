@@ -21,6 +21,7 @@ public struct StreamDefinition: Hashable, Sendable {
   public var primaryKey: [String] = []
   public var merge = MergeEngine.lastWrite(sequence: [])
   public var flush = FlushPolicy()
+  public var log = StreamLog.segments
   /// How long the log keeps rows that the table has; seconds.
   public var logRetentionSeconds: Int64 = 3_600
   /// The most bytes of the log of one shard; more rows are turned away until the table has caught up.
@@ -40,6 +41,32 @@ public struct StreamDefinition: Hashable, Sendable {
   }
 
   public var isKeyed: Bool { !primaryKey.isEmpty }
+}
+
+/// Where the rows of a stream are durable before the table has them.
+public enum StreamLog: Hashable, Sendable {
+  /// In files on a disk of this machine.
+  case segments
+  /// In the partitions of a topic of Apache Kafka, one for each shard. Others may write it, too.
+  case kafka(KafkaSource)
+}
+
+/// A topic, and how its messages are read.
+public struct KafkaSource: Hashable, Sendable {
+  /// Addresses of some brokers, with commas between them: `host:9092`.
+  public var brokers: String
+  public var topic: String
+  /// Settings of librdkafka, by their names there: `security.protocol`.
+  public var settings: StringMap = [:]
+  /// What becomes of fields of JSON that are no columns.
+  public var unknownFields = JSONLinesOptions.UnknownFields.error
+  /// What numbers in timestamp columns count; without it they are refused.
+  public var timestampUnit: TimeUnit?
+
+  public init(brokers: String, topic: String) {
+    self.brokers = brokers
+    self.topic = topic
+  }
 }
 
 /// When rows go from memory into the table.

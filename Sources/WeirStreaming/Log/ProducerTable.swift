@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import WeirColumnar
+package import WeirColumnar
 
 /// What the log remembers of its producers: for each the last batches with the offsets that they got.
 ///
 /// It remembers `producerCountMax` producers; the one that has not brought anything for the longest
 /// time is forgotten first, and of each producer the `stampCountMax` batches with the highest
 /// sequences. Both follow from the log alone, so that a log that is read again remembers the same.
-struct ProducerTable {
+package struct ProducerTable {
   /// Batches that one producer may have under way without knowing whether they arrived.
-  static let stampCountMax = 32
+  package static let stampCountMax = 32
 
   /// What is known about a stamp.
-  enum Answer: Equatable {
+  package enum Answer: Equatable {
     case new
     /// It came before and got these offsets.
     case known(Range<Int64>)
@@ -43,11 +43,11 @@ struct ProducerTable {
   private var oldest = -1
   private var newest = -1
 
-  init(producerCountMax: Int) { self.producerCountMax = max(1, producerCountMax) }
+  package init(producerCountMax: Int) { self.producerCountMax = max(1, producerCountMax) }
 
   var count: Int { producers.count }
 
-  func answer(_ stamp: ProducerStamp) -> Answer {
+  package func answer(_ stamp: ProducerStamp) -> Answer {
     guard let place = places[stamp.id] else { return .new }
     let producer = producers[place]
     // The last ones are the likely ones.
@@ -61,7 +61,7 @@ struct ProducerTable {
   }
 
   /// Notes a batch that is durable now.
-  mutating func record(_ stamp: ProducerStamp, _ offsets: Range<Int64>) {
+  package mutating func record(_ stamp: ProducerStamp, _ offsets: Range<Int64>) {
     let place: Int
     if let known = places[stamp.id] {
       place = known
@@ -83,7 +83,7 @@ struct ProducerTable {
     link(place)
     insert(
       Stamp(
-        sequence: stamp.sequence, first: offsets.lowerBound, rowCount: UInt32(offsets.count)),
+        sequence: stamp.sequence, first: offsets.lowerBound, rowCount: UInt32(clamping: offsets.count)),
       place)
   }
 
@@ -114,7 +114,7 @@ struct ProducerTable {
 extension ProducerTable {
   /// The table's bytes: the number of producers, and for each, from the oldest on, its name, whether
   /// stamps were dropped, their number, and their differences to the ones before.
-  func encode(into buffer: MutableBuffer) {
+  package func encode(into buffer: MutableBuffer) {
     var output = VarintWriter(buffer)
     output.append(UInt64(producers.count))
     var place = oldest
@@ -135,7 +135,7 @@ extension ProducerTable {
   }
 
   /// - Returns: `nil` when the bytes are not such a table.
-  init?(_ input: inout VarintReader, producerCountMax: Int) {
+  package init?(_ input: inout VarintReader, producerCountMax: Int) {
     self.init(producerCountMax: producerCountMax)
     guard let count = input.number() else { return nil }
     for _ in 0..<count {
@@ -159,12 +159,12 @@ extension ProducerTable {
 }
 
 /// Numbers of few bytes: seven bits a byte, the lowest first.
-struct VarintWriter {
+package struct VarintWriter {
   private let buffer: MutableBuffer
 
-  init(_ buffer: MutableBuffer) { self.buffer = buffer }
+  package init(_ buffer: MutableBuffer) { self.buffer = buffer }
 
-  mutating func append(_ value: UInt64) {
+  package mutating func append(_ value: UInt64) {
     var rest = value
     while rest >= 0x80 {
       buffer.append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -173,26 +173,26 @@ struct VarintWriter {
     buffer.append(UInt8(rest))
   }
 
-  mutating func append(signed value: Int64) {
+  package mutating func append(signed value: Int64) {
     append(UInt64(bitPattern: (value << 1) ^ (value >> 63)))
   }
 
-  mutating func append(_ text: String) {
+  package mutating func append(_ text: String) {
     append(UInt64(text.utf8.count))
     buffer.append(contentsOf: Array(text.utf8))
   }
 }
 
 /// Reads what `VarintWriter` wrote, out of bytes that nobody vouches for.
-struct VarintReader {
+package struct VarintReader {
   private let bytes: [UInt8]
   private var position = 0
 
-  init(_ bytes: Buffer) { self.bytes = bytes.array(of: UInt8.self) }
+  package init(_ bytes: Buffer) { self.bytes = bytes.array(of: UInt8.self) }
 
-  var isAtEnd: Bool { position == bytes.count }
+  package var isAtEnd: Bool { position == bytes.count }
 
-  mutating func number() -> UInt64? {
+  package mutating func number() -> UInt64? {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while position < bytes.count, shift < 64 {
@@ -205,11 +205,11 @@ struct VarintReader {
     return nil
   }
 
-  mutating func signed() -> Int64? {
+  package mutating func signed() -> Int64? {
     number().map { Int64(bitPattern: $0 >> 1) ^ -Int64(bitPattern: $0 & 1) }
   }
 
-  mutating func text(countMax: Int) -> String? {
+  package mutating func text(countMax: Int) -> String? {
     guard let count = number(), count <= UInt64(countMax), Int(count) <= bytes.count - position
     else { return nil }
     defer { position += Int(count) }

@@ -49,25 +49,8 @@ public struct LogReceipt: Hashable, Sendable {
   }
 }
 
-/// Rows as they are in the log: what one append brought.
-public struct LogEntry: Sendable {
-  /// One for each row. They grow along the log, without gaps within an entry.
-  public var offsets: Range<Int64>
-  public var ingestTime: Int64
-  public var producer: ProducerStamp?
-  public var batch: RecordBatch
-
-  public init(
-    offsets: Range<Int64>, ingestTime: Int64, producer: ProducerStamp?, batch: RecordBatch
-  ) {
-    self.offsets = offsets
-    self.ingestTime = ingestTime
-    self.producer = producer
-    self.batch = batch
-  }
-}
-
 /// The log of one shard of one stream: append-only, durable, read from any offset that it still keeps.
+/// Offsets grow along the log; there may be some that no row has.
 ///
 /// One thread at a time appends and trims. Any thread may ask for `offsets` and cursors meanwhile; each
 /// cursor is used by one thread at a time.
@@ -98,6 +81,24 @@ public protocol ShardLog: AnyObject, Sendable {
   /// Lets go of rows below `offset`, which the table holds by now. Some may be kept.
   func trim(before offset: Int64) throws(StreamError)
 
+  /// What a table that is written from the log says of it, so that no other log is taken for it; `nil`
+  /// for a log that knows its table.
+  var name: String? { get }
+
+  /// Whether others write the log, too. Its rows, also those that `append` brought, are then read
+  /// through a cursor; receipts say from where on they are all there.
+  var isShared: Bool { get }
+
+  /// Has `action` called, on any thread, after there may be more for cursors than they have returned.
+  func onMore(_ action: (@Sendable () -> Void)?)
+
+  /// Told before the table says that it holds all rows below `offset`: what the log needs to go on from
+  /// there, and would not find in itself, is durable when the call returns.
+  func prepare(for offset: Int64) throws(StreamError)
+
+  /// About how many rows lie between `offset` and the end.
+  func rowCount(from offset: Int64) -> Int64
+
   /// Ends all use; what was acknowledged stays.
   func close()
 }
@@ -108,4 +109,20 @@ public protocol LogCursor: AnyObject, Sendable {
   ///
   /// - Throws: `notFound` when the log was trimmed beyond it meanwhile, `closed` after its `close()`.
   func next() throws(StreamError) -> LogEntry?
+
+  /// As `next()`, but waits for so long while nothing has come that is known to be there.
+  func next(waitMilliseconds: Int) throws(StreamError) -> LogEntry?
+}
+
+// A log that one process has for itself.
+extension ShardLog {
+  public var name: String? { nil }
+  public var isShared: Bool { false }
+  public func onMore(_ action: (@Sendable () -> Void)?) {}
+  public func prepare(for offset: Int64) throws(StreamError) {}
+  public func rowCount(from offset: Int64) -> Int64 { max(0, offsets.upperBound - offset) }
+}
+
+extension LogCursor {
+  public func next(waitMilliseconds: Int) throws(StreamError) -> LogEntry? { try next() }
 }

@@ -70,9 +70,14 @@ public final class MemTable: Sendable {
   /// Bytes of rows that the next freeze takes, about.
   public var activeByteCount: Int { state.withLock { $0.active.byteCount } }
 
-  /// When the first of the rows in memory came in; microseconds since 1970.
-  public var oldestIngestTime: Int64? {
-    state.withLock { ($0.frozen ?? $0.active).entries.first?.ingestTime }
+  /// When the first of the rows in memory came to this process; microseconds since 1970.
+  public var oldestArrivalTime: Int64? {
+    state.withLock { ($0.frozen ?? $0.active).entries.first?.arrivalTime }
+  }
+
+  /// Rows that the table does not have.
+  public var rowCount: Int {
+    state.withLock { $0.active.rowCount + ($0.frozen?.rowCount ?? 0) }
   }
 
   /// The table has another snapshot with the same rows in the same places.
@@ -85,6 +90,12 @@ public final class MemTable: Sendable {
   ///
   /// - Throws: `invalidArgument` with the column's name.
   public func check(_ batch: RecordBatch) throws(StreamError) {
+    try Self.check(batch, layout, shard: shard)
+  }
+
+  static func check(
+    _ batch: RecordBatch, _ layout: StreamLayout, shard: Int
+  ) throws(StreamError) {
     let rows = Int64(batch.rowCount)
     var lifter = RowLifter(layout, shard: shard)
     _ = try lifter.lift(
@@ -98,20 +109,17 @@ public final class MemTable: Sendable {
   ///   Nothing was taken in then.
   public func apply(_ entry: LogEntry) throws(StreamError) {
     let end = state.withLock { $0.offsets.upperBound }
-    guard entry.offsets.upperBound > end else { return }
-    guard entry.offsets.lowerBound <= end else {
+    guard entry.span.upperBound > end else { return }
+    guard entry.span.lowerBound <= end else {
       throw StreamError(
         .damaged,
-        "the log goes on at the offset \(entry.offsets.lowerBound), the table's memory ends at \(end)",
+        "the log goes on at the offset \(entry.span.lowerBound), the table's memory ends at \(end)",
         stream: layout.definition.table.description, shard: shard)
     }
-    var entry = entry
-    if entry.offsets.lowerBound < end {
-      let known = Int(end - entry.offsets.lowerBound)
-      entry.batch = entry.batch.slice(offset: known, length: entry.batch.rowCount - known)
-      entry.offsets = end..<entry.offsets.upperBound
+    let new = entry.clamped(to: end..<entry.span.upperBound)
+    guard new.batch.rowCount > 0 else {
+      return state.withLock { $0.offsets = $0.offsets.lowerBound..<new.span.upperBound }
     }
-    let new = entry
     let lifted = try lifter.withLock { lifter throws(StreamError) in try lifter.lift(new) }
     try state.withLock { state throws(StreamError) in
       guard state.active.rowCount + lifted.batch.rowCount <= KeyTable.rowCountMax else {
@@ -123,7 +131,7 @@ public final class MemTable: Sendable {
       state.active.rowCount += lifted.batch.rowCount
       state.active.byteCount += lifted.byteCount
       state.active.entries.append(lifted)
-      state.offsets = state.offsets.lowerBound..<lifted.offsets.upperBound
+      state.offsets = state.offsets.lowerBound..<new.span.upperBound
     }
   }
 

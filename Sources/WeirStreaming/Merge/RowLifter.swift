@@ -5,8 +5,8 @@ internal import WeirTable
 
 /// Rows of a log entry in the form of files.
 struct LiftedRows: Sendable {
-  var offsets: Range<Int64>
-  var ingestTime: Int64
+  /// When the rows came to this process; microseconds since 1970.
+  var arrivalTime: Int64
   /// In the layout's file schema.
   var batch: RecordBatch
   /// `binary`; empty ones for a table without primary key.
@@ -34,9 +34,10 @@ struct RowLifter {
   /// - Throws: `invalidArgument` with the column's name: a value that does not fit, a null key.
   mutating func lift(_ entry: LogEntry) throws(StreamError) -> LiftedRows {
     let count = entry.batch.rowCount
-    guard entry.offsets.count == count else {
+    let offsetCount = entry.rowOffsets?.count ?? entry.offsets.count
+    guard offsetCount == count else {
       throw StreamError(
-        .damaged, "a log entry has \(entry.offsets.count) offsets for \(count) rows", shard: shard)
+        .damaged, "a log entry has \(offsetCount) offsets for \(count) rows", shard: shard)
     }
     let deletes = try Self.deletes(entry.batch)
     guard layout.definition.isKeyed || deletes.isEmpty else {
@@ -52,13 +53,14 @@ struct RowLifter {
       columns.append(column)
     }
     fields += StreamColumns.added
-    let ingestTimes = Self.times(entry.ingestTime, count)
+    let ingestTimes = Self.times(
+      entry.ingestTimes ?? [Int64](repeating: entry.ingestTime, count: count))
     columns.append(ingestTimes)
     columns.append(try Self.knownAt(entry, ingestTimes))
     let shards = [Int32](repeating: Int32(truncatingIfNeeded: shard), count: count)
     columns.append(ArrayData(type: .int32, length: count, buffers: [Buffer(shards)]))
     columns.append(
-      ArrayData(type: .int64, length: count, buffers: [Buffer(Array(entry.offsets))]))
+      ArrayData(type: .int64, length: count, buffers: [Buffer(entry.allOffsets)]))
     let raw = RecordBatch(trusted: Schema(fields), columns: columns, rowCount: count)
     var batch: RecordBatch
     do throws(TableError) {
@@ -66,7 +68,7 @@ struct RowLifter {
     } catch { throw StreamError(.invalidArgument, error.message, column: error.column) }
     if !layout.lifts.isEmpty { batch = try lifted(batch) }
     return LiftedRows(
-      offsets: entry.offsets, ingestTime: entry.ingestTime, batch: batch,
+      arrivalTime: entry.arrivalTime ?? entry.ingestTime, batch: batch,
       keys: try layout.keyEncoder.encode(batch),
       versions: try layout.merger.versions(batch, deletes: deletes), deletes: deletes)
   }
@@ -81,10 +83,8 @@ struct RowLifter {
     return RecordBatch(trusted: layout.fileSchema, columns: columns, rowCount: input.rowCount)
   }
 
-  private static func times(_ time: Int64, _ count: Int) -> ArrayData {
-    ArrayData(
-      type: StreamColumns.timeType, length: count,
-      buffers: [Buffer([Int64](repeating: time, count: count))])
+  private static func times(_ times: [Int64]) -> ArrayData {
+    ArrayData(type: StreamColumns.timeType, length: times.count, buffers: [Buffer(times)])
   }
 
   /// What producers sent, the ingest time where they sent nothing.
@@ -102,7 +102,7 @@ struct RowLifter {
     var values: [Int64] = []
     for row in 0..<sent.length {
       guard case .int(let time) = sent.scalar(at: row) else {
-        values.append(entry.ingestTime)
+        values.append(entry.ingestTimes?[row] ?? entry.ingestTime)
         continue
       }
       let micros =

@@ -79,9 +79,9 @@ final class AppendRun: Sendable {
     let append = LogAppend(
       batch, ingestTime: stream.environment.nowMicroseconds, producer: request.producer)
     let bytes = batch.columns.reduce(64) { $0 + $1.byteCount }
-    let pending = StreamShard.Pending(append: append, byteCount: bytes) { [self] result in
-      answer(shard, batch.rowCount, result)
-    }
+    let pending = StreamShard.Pending(
+      append: append, byteCount: bytes, isInOrder: request.isInOrder
+    ) { [self] result in answer(shard, batch.rowCount, result) }
     do throws(StreamError) {
       try stream.shards[shard].submit(pending)
     } catch {

@@ -25,6 +25,31 @@ public enum DeadLetters {
     return definition
   }
 
+  /// Takes records that a shard's log brought. Their places in the log make it once for each, however
+  /// often the log is read.
+  static func sink(
+    into letters: StreamTable, of table: TableIdentifier
+  ) -> @Sendable (_ shard: Int) -> DeadLetterSink {
+    { shard in
+      { rejected, completion in
+        do throws(StreamError) {
+          let batch = try batch(
+            rejected.records, of: table, now: letters.environment.nowMicroseconds)
+          var request = StreamAppend(
+            batches: [batch],
+            producer: ProducerStamp(id: "log/\(shard)", sequence: rejected.offset))
+          request.isInOrder = true
+          letters.append(request) { result in
+            switch result {
+            case .success: completion(nil)
+            case .failure(let error): completion(error)
+            }
+          }
+        } catch { completion(error) }
+      }
+    }
+  }
+
   static func batch(
     _ letters: [DeadLetter], of stream: TableIdentifier, now: Int64
   ) throws(StreamError) -> RecordBatch {

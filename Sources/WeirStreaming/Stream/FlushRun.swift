@@ -34,6 +34,7 @@ struct FlushRun {
       parts.append(Part(shard: shard, memory: memory, rows: rows))
     }
     guard !parts.isEmpty else { return false }
+    for part in parts { try part.shard.prepare(for: part.rows.offsets.upperBound) }
     do throws(TableError) {
       var files: [DataFile] = []
       for index in parts.indices {

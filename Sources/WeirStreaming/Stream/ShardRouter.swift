@@ -56,6 +56,18 @@ struct ShardRouter: Sendable {
     return result
   }
 
+  /// Where rows in the stream's input columns belong by their keys; nothing where keys do not say.
+  func places(of batch: RecordBatch) throws(StreamError) -> [(shard: Int, rows: [Int])] {
+    guard shardCount > 1, let encoder else { return [] }
+    let keys = try encoder.encode(batch)
+    var rows: [[Int]] = Array(repeating: [], count: shardCount)
+    for row in 0..<batch.rowCount {
+      guard case .binary(let bytes) = keys.scalar(at: row) else { continue }
+      rows[Int(Self.hash(bytes) % UInt64(shardCount))].append(row)
+    }
+    return rows.enumerated().compactMap { $0.element.isEmpty ? nil : ($0.offset, $0.element) }
+  }
+
   /// Which keys are in which shard.
   ///
   /// - Parameter keys: the primary key's columns, in its order.

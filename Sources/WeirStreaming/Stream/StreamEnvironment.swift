@@ -2,18 +2,6 @@
 
 public import WeirTable
 
-/// Which log to open.
-public struct ShardLogRequest: Sendable {
-  public var definition: StreamDefinition
-  public var shard: Int
-  /// The table's UUID: the log of another table is refused.
-  public var identity: String
-  /// Where the log begins when there is none yet.
-  public var firstOffset: Int64
-  /// Whether the table was last written from logs in this folder, or never.
-  public var isTables = true
-}
-
 /// What streams take from the world around them: the system's, unless a test or a simulation puts its
 /// own there.
 public struct StreamEnvironment: Sendable {
@@ -72,6 +60,11 @@ public struct StreamEnvironment: Sendable {
   public static func openSegmentLog(
     _ request: ShardLogRequest, _ environment: StreamEnvironment
   ) throws(StreamError) -> any ShardLog {
+    guard request.definition.log == .segments else {
+      throw StreamError(
+        .unsupported, "this program keeps logs on its own disk alone",
+        stream: "\(request.definition.table)")
+    }
     var options = environment.logOptions
     options.shard = request.shard
     options.identity = request.identity
@@ -83,7 +76,7 @@ public struct StreamEnvironment: Sendable {
     guard request.isTables else {
       throw StreamError(
         .damaged,
-        "the log of the table's rows is in another folder; go on there, or give up what was not in "
+        "the log of the table's rows is not in this folder, but in another one or in Kafka; go on there, or give up what was not in "
           + "the table yet by starting a new log", shard: request.shard, file: folder)
     }
     return try SegmentLog(environment.disk, folder: folder, options)

@@ -35,7 +35,7 @@ extension StreamTable {
       isBroken
       || shards.contains { shard in
         let memory = shard.memory
-        guard let oldest = memory.oldestIngestTime else { return false }
+        guard let oldest = memory.oldestArrivalTime else { return false }
         return memory.byteCount >= definition.flush.bytes
           || now - oldest >= definition.flush.intervalMilliseconds * 1_000
           || oldest - now > Self.clockStepMicroseconds

@@ -15,13 +15,15 @@ internal import WeirTable
 struct StreamLease: Sendable {
   static let ownerProperty = "weir.stream.owner"
   static let untilProperty = "weir.stream.owner-until"
-  /// The id of the folder with the log that the table's offsets belong to.
+  /// The log that the table's offsets belong to: the id of its folder, or its name.
   static let logProperty = "weir.stream.log"
   /// For how long a lease is taken; milliseconds. It is renewed after a third of that.
   static let durationMilliseconds: Int64 = 30_000
 
   /// The folder's id.
   let id: String
+  /// The log's: it may be one that has nothing to do with the folder.
+  var logID: String
   private let owner: String
 
   /// Reads the folder's id; a folder without one gets it.
@@ -33,6 +35,7 @@ struct StreamLease: Sendable {
       let path = environment.folder + "/folder-id"
       if let known = try Self.read(disk, path) {
         id = known
+        logID = known
         return
       }
       let made = environment.tables.uuid()
@@ -44,6 +47,7 @@ struct StreamLease: Sendable {
       try disk.rename(temporary, to: path)
       try disk.syncFolder(environment.folder)
       id = made
+      logID = made
     } catch { throw StreamError(error) }
   }
 
@@ -111,17 +115,17 @@ struct StreamLease: Sendable {
 
   /// Whether the table's offsets are about the log in this folder; also before there were any.
   func isLogMine(_ metadata: TableMetadata) -> Bool {
-    metadata.properties[Self.logProperty].map { $0 == id } ?? true
+    metadata.properties[Self.logProperty].map { $0 == logID } ?? true
   }
 
   /// Notes that the table's offsets are about the log in this folder from now on.
   func claimLog(_ table: Table) throws(StreamError) {
-    guard table.metadata.properties[Self.logProperty] != id else { return }
+    guard table.metadata.properties[Self.logProperty] != logID else { return }
     let transaction = table.transaction()
     transaction.check { (metadata: TableMetadata) throws(TableError) in
       guard isMine(metadata) else { throw TableError(.conflict, "the lease was lost") }
     }
-    transaction.setProperties([Self.logProperty: id])
+    transaction.setProperties([Self.logProperty: logID])
     if table.metadata.properties[Self.logProperty] != nil {
       // A new snapshot keeps out a commit of the one before that is under way: catalogs check which
       // snapshot a commit was built on, and not what the properties are.

@@ -15,6 +15,7 @@ extension StreamTable {
         .unsupported, "the stream has no primary key; scan it instead", stream: name)
     }
     do throws(StreamError) {
+      for shard in shards { try shard.checkReadable() }
       var parts: [LookupPart] = []
       for (shard, rows) in try router.shards(ofKeys: keys) {
         let part = try columnar { () throws(ColumnarError) in try keys.take(rows) }
@@ -88,6 +89,7 @@ private struct LiveScan {
         do throws(StreamError) {
           var views: [MemTableView] = []
           for shard in stream.shards {
+            try shard.checkReadable()
             let view = try shard.memory.view()
             try Self.check(view, published.metadata, shard.number)
             views.append(view)

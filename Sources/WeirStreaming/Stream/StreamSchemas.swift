@@ -45,10 +45,10 @@ struct StreamSchemas: Sendable {
     let ingest = PrimitiveBuilder<Int64>(StreamColumns.ingestTimeField.type)
     let shards = PrimitiveBuilder<Int32>(.int32)
     let offsets = PrimitiveBuilder<Int64>(.int64)
-    for row in 0..<count {
-      ingest.append(entry.ingestTime)
+    for (row, offset) in entry.allOffsets.enumerated() {
+      ingest.append(entry.ingestTimes?[row] ?? entry.ingestTime)
       shards.append(Int32(shard))
-      offsets.append(entry.offsets.lowerBound + Int64(row))
+      offsets.append(offset)
     }
     let ingestTimes = ingest.finish()
     columns.append(ingestTimes)

@@ -88,6 +88,8 @@ public struct StreamAppend: Sendable {
   /// Records of the same request that are no rows of the stream, for its dead-letter table.
   public var rejected: [DeadLetter]
   public var producer: ProducerStamp?
+  /// See `StreamShard.Pending`.
+  var isInOrder = false
 
   public init(
     batches: [RecordBatch], rejected: [DeadLetter] = [], producer: ProducerStamp? = nil
@@ -207,6 +209,9 @@ public struct StreamStatus: Sendable {
     public var memoryByteCount: Int
     /// Microseconds since 1970 at which the oldest row that the table does not hold came in.
     public var oldestWaiting: Int64?
+    /// Rows that the table does not hold yet. By offsets, unless somebody knows better: a log that
+    /// others write, too, has offsets without rows.
+    public var lagRowCount: Int64
 
     public init(
       shard: Int, logOffsets: Range<Int64>, coveredOffset: Int64, logByteCount: Int64,
@@ -218,10 +223,8 @@ public struct StreamStatus: Sendable {
       self.logByteCount = logByteCount
       self.memoryByteCount = memoryByteCount
       self.oldestWaiting = oldestWaiting
+      lagRowCount = max(0, logOffsets.upperBound - coveredOffset)
     }
-
-    /// Rows that the table does not hold yet.
-    public var lagRowCount: Int64 { max(0, logOffsets.upperBound - coveredOffset) }
   }
 
   public var shards: [Shard]

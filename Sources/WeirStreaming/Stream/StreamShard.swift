@@ -12,6 +12,9 @@ final class StreamShard: Sendable {
   struct Pending: Sendable {
     var append: LogAppend
     var byteCount: Int
+    /// Whether a stamp below those that the log remembers means that the rows came before: its producer
+    /// sends in order.
+    var isInOrder = false
     var completion: @Sendable (Result<LogReceipt, StreamError>) -> Void
   }
 
@@ -23,20 +26,33 @@ final class StreamShard: Sendable {
   }
 
   /// What is to be done about the log.
-  private struct Writing {
+  struct Writing {
     /// When the log that failed is opened again; microseconds.
     var retryTime: Int64 = 0
     /// It is not opened again.
     var isClosed = false
+    /// Of a log that others write, too.
+    var follower = LogFollower()
   }
 
   let number: Int
   let index: (any KeyIndex)?
-  private let open: @Sendable () throws(StreamError) -> any ShardLog
-  private let environment: StreamEnvironment
+  /// Opens the log of a table that holds all rows below an offset.
+  typealias Opener = @Sendable (_ covered: Int64) throws(StreamError) -> any ShardLog
+  private let open: Opener
+  let environment: StreamEnvironment
+  /// Takes records that are no rows, and says when they are safe.
+  let letters: DeadLetterSink?
+  let isShared: Bool
+  /// Of a shared log: reads wait until memory has come as far.
+  let readableOffset: Atomic<Int64>
+  let rejectedCount = Atomic<Int64>(0)
+  private let moreAction = Mutex<(@Sendable () -> Void)?>(nil)
+  /// The log that is asked to `prepare`, even when it takes no more rows.
+  private let lastLog: Mutex<any ShardLog>
   private let queue = Mutex(Queue())
   /// `nil` while it is broken. Held for moments only.
-  private let log: Mutex<(any ShardLog)?>
+  let log: Mutex<(any ShardLog)?>
   /// Held while the disk works: for `step` alone.
   private let writing = Mutex(Writing())
   private let trimOffset = Mutex<Int64?>(nil)
@@ -46,20 +62,26 @@ final class StreamShard: Sendable {
   /// Bytes of one group, which is written and made durable at once.
   private static let groupBytesMax = 8 << 20
 
-  /// Opens the log and reads what the table does not hold.
+  /// Reads what the log has and the table does not.
   ///
-  /// - Parameter memory: empty, from the offset on up to which the table holds all rows.
+  /// - Parameters:
+  ///   - memory: empty, from the offset on up to which the table holds all rows.
+  ///   - log: closed when it throws.
+  ///   - open: opens the log again after a failure.
   /// - Throws: `damaged` when the log does not reach back that far, or not up to it.
   init(
     _ number: Int, memory: MemTable, index: (any KeyIndex)?, environment: StreamEnvironment,
-    open: @escaping @Sendable () throws(StreamError) -> any ShardLog
+    log: any ShardLog, letters: DeadLetterSink? = nil, open: @escaping Opener
   ) throws(StreamError) {
     self.number = number
     self.index = index
     self.environment = environment
     self.open = open
+    self.letters = letters
+    isShared = log.isShared
+    readableOffset = Atomic(log.isShared ? log.offsets.upperBound : 0)
+    lastLog = Mutex(log)
     let covered = memory.offsets.upperBound
-    let log = try open()
     do throws(StreamError) {
       guard log.offsets.contains(covered) || log.offsets.upperBound == covered else {
         throw StreamError(
@@ -69,13 +91,14 @@ final class StreamShard: Sendable {
             + "was written from, or it was lost; bring the right folder back, or give up what was not "
             + "in the table yet by starting a new log", shard: number)
       }
-      try Self.read(log, into: memory)
+      if !log.isShared { try Self.read(log, into: memory) }
     } catch {
       log.close()
       throw error
     }
     rows = Mutex(memory)
     self.log = Mutex(log)
+    if isShared { try catchUp(log) }
   }
 
   /// Takes what is in the log behind the memory's end.
@@ -124,6 +147,7 @@ final class StreamShard: Sendable {
   func step() -> Bool {
     writing.withLock { writing in
       trim()
+      if isShared { return sharedStep(&writing) }
       let group = takeGroup()
       guard !group.isEmpty else { return false }
       let result: Result<[LogReceipt], StreamError>
@@ -135,8 +159,7 @@ final class StreamShard: Sendable {
       switch result {
       case .success(let receipts):
         for (pending, receipt) in zip(group, receipts) {
-          pending.completion(
-            receipt.isStale ? .failure(Self.stale(pending, number)) : .success(receipt))
+          pending.complete(receipt, number)
         }
       case .failure(let error):
         for pending in group { pending.completion(.failure(error)) }
@@ -145,16 +168,7 @@ final class StreamShard: Sendable {
     }
   }
 
-  private static func stale(_ pending: Pending, _ shard: Int) -> StreamError {
-    let stamp = pending.append.producer
-    return StreamError(
-      .invalidArgument,
-      "the sequence \(stamp?.sequence ?? 0) of producer '\(stamp?.id ?? "")' lies below those that the "
-        + "log remembers: whether its rows came before is not known, and they were not taken; look "
-        + "for them, and send them with a new sequence if they are missing", shard: shard)
-  }
-
-  private func takeGroup() -> [Pending] {
+  func takeGroup() -> [Pending] {
     queue.withLock { queue in
       var count = 0
       var bytes = 0
@@ -197,14 +211,15 @@ final class StreamShard: Sendable {
     return receipts
   }
 
-  private func dropLog(_ log: any ShardLog, _ writing: inout Writing) {
+  func dropLog(_ log: any ShardLog, _ writing: inout Writing) {
     log.close()
+    writing.follower.stop()
     self.log.withLock { $0 = nil }
     writing.retryTime = environment.nowMicroseconds
   }
 
   /// The log; opened again when it had failed, with the rows of the group in doubt that are in it.
-  private func usableLog(_ writing: inout Writing) throws(StreamError) -> any ShardLog {
+  func usableLog(_ writing: inout Writing) throws(StreamError) -> any ShardLog {
     if let log = log.withLock({ $0 }) { return log }
     guard !writing.isClosed,
       environment.isDue(writing.retryTime, longest: Self.retryMicroseconds)
@@ -212,20 +227,26 @@ final class StreamShard: Sendable {
       throw StreamError(.storage, "the log failed and is opened again soon; send the rows again")
     }
     writing.retryTime = environment.nowMicroseconds + Self.retryMicroseconds
-    let log = try open()
+    let log = try open(memory.offsets.lowerBound)
     do throws(StreamError) {
       let end = memory.offsets.upperBound
       guard log.offsets.upperBound >= end else {
         throw StreamError(
           .damaged, "the log ends at \(log.offsets.upperBound), but rows up to \(end) were in it")
       }
-      try Self.read(log, into: memory)
+      if !isShared { try Self.read(log, into: memory) }
     } catch {
       log.close()
       throw error
     }
-    self.log.withLock { $0 = log }
+    adopt(log)
     return log
+  }
+
+  func withWriting<R>(
+    _ body: (inout Writing) throws(StreamError) -> R
+  ) throws(StreamError) -> R {
+    try writing.withLock { writing throws(StreamError) in try body(&writing) }
   }
 
   // MARK: Rows go out
@@ -235,10 +256,40 @@ final class StreamShard: Sendable {
 
   /// Goes on with another memory for the same rows: one of another layout. Between two steps only.
   func replace(_ memory: MemTable) throws(StreamError) {
-    try writing.withLock { _ throws(StreamError) in
-      if let log = log.withLock({ $0 }) { try Self.read(log, into: memory) }
+    try writing.withLock { writing throws(StreamError) in
+      if isShared {
+        readableOffset.store(self.memory.offsets.upperBound, ordering: .releasing)
+        writing.follower.stop()
+      } else if let log = log.withLock({ $0 }) {
+        try Self.read(log, into: memory)
+      }
       rows.withLock { $0 = memory }
     }
+  }
+
+  /// See `ShardLog.prepare(for:)`.
+  func prepare(for offset: Int64) throws(StreamError) {
+    let log = lastLog.withLock { $0 }
+    do throws(StreamError) {
+      try log.prepare(for: offset)
+    } catch { throw error.adding(shard: number) }
+  }
+
+  /// Has `action` called when rows came into a log that others write, too.
+  func onMore(_ action: @escaping @Sendable () -> Void) {
+    moreAction.withLock { $0 = action }
+    log.withLock { $0 }?.onMore(action)
+  }
+
+  private func adopt(_ log: any ShardLog) {
+    self.log.withLock { $0 = log }
+    lastLog.withLock { $0 = log }
+    if let action = moreAction.withLock({ $0 }) { log.onMore(action) }
+  }
+
+  /// About how many rows of the log are not in memory yet.
+  var unreadRowCount: Int64 {
+    log.withLock { $0 }?.rowCount(from: memory.offsets.upperBound) ?? 0
   }
 
   /// Has the log let go of rows below `offset` with its next step.
@@ -283,10 +334,26 @@ final class StreamShard: Sendable {
     for pending in waiting { pending.completion(.failure(reason)) }
     writing.withLock { writing in
       writing.isClosed = true
+      writing.follower.fail(reason)
       log.withLock { log in
         log?.close()
         log = nil
       }
     }
+  }
+}
+
+extension StreamShard.Pending {
+  /// Tells who waits that the rows are in the log and can be read.
+  func complete(_ receipt: LogReceipt, _ shard: Int) {
+    guard receipt.isStale, !isInOrder else { return completion(.success(receipt)) }
+    completion(
+      .failure(
+        StreamError(
+          .invalidArgument,
+          "the sequence \(append.producer?.sequence ?? 0) of producer '\(append.producer?.id ?? "")' "
+            + "lies below those that the log remembers: whether its rows came before is not known, and "
+            + "they were not taken; look for them, and send them with a new sequence if they are missing",
+          shard: shard)))
   }
 }

@@ -62,7 +62,6 @@ public final class StreamTable: ServedStream {
   ) throws(StreamError) {
     self.definition = definition
     self.environment = environment
-    self.lease = lease
     self.deadLetters = deadLetters
     let name = "\(definition.table)"
     do throws(StreamError) {
@@ -72,60 +71,84 @@ public final class StreamTable: ServedStream {
       // Who cannot go on does not keep others waiting.
       var isOpen = false
       defer { if !isOpen, !hadLease { lease.release(opened) } }
-      if environment.startsNewLogs, !lease.isLogMine(table.metadata) {
+      if definition.log == .segments, environment.startsNewLogs,
+        !lease.isLogMine(table.metadata) {
         // Noted before there are logs: a process that dies in between can go on.
         try environment.refuseLogs(definition)
         try lease.claimLog(table)
       }
-      let metadata = table.metadata
-      let state = try Published(definition, metadata)
+      var state = try Published(definition, table.metadata)
       router = try ShardRouter(definition, state.schemas.input)
-      var shards: [StreamShard] = []
+      let logs = StreamLogs(
+        definition: definition, table: table, environment: environment, lease: lease)
+      let found = try logs.open(state, router)
       do throws(StreamError) {
-        for number in 0..<definition.shardCount {
-          let covered = state.covered.ends[number]
-          let request = ShardLogRequest(
-            definition: definition, shard: number, identity: metadata.uuid ?? metadata.location,
-            firstOffset: environment.startsNewLogs ? covered : 0,
-            isTables: lease.isLogMine(metadata))
-          let index =
-            definition.isKeyed ? try environment.openIndex(definition, number, environment) : nil
-          if let index {
-            try KeyIndexRebuild(
-              table, state.layout, metadata, environment.tables.manifestCache
-            ).bring(index, shard: number, to: covered)
-          }
-          let memory = MemTable(state.layout, shard: number, index: index, from: covered)
-          shards.append(
-            try StreamShard(number, memory: memory, index: index, environment: environment) {
-              () throws(StreamError) in try environment.openLog(request, environment)
-            })
-        }
-      } catch {
-        for shard in shards { shard.close(error) }
-        throw error
-      }
-      do throws(StreamError) {
+        var lease = lease
+        lease.logID = found.first?.name ?? lease.logID
+        if try logs.begin(found, state) { state = try Published(definition, table.metadata) }
+        shards = try Self.openShards(
+          logs, found, state, router,
+          letters: deadLetters.map { DeadLetters.sink(into: $0, of: definition.table) })
         try lease.claimLog(table)
+        self.lease = lease
       } catch {
-        for shard in shards { shard.close(error) }
+        for log in found { log.close() }
         throw error
       }
       isOpen = true
-      self.shards = shards
       published = Mutex(state)
     } catch { throw error.adding(stream: name) }
     if environment.hasThreads { startWorkers() }
   }
 
+  private static func openShards(
+    _ logs: StreamLogs, _ opened: [any ShardLog], _ state: Published, _ router: ShardRouter,
+    letters: (@Sendable (Int) -> DeadLetterSink)?
+  ) throws(StreamError) -> [StreamShard] {
+    let (definition, environment) = (logs.definition, logs.environment)
+    var shards: [StreamShard] = []
+    do throws(StreamError) {
+      for (number, log) in opened.enumerated() {
+        let covered = state.covered.ends[number]
+        let request = logs.request(number, state, router)
+        let index =
+          definition.isKeyed ? try environment.openIndex(definition, number, environment) : nil
+        if let index {
+          try KeyIndexRebuild(
+            logs.table, state.layout, state.metadata, environment.tables.manifestCache
+          ).bring(index, shard: number, to: covered)
+        }
+        let memory = MemTable(state.layout, shard: number, index: index, from: covered)
+        shards.append(
+          try StreamShard(
+            number, memory: memory, index: index, environment: environment, log: log,
+            letters: letters?(number)
+          ) { (covered) throws(StreamError) in
+            var request = request
+            request.coveredOffset = covered
+            return try environment.openLog(request, environment)
+          })
+      }
+      return shards
+    } catch {
+      for shard in shards { shard.close(error) }
+      throw error
+    }
+  }
+
   private func startWorkers() {
     let made = shards.map { shard in
-      Worker { [weak self] in
-        guard let self, step(shard) else { return .wait(nanoseconds: 1_000_000_000) }
+      // Others do not say when they have written a log, or a wait is over.
+      let pause = shard.isShared ? 50_000_000 : 1_000_000_000
+      return Worker { [weak self] in
+        guard let self, step(shard) else { return .wait(nanoseconds: pause) }
         return .again
       }
     }
     workers.withLock { $0 = made }
+    for shard in shards where shard.isShared {
+      shard.onMore { [weak self] in self?.wake(shard.number) }
+    }
   }
 
   /// Takes the lease anew; the owner of the streams does so well before it ends.
@@ -202,17 +225,20 @@ public final class StreamTable: ServedStream {
     for shard in shards {
       let memory = shard.memory
       let log = shard.logStatus
-      list.append(
-        StreamStatus.Shard(
-          shard: shard.number, logOffsets: log?.offsets ?? memory.offsets,
-          coveredOffset: covered.ends[shard.number], logByteCount: log?.byteCount ?? 0,
-          memoryByteCount: memory.byteCount, oldestWaiting: memory.oldestIngestTime))
+      var state = StreamStatus.Shard(
+        shard: shard.number, logOffsets: log?.offsets ?? memory.offsets,
+        coveredOffset: covered.ends[shard.number], logByteCount: log?.byteCount ?? 0,
+        memoryByteCount: memory.byteCount, oldestWaiting: memory.oldestArrivalTime)
+      state.lagRowCount = Int64(memory.rowCount) + shard.unreadRowCount
+      list.append(state)
     }
     var status = StreamStatus(
       shards: list, snapshotID: snapshotID, time: environment.nowMicroseconds)
     counters.withLock { counters in
       status.appendedRowCount = counters.appendedRows
-      status.deadLetterCount = counters.deadLetters
+      status.deadLetterCount = shards.reduce(counters.deadLetters) {
+        $0 + $1.rejectedCount.load(ordering: .relaxed)
+      }
       status.flushCount = counters.flushes
       status.failedFlushCount = counters.failedFlushes
       status.lastFlushFailure = counters.lastFlushFailure

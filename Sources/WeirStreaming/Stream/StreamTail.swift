@@ -9,6 +9,8 @@ final class StreamTailCursor: StreamTail {
   private let schemas: StreamSchemas
   private var shards: [Place] = []
   private var turn = 0
+  /// For rows that are known to be there, in a log that another machine keeps.
+  private static let waitMilliseconds = 50
 
   /// Where the tail is in one shard.
   private struct Place {
@@ -53,38 +55,40 @@ final class StreamTailCursor: StreamTail {
     for _ in shards.indices {
       let index = turn
       turn = (turn + 1) % shards.count
-      guard let entry = try entry(index) else { continue }
-      let count = min(Int64(max(1, rowCountMax)), Int64(entry.offsets.count))
-      let cut = entry.offsets.lowerBound + count
-      let part = entry.clamped(to: entry.offsets.lowerBound..<cut)
+      // What is durable may not be in memory yet; a tail sees no more than live reads.
+      let end = shards[index].shard.memory.offsets.upperBound
+      guard let entry = try entry(index, below: end) else { continue }
+      let cut = min(end, entry.end(ofRows: min(max(1, rowCountMax), entry.batch.rowCount)))
+      let part = entry.clamped(to: entry.span.lowerBound..<cut)
       shards[index].rest =
-        cut < entry.offsets.upperBound ? entry.clamped(to: cut..<entry.offsets.upperBound) : nil
+        cut < entry.span.upperBound ? entry.clamped(to: cut..<entry.span.upperBound) : nil
       shards[index].next = cut
+      guard part.batch.rowCount > 0 else { continue }
       return try schemas.rows(part, shard: shards[index].shard.number, isTail: true)
     }
     return nil
   }
 
-  private func entry(_ index: Int) throws(StreamError) -> LogEntry? {
-    if let rest = shards[index].rest { return rest }
+  private func entry(_ index: Int, below end: Int64) throws(StreamError) -> LogEntry? {
     let place = shards[index]
-    // What is durable may not be in memory yet; a tail sees no more than live reads.
-    guard place.shard.memory.offsets.upperBound > place.next else { return nil }
+    guard place.next < end else { return nil }
+    if let rest = place.rest { return rest }
     if shards[index].cursor == nil {
       shards[index].cursor = try place.shard.cursor(from: place.next)
     }
-    while let entry = try shards[index].cursor?.next() {
-      guard entry.offsets.upperBound > place.next else { continue }
-      return entry.clamped(to: place.next..<max(place.next, entry.offsets.upperBound))
+    while shards[index].next < end,
+      let entry = try shards[index].cursor?.next(waitMilliseconds: Self.waitMilliseconds)
+    {
+      let new = entry.clamped(to: place.next..<max(place.next, entry.span.upperBound))
+      if new.batch.rowCount > 0 { return new }
+      shards[index].next = max(shards[index].next, entry.span.upperBound)
     }
     return nil
   }
 
   func onMore(_ action: @escaping @Sendable () -> Void) {
     stream.listen(ObjectIdentifier(self), action)
-    let isBehind = shards.contains {
-      $0.rest != nil || $0.shard.memory.offsets.upperBound > $0.next
-    }
+    let isBehind = shards.contains { $0.shard.memory.offsets.upperBound > $0.next }
     if isBehind || stream.isClosed {
       stream.listen(ObjectIdentifier(self), nil)
       action()
@@ -92,16 +96,4 @@ final class StreamTailCursor: StreamTail {
   }
 
   deinit { stream.listen(ObjectIdentifier(self), nil) }
-}
-
-extension LogEntry {
-  /// The part of the entry within `range`, which overlaps it.
-  func clamped(to range: Range<Int64>) -> LogEntry {
-    let kept = offsets.clamped(to: range)
-    guard kept != offsets else { return self }
-    return LogEntry(
-      offsets: kept, ingestTime: ingestTime, producer: producer,
-      batch: batch.slice(
-        offset: Int(kept.lowerBound - offsets.lowerBound), length: kept.count))
-  }
 }
