@@ -28,17 +28,8 @@ public struct KafkaLogOptions: Sendable {
     self.now = now
   }
 
-  /// Settings that Weir makes itself: with others rows would be lost, doubled or out of order.
-  public static let ownSettings: [String] = [
-    "acks", "allow.auto.create.topics", "auto.offset.reset", "bootstrap.servers",
-    "enable.auto.commit", "enable.auto.offset.store", "enable.gapless.guarantee",
-    "enable.idempotence", "enable.partition.eof", "group.id", "group.instance.id",
-    "isolation.level", "message.timeout.ms", "metadata.broker.list", "request.required.acks",
-    "transactional.id",
-  ]
-
   private func settings(_ own: [(String, String)]) throws(StreamError) -> [(String, String)] {
-    for (name, _) in source.settings where Self.ownSettings.contains(name) {
+    for (name, _) in source.settings where KafkaSource.ownSettings.contains(name) {
       throw StreamError(
         .invalidArgument, "the setting '\(name)' of Kafka is made by Weir; take it out")
     }

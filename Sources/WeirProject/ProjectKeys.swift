@@ -127,6 +127,31 @@ enum ProjectKeys {
       "bytes",
       "The most bytes of the log of one shard; more rows are turned away until the table has "
         + "caught up. The default is 8GiB.", size),
+    ProjectKey(
+      "kafka", "The log is a topic of Apache Kafka, with one partition for each shard.",
+      reference("kafka")),
+  ]
+
+  static let kafka = [
+    ProjectKey("brokers", "Addresses of some brokers: host:9092.", names),
+    ProjectKey("topic", "The topic; it must be there, with as many partitions as shards.", text),
+    ProjectKey(
+      "unknown_fields",
+      "What becomes of JSON records with fields that are no columns: 'error', they are dead letters; "
+        + "'ignore', the fields are passed over. The default is error.",
+      ["enum": ["error", "ignore"]]),
+    ProjectKey(
+      "timestamp_unit",
+      "What numbers in timestamp columns of JSON records count. Without it they are refused.",
+      ["enum": ["s", "ms", "us", "ns"]]),
+    ProjectKey(
+      "options",
+      "Settings of librdkafka, such as security.protocol. A value ${NAME} is taken from the "
+        + "environment.",
+      [
+        "type": "object",
+        "additionalProperties": ["type": ["string", "number", "boolean"]],
+      ]),
   ]
 
   static let engines = ["last_write", "partial_update", "aggregation", "first_row"]

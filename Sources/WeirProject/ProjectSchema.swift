@@ -31,6 +31,7 @@ extension Project {
       ),
       ("flush", .object(object(ProjectKeys.flush))),
       ("log", .object(object(ProjectKeys.log))),
+      ("kafka", .object(object(ProjectKeys.kafka, required: ["brokers", "topic"]))),
       (
         "merge",
         [

@@ -41,7 +41,7 @@ struct StreamReader {
     if let log = section["log"],
       let log = Section(log, "'log'", keys: ProjectKeys.log, problems)
     {
-      readLog(log, &definition)
+      LogReader(problems: problems).read(log, &definition)
     }
     readFormat(section)
     readProperties(section, &definition)
@@ -177,21 +177,6 @@ struct StreamReader {
     }
     if let bytes = section.size("bytes", in: (64 << 10)...(16 << 30)) {
       definition.flush.bytes = Int(bytes)
-    }
-  }
-
-  private func readLog(_ section: Section, _ definition: inout StreamDefinition) {
-    if let retention = section.duration("retention", in: 0...(366 * 86_400_000)) {
-      definition.logRetentionSeconds = (retention + 999) / 1_000
-    }
-    if let bytes = section.size("bytes", in: (1 << 20)...(1 << 44)) {
-      definition.logBytesMax = bytes
-    }
-    if definition.logBytesMax < Int64(definition.flush.bytes) {
-      problems.add(
-        section.mark(of: "bytes") ?? section.mark,
-        "the log keeps \(definition.logBytesMax) bytes of a shard, and \(definition.flush.bytes) "
-          + "may wait for the table", "give the log more, or flush.bytes less")
     }
   }
 

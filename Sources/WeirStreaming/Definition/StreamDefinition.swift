@@ -67,6 +67,15 @@ public struct KafkaSource: Hashable, Sendable {
     self.brokers = brokers
     self.topic = topic
   }
+
+  /// Settings that Weir makes itself: with others rows would be lost, doubled or out of order.
+  public static let ownSettings: [String] = [
+    "acks", "allow.auto.create.topics", "auto.offset.reset", "bootstrap.servers",
+    "enable.auto.commit", "enable.auto.offset.store", "enable.gapless.guarantee",
+    "enable.idempotence", "enable.partition.eof", "group.id", "group.instance.id",
+    "isolation.level", "message.timeout.ms", "metadata.broker.list", "request.required.acks",
+    "transactional.id",
+  ]
 }
 
 /// When rows go from memory into the table.

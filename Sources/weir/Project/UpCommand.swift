@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import WeirConnect
 internal import WeirHTTP
+internal import WeirLogKafka
 internal import WeirProject
 internal import WeirStreaming
 internal import WeirTable
@@ -65,7 +66,7 @@ struct UpCommand: AsyncParsableCommand {
     let connection = try folder.open(
       catalogAddress(project, source), tables: project.warehouse, others: [])
     let streams = try Streams(
-      project.streams, catalog: connection.catalog, environment: Self.environment(folder))
+      project.streams.map { try Self.withEnvironment($0) }, catalog: connection.catalog, environment: Self.environment(folder))
     do {
       try await serve(project, access, folder, connection, streams)
     } catch {
@@ -96,7 +97,24 @@ struct UpCommand: AsyncParsableCommand {
     let host = text.isEmpty ? "localhost" : String(decoding: text, as: UTF8.self)
     return StreamEnvironment(
       disk: SystemDisk(), folder: folder.path + "/streams", owner: "\(host):\(getpid())",
-      openIndex: StreamEnvironment.openRocksIndex)
+      openLog: StreamEnvironment.openDeclaredLog, openIndex: StreamEnvironment.openRocksIndex)
+  }
+
+  /// With settings of Kafka like `${NAME}`, which are mostly secrets, from the environment.
+  private static func withEnvironment(_ stream: StreamDefinition) throws -> StreamDefinition {
+    guard case .kafka(var source) = stream.log else { return stream }
+    for (name, value) in source.settings where value.hasPrefix("${") && value.hasSuffix("}") {
+      let variable = String(value.dropFirst(2).dropLast())
+      guard let found = getenv(variable) else {
+        throw CommandFailure(
+          "the stream '\(stream.table)' takes its option '\(name)' from the environment, where there "
+            + "is no \(variable)", hint: "Set \(variable).")
+      }
+      source.settings[name] = String(cString: found)
+    }
+    var result = stream
+    result.log = .kafka(source)
+    return result
   }
 
   private func serve(
