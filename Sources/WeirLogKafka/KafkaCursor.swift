@@ -19,6 +19,9 @@ final class KafkaCursor: LogCursor {
     /// Up to where entries were returned.
     var position: Int64
     var waiting: ArraySlice<KafkaEvent> = []
+    /// Decides about messages that lie before those that the ledger knows, by what the cursor itself
+    /// has read of them.
+    var earlier: StampState
   }
 
   private let context: Context
@@ -39,7 +42,8 @@ final class KafkaCursor: LogCursor {
           // All messages are taken up in order, by whoever reads them first.
           from: min(KafkaOffset.message(offset), context.ledger.next),
           onMore: { view.notify() }),
-        position: offset))
+        position: offset,
+        earlier: StampState(producerCountMax: context.options.producerCountMax)))
     view.cursorCount.add(1, ordering: .relaxed)
   }
 
@@ -92,11 +96,11 @@ final class KafkaCursor: LogCursor {
     var end = first.offset + 1
     if MessageDecoder.isArrow(first) {
       _ = place.waiting.popFirst()
-      rows = fresh(decoder.arrow(first), [first])
+      rows = fresh(decoder.arrow(first), [first], &place)
     } else {
       let messages = takeLines(&place.waiting)
       end = (messages.last ?? first).offset + 1
-      rows = fresh(decoder.json(messages), messages)
+      rows = fresh(decoder.json(messages), messages, &place)
     }
     context.view.reached(end)
     let start = place.position
@@ -134,7 +138,9 @@ final class KafkaCursor: LogCursor {
   }
 
   /// Without rows that came before, by their stamps.
-  private func fresh(_ rows: DecodedRows, _ messages: [KafkaMessage]) -> DecodedRows {
+  private func fresh(
+    _ rows: DecodedRows, _ messages: [KafkaMessage], _ place: inout Place
+  ) -> DecodedRows {
     var repeated: [(message: Int64, records: Int)] = []
     for message in messages {
       let stamped = MessageDecoder.stamped(message).map { found -> StampedRows in
@@ -143,7 +149,12 @@ final class KafkaCursor: LogCursor {
           stamp: found.stamp, first: found.first, count: count,
           total: found.total ?? found.first + count)
       }
-      let skipped = context.ledger.skip(stamped, at: message.offset)
+      let skipped: Int
+      if message.offset < context.ledger.start {
+        skipped = stamped.map { place.earlier.note($0, at: message.offset) } ?? 0
+      } else {
+        skipped = context.ledger.skip(stamped, at: message.offset)
+      }
       if skipped > 0 { repeated.append((message.offset, skipped)) }
     }
     guard !repeated.isEmpty else { return rows }

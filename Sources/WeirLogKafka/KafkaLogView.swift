@@ -64,7 +64,8 @@ final class KafkaLogView: Sendable {
       $0.messages =
         found.lowerBound..<max(found.upperBound, $0.messages.upperBound, found.lowerBound)
     }
-    let place = "topic '\(handle.topicName)', partition \(partition) of Kafka at \(handle.brokers): "
+    let place =
+      "topic '\(handle.topicName)', partition \(partition) of Kafka at \(handle.brokers): "
     if message < found.lowerBound {
       let what = isStart ? "; the table never had their rows" : ""
       return StreamError(

@@ -78,7 +78,8 @@ struct MessageDecoder {
   ) -> DeadLetter {
     DeadLetter(
       record: record, column: column,
-      reason: "topic '\(source.topic)', partition \(partition), offset \(message.offset): \(reason)",
+      reason:
+        "topic '\(source.topic)', partition \(partition), offset \(message.offset): \(reason)",
       bytes: bytes, isCut: isCut)
   }
 

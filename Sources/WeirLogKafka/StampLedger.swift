@@ -124,10 +124,13 @@ final class StampLedger: Sendable {
   }
 
   private let state: Mutex<State>
+  /// The first message that the decisions are about.
+  let start: Int64
   private static let skipCountMax = 100_000
 
   /// - Parameter base: before the message `next`.
   init(_ base: StampState, next: Int64) {
+    start = next
     state = Mutex(State(next: next, current: base, base: base, baseNext: next))
   }
 

@@ -2,6 +2,7 @@
 
 internal import WeirColumnar
 internal import WeirStreaming
+internal import WeirTable
 internal import Yams
 
 /// Reads what is declared about a stream's log.

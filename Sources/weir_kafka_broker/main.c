@@ -5,6 +5,7 @@
 // its input.
 //
 //   topic NAME PARTITIONS        makes a topic
+//   missing NAME                 lets it look as if there were no such topic
 //   down                         no broker answers any more; what they hold stays
 //   up                           they answer again, at the same addresses
 //   fail API CODE COUNT          the next requests of that kind get this error
@@ -36,6 +37,10 @@ static rd_kafka_resp_err_t obey(rd_kafka_mock_cluster_t *cluster, int count, con
     while (times-- > 0) {
       rd_kafka_mock_push_request_errors(cluster, (int16_t)number, 1, (rd_kafka_resp_err_t)code);
     }
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  }
+  if (sscanf(line, "missing %249s", name) == 1) {
+    rd_kafka_mock_topic_set_error(cluster, name, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   }
   if (strncmp(line, "down", 4) == 0) return switch_all(cluster, count, 0);

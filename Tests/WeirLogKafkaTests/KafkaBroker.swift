@@ -20,7 +20,9 @@ final class KafkaBroker: Sendable {
   init(brokerCount: Int = 1) throws {
     // Beside the bundle of the tests.
     let folder = Bundle.main.bundleURL
-    let candidates = [folder, URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()]
+    let candidates = [
+      folder, URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent(),
+    ]
     let program = candidates.map { $0.appendingPathComponent("weir_kafka_broker") }
       .first { FileManager.default.isExecutableFile(atPath: $0.path) }
     guard let program else {

@@ -282,3 +282,67 @@ private func problems(_ text: String) -> [String] {
       "docs/weir.schema.json is old: weir check --schema > docs/weir.schema.json")
   }
 }
+
+@Suite struct ProjectLogTests {
+  @Test func aTopicOfKafkaIsTheLog() throws {
+    let text = """
+      streams:
+        shop.events:
+          columns: {id: long not null}
+          shards: 4
+          log:
+            kafka:
+              brokers: [a:9092, b:9093]
+              topic: shop-events
+              unknown_fields: ignore
+              timestamp_unit: ms
+              options: {security.protocol: SASL_SSL, sasl.password: "${PASSWORD}", socket.timeout.ms: 1000}
+        shop.others:
+          columns: {id: long not null}
+          log: {kafka: {brokers: a:9092, topic: t}}
+      """
+    let project = try Project(parsing: text, file: "weir.yaml")
+    var source = KafkaSource(brokers: "a:9092,b:9093", topic: "shop-events")
+    source.unknownFields = .ignore
+    source.timestampUnit = .millisecond
+    source.settings["security.protocol"] = "SASL_SSL"
+    source.settings["sasl.password"] = "${PASSWORD}"
+    source.settings["socket.timeout.ms"] = "1000"
+    #expect(project.streams[0].log == .kafka(source))
+    #expect(project.streams[1].log == .kafka(KafkaSource(brokers: "a:9092", topic: "t")))
+  }
+
+  @Test func whatIsWrongWithATopic() {
+    let text = """
+      streams:
+        a.b:
+          columns: {id: long not null}
+          log:
+            retention: 1h
+            kafka:
+              brokers: [a, "b:99999"]
+              topic: a b
+              unknown_fields: drop
+              timestamp_unit: m
+              options: {group.id: g}
+        a.c:
+          columns: {id: long not null}
+          log: {kafka: {brokers: [], tpic: t}}
+      """
+    #expect(
+      problems(text) == [
+        "5:7: what a topic of Kafka keeps is not said here; take 'retention' out, and set the topic's "
+          + "retention.ms and retention.bytes",
+        "7:19: 'a' is no address of a broker; write host:9092",
+        "7:22: 'b:99999' is no address of a broker; write host:9092",
+        "8:16: 'a b' cannot be the name of a topic; names have 1 to 249 letters, digits, dots, "
+          + "underscores and hyphens",
+        "9:25: 'unknown_fields' cannot be 'drop'; write error or ignore",
+        "10:25: there is no unit 'm'; write s, ms, us or ns",
+        "11:19: the option 'group.id' is set by Weir itself; take it out",
+        "14:11: 'kafka' names no brokers; add 'brokers: [host:9092]'",
+        "14:11: 'kafka' names no topic; add 'topic'",
+        "14:32: 'kafka' has no key 'tpic'; did you mean 'topic'?",
+      ])
+  }
+}

@@ -83,7 +83,9 @@ final class KafkaHandle: @unchecked Sendable {
   }
 
   /// The error in librdkafka's words.
-  static func name(_ code: rd_kafka_resp_err_t) -> String { String(cString: rd_kafka_err2str(code)) }
+  static func name(_ code: rd_kafka_resp_err_t) -> String {
+    String(cString: rd_kafka_err2str(code))
+  }
   static func name(_ code: Int32) -> String { name(rd_kafka_resp_err_t(code)) }
 
   /// An error about a partition, or the topic, with what is known of why.

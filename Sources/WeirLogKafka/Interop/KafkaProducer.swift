@@ -72,6 +72,7 @@ final class KafkaProducer: Sendable {
         var value = value
         _ = value.withUTF8 { rd_kafka_header_add(headers, name, -1, $0.baseAddress, $0.count) }
       }
+      // Safe: the payload is copied during the call; the opaque pointer is a number.
       let code = message.payload.withUnsafeBytes { bytes in
         crdkafka_produce(
           handle.pointer, handle.topicName, Int32(partition), bytes.baseAddress, bytes.count,

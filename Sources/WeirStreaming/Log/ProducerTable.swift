@@ -83,7 +83,8 @@ package struct ProducerTable {
     link(place)
     insert(
       Stamp(
-        sequence: stamp.sequence, first: offsets.lowerBound, rowCount: UInt32(clamping: offsets.count)),
+        sequence: stamp.sequence, first: offsets.lowerBound,
+        rowCount: UInt32(clamping: offsets.count)),
       place)
   }
 

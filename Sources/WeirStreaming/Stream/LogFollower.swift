@@ -2,6 +2,7 @@
 
 internal import Synchronization
 internal import WeirColumnar
+internal import WeirTable
 
 /// Takes records that are no rows of a stream. `completion` is called once, on any thread, when they
 /// are durable, or with what kept them from it.
@@ -191,10 +192,13 @@ extension StreamShard {
       do throws(StreamError) {
         var waited = 0
         while memory.offsets.upperBound < log.offsets.upperBound,
-          waited < Self.openWaitMilliseconds, writing.follower.held == nil,
-          memory.byteCount <= environment.memoryBytesMax
+          waited < Self.openWaitMilliseconds, memory.byteCount <= environment.memoryBytesMax
         {
-          let step = 100
+          // Dead letters are made durable by threads of their own stream.
+          let isHeld = writing.follower.held != nil
+          if isHeld, !environment.hasThreads { break }
+          let step = isHeld ? 2 : 100
+          if isHeld { environment.tables.sleep(step * 1_000_000) }
           waited = try follow(log, &writing.follower, waitMilliseconds: step) ? 0 : waited + step
         }
       } catch {

@@ -127,7 +127,8 @@ struct RowAdmission: Sendable {
           result.append(
             RowRefusal(
               row: row, column: nil,
-              reason: "rows of this key belong to shard \(place), and this is \(shard): all versions "
+              reason:
+                "rows of this key belong to shard \(place), and this is \(shard): all versions "
                 + "of a row must be in one; append through Weir, or declare one shard"))
         }
       }

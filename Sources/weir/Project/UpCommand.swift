@@ -66,7 +66,8 @@ struct UpCommand: AsyncParsableCommand {
     let connection = try folder.open(
       catalogAddress(project, source), tables: project.warehouse, others: [])
     let streams = try Streams(
-      project.streams.map { try Self.withEnvironment($0) }, catalog: connection.catalog, environment: Self.environment(folder))
+      project.streams.map { try Self.withEnvironment($0) }, catalog: connection.catalog,
+      environment: Self.environment(folder))
     do {
       try await serve(project, access, folder, connection, streams)
     } catch {
