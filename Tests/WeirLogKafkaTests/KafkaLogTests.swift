@@ -182,7 +182,7 @@ internal import WeirTable
       KafkaLogOptions(other.source("events"), now: { 0 }), partition: 0
     ).handle
     let id = try #require(handle.clusterID(waitMilliseconds: 3_000))
-    transaction.setProperties([StreamLogs.property: "kafka:events@\(id)"])
+    transaction.setProperties([StreamLease.logProperty: "kafka:events@\(id)"])
     try transaction.commit()
     let lost = #expect(throws: StreamError.self) { try world.open(definition) }
     #expect(lost?.code == .damaged && lost?.description.contains("made anew") == true)

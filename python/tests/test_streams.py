@@ -9,13 +9,16 @@ import json
 import os
 import random
 import subprocess
+import threading
+import time
 
 import pyarrow as pa
 import pyarrow.json
 import pytest
+from kafka_broker import KafkaBroker
 from pyiceberg.catalog.rest import RestCatalog
 from rest_server import BINARY
-from stream_server import StreamServer
+from stream_server import PROJECT, StreamServer
 
 import weir
 
@@ -177,8 +180,22 @@ def test_keyed_rows(server):
         assert names[2] == "new"
 
 
-def test_a_request_that_is_sent_again_is_appended_once(tmp_path):
-    with StreamServer(tmp_path / "project") as server:
+@pytest.fixture(params=["segments", "kafka"])
+def logs(request):
+    """The broker under the streams' logs, or None: each test runs over both kinds of log."""
+    if request.param == "segments":
+        yield None
+        return
+    with KafkaBroker(events=2, items=1) as broker:
+        yield broker
+
+
+def project_over(broker) -> str:
+    return broker.project(PROJECT, events="events", items="items") if broker else PROJECT
+
+
+def test_a_request_that_is_sent_again_is_appended_once(tmp_path, logs):
+    with StreamServer(tmp_path / "project", project=project_over(logs)) as server:
         rows = [{"id": i} for i in range(50)]
         headers = {"Weir-Producer-Id": "p", "Weir-Producer-Sequence": "7"}
         status, first = server.append("shop.events", rows, headers)
@@ -198,10 +215,10 @@ def test_a_request_that_is_sent_again_is_appended_once(tmp_path):
         assert sorted(json.loads(line)["id"] for line in body.splitlines()) == list(range(50))
 
 
-def test_kills_lose_and_double_nothing(tmp_path):
+def test_kills_lose_and_double_nothing(tmp_path, logs):
     source = random.Random(3)
     acknowledged = 0
-    with StreamServer(tmp_path / "project") as server:
+    with StreamServer(tmp_path / "project", project=project_over(logs)) as server:
         stream = None
         for _ in range(5):
             stream = weir.Stream(server.uri, "shop.events", producer="one")
@@ -219,6 +236,41 @@ def test_kills_lose_and_double_nothing(tmp_path):
         assert "draining" in server.errors()
         server.start()
         assert server.describe("shop.events")["lag_rows"] == 0
+
+
+def test_brokers_that_restart_under_a_service_that_is_killed(tmp_path):
+    with (
+        KafkaBroker(events=2, items=1) as broker,
+        StreamServer(tmp_path / "project", project=project_over(broker)) as server,
+    ):
+        for round in range(3):
+            broker.tell("down")
+            answers = []
+            thread = threading.Thread(
+                target=lambda round=round, answers=answers: answers.append(
+                    server.append(
+                        "shop.items",
+                        [{"id": i, "name": f"n{round}", "at": round} for i in range(round, 100)],
+                        {"Weir-Producer-Id": "p", "Weir-Producer-Sequence": str(round)},
+                    )
+                )
+            )
+            thread.start()
+            time.sleep(0.2)
+            assert not answers
+            broker.tell("up")
+            thread.join()
+            assert answers[0][0] == 200
+            server.kill()
+            server.start()
+            with weir.connect(server.uri) as catalog, catalog.stream("shop.items") as items:
+                names = items.scan(columns=["id", "name"]).read_all().to_pylist()
+                found = items.lookup([{"id": 0}, {"id": 99}], columns=["name"])
+            assert {row["id"]: row["name"] for row in names} == {
+                i: f"n{min(i, round)}" for i in range(100)
+            }
+            assert found == [{"name": "n0"}, {"name": f"n{round}"}]
+        server.wait_until_covered("shop.items")
 
 
 def test_a_second_process_is_refused(tmp_path):

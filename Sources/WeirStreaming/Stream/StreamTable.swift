@@ -72,7 +72,8 @@ public final class StreamTable: ServedStream {
       var isOpen = false
       defer { if !isOpen, !hadLease { lease.release(opened) } }
       if definition.log == .segments, environment.startsNewLogs,
-        !lease.isLogMine(table.metadata) {
+        !lease.isLogMine(table.metadata)
+      {
         // Noted before there are logs: a process that dies in between can go on.
         try environment.refuseLogs(definition)
         try lease.claimLog(table)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Kafka cluster as a process of its own: librdkafka's mock broker (Sources/weir_kafka_broker)."""
+
+from __future__ import annotations
+
+import subprocess
+
+from rest_server import BINARY
+
+PROGRAM = BINARY.parent / "weir_kafka_broker"
+
+
+class KafkaBroker:
+    """Brokers on free ports, from construction to the end of the `with`."""
+
+    def __init__(self, **topics: int) -> None:
+        """`topics`: the number of partitions by name."""
+        self.process = subprocess.Popen(
+            [str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.brokers = self.process.stdout.readline().strip()
+        for name, partitions in topics.items():
+            self.tell(f"topic {name} {partitions}")
+
+    def tell(self, command: str) -> None:
+        """Has the cluster do something: `down`, `up`, `topic NAME PARTITIONS`."""
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        assert answer == "ok", answer
+
+    def project(self, project: str, **topics: str) -> str:
+        """The project with the log of each stream in a topic: `topics` by the tables' names."""
+        for table, topic in topics.items():
+            # The mock broker's long polls are not cut short by messages that come.
+            log = (
+                f"    log: {{kafka: {{brokers: {self.brokers}, topic: {topic}, "
+                "options: {fetch.wait.max.ms: 5, reconnect.backoff.ms: 20}}}\n"
+            )
+            head = f"  shop.{table}:\n"
+            assert head in project
+            project = project.replace(head, head + log)
+        return project
+
+    def __enter__(self) -> KafkaBroker:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
