@@ -232,6 +232,41 @@ internal import WeirTable
     letters.close()
   }
 
+  @Test func aBrokerThatRefusesIsSaidSo() throws {
+    let world = try LogWorld(.kafka)
+    let broker = try #require(world.broker)
+    let stream = try world.open(world.definition())
+    for (code, remedy) in [(29, "allow it to"), (10, "message.max.bytes")] {
+      try broker.tell("fail 0 \(code) 1")
+      let stamp = ProducerStamp(id: "p", sequence: Int64(code))
+      let error = #expect(throws: StreamError.self) {
+        try stream.put([row(code, "a")], producer: stamp)
+      }
+      #expect(error?.description.contains(remedy) == true, "\(String(describing: error))")
+      // The log is opened again.
+      let deadline = Date().addingTimeInterval(20)
+      while Date() < deadline {
+        do {
+          try stream.put([row(code, "a")], producer: stamp)
+          break
+        } catch { Thread.sleep(forTimeInterval: 0.05) }
+      }
+    }
+    #expect(try stream.rows() == ["10", "29"])
+    stream.close()
+  }
+
+  @Test func secretsAreNotRepeated() throws {
+    let world = try LogWorld(.kafka)
+    var source = try #require(world.broker).source("events")
+    source.settings["ssl.key.pem"] = "hush"
+    source.settings["sasl.mechanismsss"] = "hush"
+    var definition = world.definition()
+    definition.log = .kafka(source)
+    let error = #expect(throws: StreamError.self) { try world.open(definition) }
+    #expect(error?.code == .invalidArgument && error?.description.contains("hush") == false)
+  }
+
   // MARK: Stamps
 
   @Test func aBatchThatIsInTheTopicTwiceIsReadOnce() throws {

@@ -31,12 +31,14 @@ final class KafkaHandle: @unchecked Sendable {
     }
     var text = [CChar](repeating: 0, count: 512)
     for (name, value) in settings {
-      if rd_kafka_conf_set(configuration, name, value, &text, text.count) != RD_KAFKA_CONF_OK {
-        rd_kafka_conf_destroy(configuration)
-        throw StreamError(
-          .invalidArgument, "the setting '\(name)' of Kafka cannot be '\(value)'",
-          cause: Self.string(text))
-      }
+      let code = rd_kafka_conf_set(configuration, name, value, &text, text.count)
+      guard code != RD_KAFKA_CONF_OK else { continue }
+      rd_kafka_conf_destroy(configuration)
+      // Neither the value nor librdkafka's words, which repeat it: it may be a secret.
+      throw StreamError(
+        .invalidArgument,
+        code == RD_KAFKA_CONF_UNKNOWN
+          ? "librdkafka has no setting '\(name)'" : "the setting '\(name)' of Kafka is not valid")
     }
     // Safe: `notes` lives as long as this object, which destroys the client before it goes.
     rd_kafka_conf_set_opaque(configuration, Unmanaged.passUnretained(notes).toOpaque())

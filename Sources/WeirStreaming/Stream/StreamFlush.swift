@@ -36,7 +36,8 @@ extension StreamTable {
       || shards.contains { shard in
         let memory = shard.memory
         guard let oldest = memory.oldestArrivalTime else { return false }
-        return memory.byteCount >= definition.flush.bytes
+        // A log that others write is read on only when there is room.
+        return memory.byteCount >= min(definition.flush.bytes, environment.memoryBytesMax)
           || now - oldest >= definition.flush.intervalMilliseconds * 1_000
           || oldest - now > Self.clockStepMicroseconds
       }

@@ -77,7 +77,15 @@ public final class Streams: StreamService {
       .notFound, "no stream of that name was declared; there are: \(names)", stream: "\(table)")
   }
 
-  public var unreadyReason: String? { state.withLock { $0.unreadyReason } }
+  public var unreadyReason: String? {
+    if let reason = state.withLock({ $0.unreadyReason }) { return reason }
+    for table in order {
+      do throws(StreamError) {
+        for shard in streams[table]?.shards ?? [] { try shard.checkReadable() }
+      } catch { return error.adding(stream: "\(table)").description }
+    }
+    return nil
+  }
 
   /// Flushes what is due, and renews leases.
   ///
