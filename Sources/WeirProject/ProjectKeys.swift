@@ -93,6 +93,10 @@ enum ProjectKeys {
       "partition",
       "How the table's files are divided: a column, year(c), month(c), day(c), hour(c), "
         + "bucket(N, c) or truncate(N, c).", names),
+    ProjectKey(
+      "tombstones",
+      "How long a delete is remembered, so that an older version which comes late does not bring the "
+        + "row back. The default is 7d.", duration),
     ProjectKey("flush", "When rows go from memory into the table.", reference("flush")),
     ProjectKey("log", "What the log keeps.", reference("log")),
     ProjectKey("format", "The format of the table's files.", ["enum": ["parquet"]]),

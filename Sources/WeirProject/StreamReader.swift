@@ -38,6 +38,9 @@ struct StreamReader {
     {
       readFlush(flush, &definition)
     }
+    if let tombstones = section.duration("tombstones", in: 1_000...(3_650 * 86_400_000)) {
+      definition.tombstoneRetentionSeconds = (tombstones + 999) / 1_000
+    }
     if let log = section["log"],
       let log = Section(log, "'log'", keys: ProjectKeys.log, problems)
     {

@@ -125,7 +125,34 @@ package func naiveOrder(_ a: Scalar, _ b: Scalar) -> Int {
 }
 
 /// A row as text that is equal exactly for equal rows, for comparing sets of rows.
-package func rowText(_ row: [Scalar]) -> String { "\(row.map(normal))" }
+package func rowText(_ row: [Scalar]) -> String {
+  var text = ""
+  for value in row { append(value, to: &text) }
+  return text
+}
+
+/// Descriptions that Swift makes of values by itself take most of a simulation's time.
+private func append(_ value: Scalar, to text: inout String) {
+  switch value {
+  case .null: text += "null"
+  case .int(let number): text += String(number)
+  case .string(let string):
+    text += "'"
+    text += string
+    text += "'"
+  case .float64(let number) where number.isFinite && number != 0: text += number.description
+  case .list(let items):
+    text += "["
+    for item in items { append(item, to: &text) }
+    text += "]"
+  case .struct(let members):
+    text += "("
+    for member in members { append(member.value, to: &text) }
+    text += ")"
+  default: text += "\(normal(value))"
+  }
+  text += " "
+}
 
 private func normal(_ value: Scalar) -> Scalar {
   switch value {

@@ -60,6 +60,7 @@ extension StreamSimulation {
       guard found == keyed else { throw fail(difference("lookup", found, keyed)) }
     }
     try checkTail(stream)
+    try checkChanges(stream, columns, metadata)
   }
 
   private func lookup(_ stream: StreamTable, _ columns: [String]) throws -> [String] {
@@ -129,7 +130,7 @@ extension StreamSimulation {
     }
   }
 
-  private func difference(_ what: String, _ found: [String], _ wanted: [String]) -> String {
+  func difference(_ what: String, _ found: [String], _ wanted: [String]) -> String {
     let (left, right) = (Set(found), Set(wanted))
     return "\(what): \(found.count) rows, should be \(wanted.count); too many: "
       + "\(left.subtracting(right).sorted().prefix(8)), missing: "

@@ -104,6 +104,7 @@ extension StreamSimulation {
     counts.takeovers += 1
     stale = old
     sent = []
+    positions = []
   }
 
   /// The process that was overtaken goes on as if nothing had happened; then it is started anew.

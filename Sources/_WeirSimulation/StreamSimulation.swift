@@ -36,6 +36,7 @@ public final class StreamSimulation {
     public var takeovers = 0
     public var checks = 0
     public var snapshots = 0
+    public var changelogs = 0
 
     public init() {}
 
@@ -48,12 +49,13 @@ public final class StreamSimulation {
       a.takeovers += b.takeovers
       a.checks += b.checks
       a.snapshots += b.snapshots
+      a.changelogs += b.changelogs
     }
 
     public var description: String {
       "\(steps) steps, \(rows) rows, \(crashes) crashes, \(foreignCommits) commits of others, "
         + "\(refusedProcesses) second processes, \(takeovers) takeovers, \(checks) checks, "
-        + "\(snapshots) snapshots read"
+        + "\(snapshots) snapshots and \(changelogs) changelogs read"
     }
   }
 
@@ -70,6 +72,8 @@ public final class StreamSimulation {
   var startsNewLogs = false
   var checkedSnapshots: Set<Int64> = []
   var sent: [SentRequest] = []
+  /// Where readers of changes were.
+  var positions: [StreamPosition] = []
   var failure: Failure?
   private var nextSequence: Int64 = 0
   public internal(set) var counts = Counts()

@@ -29,7 +29,7 @@ from ._errors import (
 )
 from ._library import version
 from ._reading import Batch, ParquetFile, Schema, Table, read_parquet
-from ._stream import Stream
+from ._stream import Changes, Stream
 from ._writing import ParquetWriter, write_parquet
 
 __version__ = version()
@@ -39,6 +39,7 @@ __all__ = [
     "Batch",
     "Catalog",
     "CatalogTable",
+    "Changes",
     "ConflictError",
     "Inspect",
     "InternalError",

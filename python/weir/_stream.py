@@ -28,7 +28,8 @@ from ._errors import (
 if TYPE_CHECKING:
     import pyarrow
 
-#: ``"earliest"``, ``"latest"``, or the offset of the next row by shard.
+#: ``"earliest"``, ``"latest"``, a position that the service gave, ``"snapshot:ID"`` (for changes),
+#: or the offset of the next row by shard.
 Position = Union[str, Mapping[int, int]]
 
 _ARROW = "application/vnd.apache.arrow.stream"
@@ -179,6 +180,17 @@ class Stream:
         finally:
             response.close()
 
+    def changes(self, start: Position, end: Position = "latest") -> Changes:
+        """What changed in the table between two positions, also in rows that its files do not have
+        yet. Needs pyarrow.
+
+        :param start: ``"earliest"`` for the empty table, or the ``position`` of earlier changes.
+        :returns: batches with the table's columns and ``_change_type``: ``INSERT``, ``DELETE``,
+            ``UPDATE_BEFORE`` or ``UPDATE_AFTER``; its ``position`` is where the next changes begin.
+        """
+        response = self._open("/changes", {"from": _position(start), "to": _position(end)})
+        return Changes(response)
+
     def describe(self) -> dict[str, Any]:
         """Columns, shards with their offsets, lag and counts."""
         result: dict[str, Any] = json.loads(self._send("GET", "", {}, {}, None))
@@ -271,6 +283,30 @@ class Stream:
                 raise
             raise SourceError(f"{self.url}: {error}") from error
         return response
+
+
+class Changes:
+    """Changes of a stream's table, read while they come."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self._response = response
+        #: The state behind the changes.
+        self.position: str = response.headers["Weir-Position"]
+        self._reader = _pyarrow().ipc.open_stream(response)
+
+    @property
+    def schema(self) -> pyarrow.Schema:
+        return self._reader.schema
+
+    def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
+        try:
+            yield from self._reader
+        finally:
+            self._response.close()
+
+    def read_all(self) -> pyarrow.Table:
+        """All changes as one table."""
+        return self._reader.read_all()
 
 
 def _rows(data: object) -> Iterable[Mapping[str, object]]:

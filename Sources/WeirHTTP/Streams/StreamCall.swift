@@ -143,7 +143,8 @@ struct StreamCall: Sendable {
     case "latest": return .latest
     default:
       var offsets: [Int: Int64] = [:]
-      for part in text.split(separator: ",") {
+      // What a position of changes says behind @ is of no matter here.
+      for part in text.prefix(while: { $0 != "@" }).split(separator: ",") {
         let pair = part.split(separator: ":")
         guard pair.count == 2, let shard = Int(pair[0]), let offset = Int64(pair[1]), shard >= 0,
           offset >= 0, offsets.updateValue(offset, forKey: shard) == nil
@@ -155,6 +156,26 @@ struct StreamCall: Sendable {
       guard !offsets.isEmpty else { throw .badRequest("the position is empty") }
       return .offsets(offsets)
     }
+  }
+
+  /// `earliest`, `latest`, `snapshot:8123`, `0:17,1:4` or `0:17,1:4@8123`.
+  static func point(_ text: String) throws(RESTError) -> StreamPoint {
+    if text == "earliest" { return .earliest }
+    if text == "latest" { return .latest }
+    if text.hasPrefix("snapshot:") {
+      guard let id = Int64(text.dropFirst(9)) else {
+        throw .badRequest("'\(text)' names no snapshot; write snapshot:ID")
+      }
+      return .snapshot(id)
+    }
+    guard case .offsets(let offsets) = try start(text) else { return .latest }
+    guard let mark = text.firstIndex(of: "@") else { return .offsets(offsets) }
+    guard let id = Int64(text[text.index(after: mark)...]), id >= 0,
+      Set(offsets.keys) == Set(0..<offsets.count)
+    else { throw .badRequest("'\(text)' is no position: take one that the service gave") }
+    return .position(
+      StreamPosition(
+        snapshotID: id == 0 ? nil : id, offsets: (0..<offsets.count).map { offsets[$0] ?? 0 }))
   }
 
   /// A position as `start` reads it.

@@ -135,6 +135,9 @@ struct StreamResponder: HTTPResponder {
     case .scan(let table):
       try principal.require(.read, in: table.namespace)
       return try await scan(message, stream(table), context)
+    case .changes(let table):
+      try principal.require(.read, in: table.namespace)
+      return try await changes(message, stream(table), context)
     }
   }
 

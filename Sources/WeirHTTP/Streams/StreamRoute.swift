@@ -11,6 +11,7 @@ enum StreamRoute: Hashable, Sendable {
   case stream(TableIdentifier)
   case lookup(TableIdentifier)
   case scan(TableIdentifier)
+  case changes(TableIdentifier)
 
   /// Whether a path is one of these, right or wrong.
   static func owns(_ path: Substring) -> Bool {
@@ -38,6 +39,7 @@ enum StreamRoute: Hashable, Sendable {
       case "": self = .stream(table)
       case "lookup": self = .lookup(table)
       case "scan": self = .scan(table)
+      case "changes": self = .changes(table)
       default:
         throw RESTError(
           404, "NoSuchRouteException",
@@ -48,7 +50,7 @@ enum StreamRoute: Hashable, Sendable {
 
   var methods: [String] {
     switch self {
-    case .health, .readiness, .metrics, .streams, .scan: ["GET", "HEAD"]
+    case .health, .readiness, .metrics, .streams, .scan, .changes: ["GET", "HEAD"]
     case .stream: ["GET", "HEAD", "POST"]
     case .lookup: ["POST"]
     }
@@ -64,6 +66,7 @@ enum StreamRoute: Hashable, Sendable {
     case .stream: "stream"
     case .lookup: "lookup"
     case .scan: "scan"
+    case .changes: "changes"
     }
   }
 }

@@ -22,6 +22,9 @@ public struct StreamDefinition: Hashable, Sendable {
   public var merge = MergeEngine.lastWrite(sequence: [])
   public var flush = FlushPolicy()
   public var log = StreamLog.segments
+  /// How long a delete is remembered, by the time at which it came in, so that an older version which
+  /// comes late does not bring the row back; seconds. A version that comes later is as one of a new row.
+  public var tombstoneRetentionSeconds: Int64 = 7 * 86_400
   /// How long the log keeps rows that the table has; seconds.
   public var logRetentionSeconds: Int64 = 3_600
   /// The most bytes of the log of one shard; more rows are turned away until the table has caught up.

@@ -15,6 +15,8 @@ struct FlushState: Sendable {
   /// Which rows the table held at which time (microseconds), the oldest first.
   var history: [(time: Int64, covered: StreamOffsets)] = []
   static let historyCountMax = 256
+  /// When tombstones are looked through next; microseconds, 0 before the first time.
+  var tombstoneTime: Int64 = 0
 }
 
 // From memory into the table.
@@ -43,7 +45,7 @@ extension StreamTable {
       }
     guard isDue else {
       trimLogs(now)
-      return false
+      return expireTombstonesIfDue()
     }
     // A failure is counted, and tried again later: the rows are safe in the log.
     _ = try? flush()

@@ -33,12 +33,9 @@ struct StreamLease: Sendable {
       let disk = environment.disk
       try disk.makeFolder(environment.folder)
       let path = environment.folder + "/folder-id"
-      if let known = try Self.read(disk, path) {
-        id = known
-        logID = known
-        return
-      }
-      let made = environment.tables.uuid()
+      // Also one that is there is written again: whether its name is durable nobody knows, for a sync may
+      // have failed before, and a folder that loses its id has lost its logs.
+      let made = try Self.read(disk, path) ?? environment.tables.uuid()
       let temporary = path + ".new"
       if try disk.list(environment.folder).contains("folder-id.new") { try disk.delete(temporary) }
       let file = try disk.create(temporary)

@@ -55,12 +55,38 @@ public protocol ServedStream: AnyObject, Sendable {
   /// exact cut.
   func scan(_ request: StreamScan) throws(StreamError) -> any RecordBatchReader
 
+  /// The rows by which two states of the table differ: what happened between them in sum, also in rows
+  /// of the log that the table does not hold yet. The state at `start` with the changes is the state at
+  /// `end`. Each change has the columns of the table, and `StreamColumns.changeType`.
+  ///
+  /// Cost: reads what changed between the snapshots concerned, and the log between them and the
+  /// positions; a `start` that is no snapshot's position costs a scan of that snapshot.
+  ///
+  /// - Throws: `notFound` for a position that is not there yet, or whose snapshot or rows of the log are
+  ///   not kept any more; `invalidArgument` when `end` does not lie behind `start`.
+  func changes(
+    from start: StreamPoint, to end: StreamPoint
+  ) throws(StreamError) -> any StreamChangeReader
+
   /// Counts and positions for people and for metrics. Cheap: nothing is read from disk.
   func status() -> StreamStatus
 }
 
+extension ServedStream {
+  public func changes(
+    from start: StreamPoint, to end: StreamPoint
+  ) throws(StreamError) -> any StreamChangeReader {
+    throw StreamError(
+      .unsupported, "changes of this stream cannot be told", stream: "\(definition.table)")
+  }
+}
+
 /// Names of columns that Weir adds to those declared.
 public enum StreamColumns {
+  /// Text, in changes alone: what became of the row, a `ChangeType`.
+  public static let changeType = "_change_type"
+  static let changeTypeField = Field(
+    changeType, .utf8, nullable: false, id: ChangeColumn.type.fieldID)
   /// Int32, in requests and the log of keyed streams alone: 0 upsert (as null), 1 delete.
   public static let operation = "_op"
   /// Timestamp in microseconds, UTC: when the row was known. The ingest time where the producer does not say.

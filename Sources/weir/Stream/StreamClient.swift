@@ -67,10 +67,17 @@ struct StreamClient {
     return result
   }
 
-  /// The answer's body. What is refused because of load is tried again for a while.
+  /// The answer's body.
   func send(
     _ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8]? = nil
   ) throws -> [UInt8] {
+    try answer(method, path, headers: headers, body: body).body.array(of: UInt8.self)
+  }
+
+  /// The answer. What is refused because of load is tried again for a while.
+  func answer(
+    _ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8]? = nil
+  ) throws -> HTTPResponse {
     var headers = headers
     if let token { headers.append(("Authorization", "Bearer \(token)")) }
     let buffer = body.map { bytes in
@@ -90,7 +97,7 @@ struct StreamClient {
           "\(url): \(error.message)",
           hint: error.code == .noConnection ? "Does 'weir up' run there? --url says where." : nil)
       }
-      if (200..<300).contains(response.status) { return response.body.array(of: UInt8.self) }
+      if (200..<300).contains(response.status) { return response }
       if response.status == 429 || response.status == 503, attempt < 30 {
         usleep(useconds_t(min(5, Int(response.headers["Retry-After"] ?? "") ?? 1)) * 1_000_000)
         continue

@@ -14,12 +14,13 @@ struct StreamCommand: ParsableCommand {
       Examples:
         weir stream append shop.events events.jsonl
         weir stream tail shop.events --from earliest
+        weir stream changes shop.profiles --from earliest
         weir stream lag
         weir stream describe shop.events
       """,
     subcommands: [
-      StreamAppendCommand.self, StreamTailCommand.self, StreamLagCommand.self,
-      StreamDescribeCommand.self,
+      StreamAppendCommand.self, StreamTailCommand.self, StreamChangesCommand.self,
+      StreamLagCommand.self, StreamDescribeCommand.self,
     ])
 }
 

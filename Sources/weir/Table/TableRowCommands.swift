@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import WeirColumnar
 internal import WeirConnect
+internal import WeirCurl
 internal import WeirTable
 
 struct TableCreateCommand: ParsableCommand {
@@ -138,12 +139,14 @@ struct TableScanCommand: ParsableCommand {
     commandName: "scan", abstract: "Show rows.",
     discussion: """
       With --from only the rows that appends have added since. 'weir table changes' shows deleted rows, \
-      too.
+      too. --live asks the service of a stream ('weir up', at --url or WEIR_URL), which also has the rows \
+      that are not in the table's files yet.
 
       Examples:
         weir table scan shop.orders --where "country = 'de'" --columns user_id,ts --limit 20
         weir table scan shop.orders --at 2026-01-31 --json | jq .user_id
         weir table scan shop.orders --from january --count
+        weir table scan shop.profiles --live --where "user_id = 7"
       """)
 
   @OptionGroup var table: TableSelection
@@ -155,6 +158,11 @@ struct TableScanCommand: ParsableCommand {
   var from: String?
 
   @OptionGroup var filter: WhereSelection
+
+  @Flag(name: .long, help: "With the rows that a stream has acknowledged and not written yet.")
+  var live = false
+
+  @OptionGroup var service: ServiceOptions
 
   @Option(
     name: .long,
@@ -169,26 +177,44 @@ struct TableScanCommand: ParsableCommand {
 
   func validate() throws {
     if let limit, limit < 0 { throw ValidationError("--limit needs 0 or more, not \(limit)") }
+    if live, from != nil || state.at != nil {
+      throw ValidationError("--live is the table as it is now: without --at and --from")
+    }
   }
 
   func run() throws {
-    let table = try table.open()
-    var options = ScanOptions(columns: try selection.names(), where: try filter.predicate())
-    options.at = try state.selector()
-    let start = try from.map { text throws(TableError) in try SnapshotSelector(parsing: text) }
     let limit = count ? self.limit : self.limit ?? (output.json ? nil : 20)
     // One more, to know whether there are more.
-    options.limit = limit.map { output.json || count || $0 == Int.max ? $0 : $0 + 1 }
-    let reader =
-      try start.map { start throws(TableError) in
-        try table.scanAppends(after: start, options)
-      } ?? table.scan(options)
+    let readLimit = limit.map { output.json || count || $0 == Int.max ? $0 : $0 + 1 }
+    let reader = live ? try liveRows(readLimit) : try rows(readLimit)
     guard count else {
       return try RowPrinter.print(reader, json: output.json, limit: limit)
     }
     var rows = 0
     while let batch = try reader.next() { rows += batch.rowCount }
     output.print(String(rows), ["rows": .int(Int64(rows))])
+  }
+
+  private func rows(_ limit: Int?) throws -> any RecordBatchReader {
+    let table = try table.open()
+    var options = ScanOptions(columns: try selection.names(), where: try filter.predicate())
+    options.at = try state.selector()
+    options.limit = limit
+    guard let from else { return try table.scan(options) }
+    return try table.scanAppends(after: try SnapshotSelector(parsing: from), options)
+  }
+
+  /// From the service of the stream.
+  private func liveRows(_ limit: Int?) throws -> any RecordBatchReader {
+    _ = try filter.predicate()  // Its errors point at the place.
+    var query: [(String, String)] = []
+    if let names = try selection.names() { query.append(("columns", names.joined(separator: ","))) }
+    if let filter = filter.filter { query.append(("filter", filter)) }
+    if let limit { query.append(("limit", String(limit))) }
+    let answer = try service.client().answer(
+      "GET", StreamClient.path(table.name, "/scan", query: query),
+      headers: [("Accept", "application/vnd.apache.arrow.stream")])
+    return try ArrowStreamReader(answer.body)
   }
 }
 

@@ -30,10 +30,14 @@ final class StreamWorld: Sendable {
   }
 
   func open(
-    _ definition: StreamDefinition, on other: SimulatedDisk? = nil, startsNewLogs: Bool = false
+    _ definition: StreamDefinition, on other: SimulatedDisk? = nil, startsNewLogs: Bool = false,
+    openIndex:
+      @escaping @Sendable (StreamDefinition, Int, StreamEnvironment) throws(StreamError)
+      -> any KeyIndex = StreamEnvironment.openMemoryIndex
   ) throws -> StreamTable {
     var environment = StreamEnvironment(
-      disk: (other ?? disk).process("p"), folder: "/logs", tables: tables, owner: "test")
+      disk: (other ?? disk).process("p"), folder: "/logs", tables: tables, owner: "test",
+      openIndex: openIndex)
     environment.hasThreads = false
     environment.startsNewLogs = startsNewLogs
     environment.logOptions.preallocatedBytes = 4_096

@@ -45,7 +45,13 @@ public final class SimulatedDisk: Sendable {
   public typealias Hook = @Sendable (SimulatedDiskCall) -> SimulatedDiskAnswer
 
   private let state: Mutex<SimulatedDiskState>
-  private let hook = Mutex<Hook?>(nil)
+  /// In an object: a function that is taken out of a lock is wrapped anew each time.
+  private final class HookBox: Sendable {
+    let hook: Hook
+    init(_ hook: @escaping Hook) { self.hook = hook }
+  }
+
+  private let hook = Mutex<HookBox?>(nil)
 
   /// - Parameter capacityBytes: of all files together.
   public init(capacityBytes: Int = .max, random: @escaping @Sendable () -> UInt64) {
@@ -53,7 +59,7 @@ public final class SimulatedDisk: Sendable {
   }
 
   /// Decides about every call; all proceed without it.
-  public func onCall(_ hook: Hook?) { self.hook.withLock { $0 = hook } }
+  public func onCall(_ hook: Hook?) { self.hook.withLock { $0 = hook.map { HookBox($0) } } }
 
   /// A process of this machine; it sees the disk as the others do until the power is lost.
   public func process(_ name: String) -> any Disk {
@@ -98,7 +104,7 @@ public final class SimulatedDisk: Sendable {
     func isDead() -> Bool { state.withLock { !$0.isAlive(process.id) } }
     if isDead() { throw crashed }
     let call = SimulatedDiskCall(process: process.name, operation: operation, path: path)
-    let answer = hook.withLock({ $0 })?(call) ?? .proceed
+    let answer = hook.withLock({ $0 })?.hook(call) ?? .proceed
     if isDead() { throw crashed }
     switch answer {
     case .proceed:

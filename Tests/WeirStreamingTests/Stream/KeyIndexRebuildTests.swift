@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import Testing
+internal import WeirColumnar
+internal import WeirTable
+internal import _WeirTestSupport
+
+@testable internal import WeirStreaming
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// Key indexes on disk are brought to the table's snapshot, from whatever state they are in, and hold then
+/// what one holds that is made anew.
+@Suite struct KeyIndexRebuildTests {
+  private static func definition(_ merge: MergeEngine) -> StreamDefinition {
+    var definition = StreamDefinition(
+      table: TableIdentifier(Namespace(["n"]), "t"),
+      columns: Schema([
+        Field("id", .int64, nullable: false), Field("at", .int64), Field("name", .utf8),
+      ]))
+    definition.primaryKey = ["id"]
+    definition.merge = merge
+    definition.shardCount = 2
+    return definition
+  }
+
+  /// All that an index knows, as text.
+  private func content(_ index: any KeyIndex) throws -> [String] {
+    let reader = try index.reader()
+    var result: [String] = []
+    try index.forEach(batchRows: 100) { keys, rows in
+      for row in 0..<keys.length {
+        let place = rows.locations[row]
+        // The layout's number leads the row, and is the index's own.
+        let bytes = (rows.rows?.byteArray(row) ?? []).dropFirst(2)
+        result.append(
+          "\(keys.byteArray(row)) \(rows.states[row]) \(reader.path(of: place.file) ?? "") "
+            + "\(place.row) \(rows.versions.byteArray(row)) \(Array(bytes))")
+      }
+      return true
+    }
+    return result
+  }
+
+  private func check(_ stream: StreamTable) throws {
+    let state = stream.published.withLock { $0 }
+    for shard in stream.shards {
+      let fresh = MemoryKeyIndex()
+      try KeyIndexRebuild(
+        stream.table, state.layout, state.metadata, stream.environment.tables.manifestCache
+      ).bring(fresh, shard: shard.number, to: state.covered.ends[shard.number])
+      let index = try #require(shard.index)
+      #expect(index.position == fresh.position)
+      let (found, wanted) = (try content(index), try content(fresh))
+      #expect(found == wanted)
+    }
+  }
+
+  private static func system(_ command: String) { _ = Glibc.system(command) }
+
+  @Test(arguments: 0..<12 as Range<UInt64>) func indexesOfAnyStateAreBroughtUp(seed: UInt64) throws
+  {
+    var random = SeededRandom(seed: seed)
+    let folder = IndexFolder()
+    defer { Self.system("rm -rf \(folder.path)/*") }
+    let world = try StreamWorld(seed: seed)
+    let definition = Self.definition(
+      random.pick([
+        .lastWrite(sequence: ["at"]), .lastWrite(sequence: []), .firstRow(sequence: ["at"]),
+        .partialUpdate([SequenceGroup(sequence: ["at"], columns: ["name"])]),
+      ]))
+    let path = folder.path
+    var stream: StreamTable?
+    for _ in 0..<25 {
+      if stream == nil {
+        stream = try world.open(definition) { (_, shard, _) throws(StreamError) in
+          try RocksKeyIndex.open(folder: "\(path)/\(shard)", cacheBytes: 1 << 20)
+        }
+      }
+      switch random.int(0..<10) {
+      case 0..<5: try stream?.put(Self.rows(&random))
+      case 5, 6: try stream?.flush()
+      case 7:
+        // Somebody else.
+        let key = Int128(random.int(0..<12))
+        try world.catalog.table(definition.table)
+          .delete(where: .compare(.equal, Term("id"), .integer(key)))
+      case 8:
+        world.clock.advance(random.int(1..<4) * 86_400_000_000_000)
+        _ = try? stream?.expireTombstones()
+      default:
+        _ = try? stream?.flush()
+        stream?.close()
+        stream = nil
+        for shard in 0..<2 {
+          Self.change("\(path)/\(shard)", copy: "\(path)/copy-\(shard)", &random)
+        }
+      }
+      if let stream { try settle(stream) }
+    }
+  }
+
+  private static func rows(_ random: inout SeededRandom) -> [[Scalar]] {
+    (0..<random.int(1..<20)).map { _ in
+      let isDelete = random.chance(0.25)
+      return [
+        .int(Int64(random.int(0..<12))), .int(Int64(random.int(0..<30))),
+        isDelete ? .null : .string("n\(random.int(0..<9))"), .int(isDelete ? 1 : 0),
+      ]
+    }
+  }
+
+  /// What becomes of an index that nobody has open.
+  private static func change(_ index: String, copy: String, _ random: inout SeededRandom) {
+    switch random.int(0..<6) {
+    case 0: system("rm -rf \(index)")
+    case 1: system("for f in \(index)/*.sst; do test -f $f && echo damage > $f; done")
+    case 2: system("rm -f \(index)/MANIFEST*")
+    case 3: system("rm -rf \(copy); cp -r \(index) \(copy)")
+    case 4: system("test -d \(copy) && rm -rf \(index) && cp -r \(copy) \(index)")
+    default: break
+    }
+  }
+
+  /// Damage that is found by reading only is mended by the flush that finds it.
+  private func settle(_ stream: StreamTable) throws {
+    do { try check(stream) } catch let error as StreamError {
+      #expect(error.code == .damaged)
+      try stream.put([[.int(1), .int(99), .string("after")]])
+      try stream.flush()
+      try check(stream)
+    }
+  }
+
+  @Test func anIndexOfAnEarlierSnapshotReadsNewFilesAlone() throws {
+    let world = try StreamWorld()
+    let stream = try world.open(Self.definition(.lastWrite(sequence: ["at"])))
+    for round in 0..<6 {
+      try stream.put((0..<40).map { [.int(Int64($0 + 40 * round)), .int(1), .string("a")] })
+      try stream.flush()
+    }
+    let old = try #require(stream.shards[0].index)
+    let before = stream.published.withLock { $0 }
+    let table = try world.catalog.table(stream.table.identifier)
+    try table.delete(where: .compare(.equal, Term("id"), .integer(3)))
+    let after = table.metadata
+    let way = try KeyIndexRebuild(
+      stream.table, before.layout, after, stream.environment.tables.manifestCache
+    ).bring(old, shard: 0, to: before.covered.ends[0])
+    guard case .replayed(let files) = way else {
+      Issue.record("it was \(way)")
+      return
+    }
+    #expect(files <= 1)
+  }
+
+  @Test func tombstonesAreForgottenAfterTheirTime() throws {
+    let world = try StreamWorld()
+    var definition = Self.definition(.lastWrite(sequence: ["at"]))
+    definition.tombstoneRetentionSeconds = 1_000
+    var stream = try world.open(definition)
+    try stream.put([[.int(1), .int(5), .string("a")], [.int(2), .int(5), .string("b")]])
+    try stream.flush()
+    try stream.put([[.int(1), .int(10), .null, .int(1)]])
+    try stream.flush()
+    // An older version comes late.
+    try stream.put([[.int(1), .int(7), .string("late")]])
+    #expect(try stream.rows(["id"]).count == 1)
+    try stream.flush()
+    world.clock.advance(900_000_000_000)
+    #expect(try !stream.expireTombstones())
+    try stream.put([[.int(1), .int(8), .string("late")]])
+    #expect(try stream.rows(["id"]).count == 1)
+    try stream.flush()
+    world.clock.advance(200_000_000_000)
+    // By the stream itself, when there is nothing else to do.
+    while stream.step() {}
+    #expect(try !stream.expireTombstones())
+    let planner = try ScanPlanner(stream.table.refresh(), stores: stream.table.stores)
+    while let task = try planner.next() { #expect(!task.isTombstones) }
+    try check(stream)
+    try stream.put([[.int(1), .int(6), .string("as new")]])
+    #expect(try stream.rows(["id"]).count == 2)
+    try stream.flush()
+    stream.close()
+    stream = try world.open(definition)
+    #expect(try stream.rows(["id"]).count == 2)
+    try check(stream)
+  }
+}
