@@ -112,6 +112,9 @@ let package = Package(
       dependencies: ["WeirColumnar", "WeirTable", "WeirStreaming", "CRdKafka"],
       swiftSettings: weirSettings),
     .target(
+      name: "WeirPipelines", dependencies: ["WeirColumnar", "WeirTable", "WeirStreaming"],
+      swiftSettings: weirSettings),
+    .target(
       name: "WeirProject",
       dependencies: [
         "WeirColumnar", "WeirTable", "WeirStreaming", .product(name: "Yams", package: "Yams"),
@@ -187,6 +190,13 @@ let package = Package(
       dependencies: [
         "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "CWeirKernels",
         "_WeirSimulation", "_WeirTestSupport",
+      ],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirPipelinesTests",
+      dependencies: [
+        "WeirPipelines", "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable",
+        "_WeirTestSupport",
       ],
       swiftSettings: weirSettings),
     .target(

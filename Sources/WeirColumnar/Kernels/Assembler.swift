@@ -53,6 +53,15 @@ class Assembler {
     for range in ranges { try append(source, range) }
   }
 
+  /// Appends which of the rows of `ranges`, `rows` in all, are null.
+  final func appendValidity(_ array: ArrayData, _ ranges: [Range<Int>], _ rows: Int) {
+    guard let bits = array.validity else { return validity.appendValid(count: rows) }
+    for range in ranges {
+      validity.append(
+        bitmap: bits.base, offset: array.offset + range.lowerBound, count: range.count)
+    }
+  }
+
   func appendValues(_ source: Int, _ array: ArrayData, _ range: Range<Int>)
     throws(ColumnarError)
   {
@@ -123,11 +132,7 @@ private final class FixedAssembler: Assembler {
       array.buffers[0].base + array.offset * width, width, ranges,
       bytes.reserveTail(rows * width))
     bytes.advance(by: rows * width)
-    guard let bits = array.validity else { return validity.appendValid(count: rows) }
-    for range in ranges {
-      validity.append(
-        bitmap: bits.base, offset: array.offset + range.lowerBound, count: range.count)
-    }
+    appendValidity(array, ranges, rows)
   }
 
   override func reserve(_ pieces: [Piece]) throws(ColumnarError) {
@@ -157,6 +162,15 @@ private final class BinaryAssembler: Assembler {
         start: array.buffers[1].base + covered.lowerBound, count: covered.count))
   }
 
+  override func append(_ source: Int, ranges: [Range<Int>]) throws(ColumnarError) {
+    let array = sources[source]
+    let (covered, rows) = try appendOffsets(array, ranges, to: offsets, width, end: bytes.count)
+    let count = covered.reduce(0) { $0 + $1.count }
+    copyRanges(array.buffers[1].base, 1, covered, bytes.reserveTail(count))
+    bytes.advance(by: count)
+    appendValidity(array, ranges, rows)
+  }
+
   override func reserve(_ pieces: [Piece]) throws(ColumnarError) {
     let covered = try reserveOffsets(pieces, sources, offsets, width, end: bytes.count)
     bytes.reserve(bytes.count + covered.reduce(0) { $0 + $1.range.count })
@@ -184,6 +198,14 @@ private final class ListAssembler: Assembler {
     let covered = try appendOffsets(array, range, to: offsets, width, end: itemCount)
     try items.append(source, covered)
     itemCount += covered.count
+  }
+
+  override func append(_ source: Int, ranges: [Range<Int>]) throws(ColumnarError) {
+    let array = sources[source]
+    let (covered, rows) = try appendOffsets(array, ranges, to: offsets, width, end: itemCount)
+    try items.append(source, ranges: covered)
+    itemCount += covered.reduce(0) { $0 + $1.count }
+    appendValidity(array, ranges, rows)
   }
 
   override func reserve(_ pieces: [Piece]) throws(ColumnarError) {
@@ -274,6 +296,36 @@ private func appendOffsets(
     throw offsetsOverflow(array.type)
   }
   return covered
+}
+
+/// The same for many ranges: the ranges that each of them covers, and the rows of all.
+private func appendOffsets(
+  _ array: ArrayData, _ ranges: [Range<Int>], to offsets: MutableBuffer, _ width: Int, end: Int
+) throws(ColumnarError) -> (covered: [Range<Int>], rows: Int) {
+  let rows = ranges.reduce(0) { $0 + $1.count }
+  var covered: [Range<Int>] = []
+  covered.reserveCapacity(ranges.count)
+  @inline(__always) func move<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type) -> Bool {
+    let source = array.offsets(as: type).baseAddress!
+    var target = offsets.reserveTail(rows * width).assumingMemoryBound(to: T.self)
+    var end = end
+    for range in ranges {
+      let first = Int(source[range.lowerBound])
+      let count = Int(source[range.upperBound]) - first
+      guard end + count <= Int(T.max) else { return false }
+      let shift = T(truncatingIfNeeded: end - first)
+      for row in 0..<range.count { target[row] = source[range.lowerBound + row + 1] &+ shift }
+      target += range.count
+      end += count
+      covered.append(first..<first + count)
+    }
+    return true
+  }
+  guard width == 4 ? move(Int32.self) : move(Int64.self) else {
+    throw offsetsOverflow(array.type)
+  }
+  offsets.advance(by: rows * width)
+  return (covered, rows)
 }
 
 private func copyRanges(

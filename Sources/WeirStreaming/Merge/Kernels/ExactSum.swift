@@ -9,12 +9,14 @@
 /// It is kept as doubles that do not overlap, of growing magnitude. Source: Jonathan Shewchuk, "Adaptive
 /// Precision Floating-Point Arithmetic and Fast Robust Geometric Predicates", 1997; rounding as in
 /// Python's `math.fsum`. A sum beyond the greatest double is infinite from then on.
-struct ExactSum {
+package struct ExactSum: Sendable {
   private var parts: [Double] = []
   /// Once something that is not finite was added: what the sum is.
   private var special: Double?
 
-  mutating func add(_ value: Double) {
+  package init() {}
+
+  package mutating func add(_ value: Double) {
     guard value.isFinite, special == nil else {
       if !value.isFinite { special = (special ?? 0) + value }
       return
@@ -40,7 +42,7 @@ struct ExactSum {
   }
 
   /// The double that is nearest; ties to even.
-  var value: Double {
+  package var value: Double {
     if let special { return special }
     guard var high = parts.last else { return 0 }
     var rest = parts.dropLast()
@@ -62,7 +64,7 @@ struct ExactSum {
 
   /// The exact sum as doubles, the nearest first, then the nearest to what is left, and so on: the same
   /// for the same sum, however it came about.
-  var canonical: [Double] {
+  package var canonical: [Double] {
     if let special { return [special.isNaN ? .nan : special] }
     var rest = self
     var result: [Double] = []
@@ -80,7 +82,7 @@ struct ExactSum {
 /// Srivastava, Xu, 2009); what is shown is the sum divided by the weight of the row's own time. With
 /// `t / halfLife = q + f`, q whole, the sum is kept as that of `v * 2^f * 2^(q - Q)`, Q the greatest q:
 /// only `2^f` is rounded, so that parts may come in any order.
-struct DecayedSum {
+package struct DecayedSum: Sendable {
   private let halfLife: Int64
   private var exponent: Int64?
   private var sum = ExactSum()
@@ -89,7 +91,7 @@ struct DecayedSum {
   private static let exponentsMax: Int64 = 900
 
   /// - Parameter halfLife: in the unit of times, at least 1.
-  init(halfLife: Int64) { self.halfLife = max(1, halfLife) }
+  package init(halfLife: Int64) { self.halfLife = max(1, halfLife) }
 
   private func split(_ time: Int64) -> (whole: Int64, weight: Double) {
     var (whole, rest) = time.quotientAndRemainder(dividingBy: halfLife)
@@ -99,7 +101,7 @@ struct DecayedSum {
     return (bounded, exp2(Double(rest) / Double(halfLife)))
   }
 
-  mutating func add(_ value: Double, time: Int64) {
+  package mutating func add(_ value: Double, time: Int64) {
     let (whole, weight) = split(time)
     add([value * weight], exponent: whole)
   }
@@ -121,7 +123,7 @@ struct DecayedSum {
   }
 
   /// The sum at a time.
-  func value(at time: Int64) -> Double {
+  package func value(at time: Int64) -> Double {
     guard let exponent else { return 0 }
     let (whole, weight) = split(time)
     let shift = max(-4_000, min(4_000, exponent - whole))
@@ -129,14 +131,14 @@ struct DecayedSum {
   }
 
   /// The greatest whole exponent, and the parts; 8 bytes each, little-endian.
-  var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     var result: [UInt8] = []
     withUnsafeBytes(of: (exponent ?? 0).littleEndian) { result += $0 }
     return result + DoubleBytes.encode(sum.canonical)
   }
 
   /// Adds what `encoded` gave; false when it breaks the format.
-  mutating func add(encoded: [UInt8]) -> Bool {
+  package mutating func add(encoded: [UInt8]) -> Bool {
     guard encoded.count >= 8, let parts = DoubleBytes.decode(encoded.dropFirst(8)) else {
       return false
     }
@@ -149,14 +151,14 @@ struct DecayedSum {
 }
 
 /// Doubles as bytes, little-endian.
-enum DoubleBytes {
-  static func encode(_ values: [Double]) -> [UInt8] {
+package enum DoubleBytes {
+  package static func encode(_ values: [Double]) -> [UInt8] {
     var result: [UInt8] = []
     for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { result += $0 } }
     return result
   }
 
-  static func decode(_ bytes: some Collection<UInt8>) -> [Double]? {
+  package static func decode(_ bytes: some Collection<UInt8>) -> [Double]? {
     guard bytes.count % 8 == 0 else { return nil }
     let all = Array(bytes)
     return stride(from: 0, to: all.count, by: 8).map { start in
