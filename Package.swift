@@ -117,7 +117,8 @@ let package = Package(
     .target(
       name: "WeirProject",
       dependencies: [
-        "WeirColumnar", "WeirTable", "WeirStreaming", .product(name: "Yams", package: "Yams"),
+        "WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines",
+        .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: weirSettings),
     .target(
@@ -160,7 +161,8 @@ let package = Package(
       name: "weir",
       dependencies: [
         "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
-        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirProject", "WeirCurl",
+        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirPipelines", "WeirProject",
+        "WeirCurl",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),

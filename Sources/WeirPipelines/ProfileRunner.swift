@@ -226,6 +226,12 @@ public struct PipelinePositions {
   /// The table's name.
   public static let tableName = "weir.pipeline_positions"
 
+  static func table() throws(StreamError) -> TableIdentifier {
+    do throws(TableError) {
+      return try TableIdentifier(parsing: tableName)
+    } catch { throw StreamError(error) }
+  }
+
   /// The stream that holds the positions of all pipelines.
   public static func stream() throws(StreamError) -> StreamDefinition {
     let fields = [

@@ -75,6 +75,8 @@ struct Section {
 
   subscript(name: String) -> Node? { values[name]?.value }
 
+  func tell(_ place: Mark?, _ message: String) { problems.add(place, message) }
+
   func mark(of name: String) -> Mark? { values[name]?.key }
 
   func text(_ name: String) -> String? {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import WeirColumnar
+public import WeirPipelines
 public import WeirStreaming
 
 /// What a `weir.yaml` declares, checked.
@@ -15,6 +16,8 @@ public struct Project: Hashable, Sendable {
   public var server = ProjectServer()
   /// In the order of the file.
   public var streams: [StreamDefinition] = []
+  /// In the order of the file.
+  public var profiles: [ProfileDefinition] = []
 
   public init() {}
 

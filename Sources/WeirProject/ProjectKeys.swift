@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import WeirColumnar
+internal import WeirPipelines
 internal import WeirStreaming
 internal import WeirTable
 
@@ -57,6 +58,53 @@ enum ProjectKeys {
         "type": "object", "additionalProperties": .object(reference("stream")),
         "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
       ]),
+    ProjectKey(
+      "profiles",
+      "Tables of features of entities, made of the events of streams, by their names: "
+        + "namespace.table.",
+      [
+        "type": "object", "additionalProperties": .object(reference("profile")),
+        "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
+      ]),
+  ]
+
+  static let profile = [
+    ProjectKey("source", "The stream whose events count: one without primary key.", text),
+    ProjectKey(
+      "entity", "The columns of the source that name the entity; the table's primary key.", names),
+    ProjectKey("where", "Which events count at all: a condition on the source's columns.", text),
+    ProjectKey(
+      "shards", "Shards of the table. The default is 1.",
+      ["type": "integer", "minimum": 1, "maximum": .int(StreamDefinition.shardCountMax)]),
+    ProjectKey(
+      "features", "The features, by their names.",
+      [
+        "type": "object", "minProperties": 1, "additionalProperties": .object(reference("feature")),
+      ]),
+    ProjectKey("doc", "What the profile is for.", text),
+  ]
+
+  static let functions = ["count", "sum", "mean", "ratio", "decayed_count", "last"]
+
+  private static let number: JSONObject = ["type": "number"]
+
+  static let feature = [
+    ProjectKey(
+      "function", "What is made of the events.", ["enum": .array(functions.map { .string($0) })]),
+    ProjectKey("where", "Which events count for this feature.", text),
+    ProjectKey("window", "The time before now that counts. The default is all.", duration),
+    ProjectKey("tile", "The step in which the window slides.", duration),
+    ProjectKey("column", "For sum and mean: the numeric column.", text),
+    ProjectKey("of", "For ratio: the events above the line.", text),
+    ProjectKey("to", "For ratio: the events below the line.", text),
+    ProjectKey("prior", "For ratio: what it is without events. The default is 0.", number),
+    ProjectKey("weight", "For ratio: how many events the prior weighs. The default is 0.", number),
+    ProjectKey("half_life", "For decayed_count: when an event counts half.", duration),
+    ProjectKey("columns", "For last: the columns of each event that are kept.", names),
+    ProjectKey(
+      "count", "For last: how many events are kept.",
+      ["type": "integer", "minimum": 1, "maximum": .int(ProfileFeature.lastCountMax)]),
+    ProjectKey("doc", "What the feature is for.", text),
   ]
 
   static let server = [

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeirPipelines
 internal import WeirStreaming
 internal import WeirTable
 internal import Yams
@@ -51,6 +52,28 @@ enum ProjectReader {
       guard let table = tableName(key, problems) else { continue }
       let reader = StreamReader(table: table, key: key.mark, problems: problems)
       if let definition = reader.read(value) { project.streams.append(definition) }
+    }
+    if let profiles = section["profiles"] { readProfiles(profiles, into: &project, problems) }
+  }
+
+  private static func readProfiles(
+    _ node: Node, into project: inout Project, _ problems: ProblemList
+  ) {
+    guard case .mapping(let mapping) = node else {
+      problems.add(
+        node.mark, "'profiles' must be a mapping, is \(node.kind)",
+        "write the name of each table as a key: namespace.table")
+      return
+    }
+    for (key, value) in mapping where problems.countPart(key.mark) {
+      guard let table = tableName(key, problems) else { continue }
+      guard !project.streams.contains(where: { $0.table == table }) else {
+        problems.add(key.mark, "'\(table)' is a stream already", "choose another name")
+        continue
+      }
+      let reader = ProfileReader(
+        table: table, key: key.mark, streams: project.streams, problems: problems)
+      if let definition = reader.read(value) { project.profiles.append(definition) }
     }
   }
 

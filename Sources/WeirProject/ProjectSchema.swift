@@ -9,7 +9,7 @@ extension Project {
     var schema = object(ProjectKeys.root, required: ["streams"])
     schema["$schema"] = "http://json-schema.org/draft-07/schema#"
     schema["title"] = "weir.yaml"
-    schema["description"] = "A Weir project: streams and where they run."
+    schema["description"] = "A Weir project: streams, what is made of them, and where they run."
     let definitions: [(String, JSONValue)] = [
       ("server", .object(object(ProjectKeys.server))),
       ("stream", .object(object(ProjectKeys.stream, required: ["columns"]))),
@@ -26,6 +26,18 @@ extension Project {
           "oneOf": [
             ["$ref": "#/definitions/type"],
             .object(object(ProjectKeys.column, required: ["type"])),
+          ]
+        ]
+      ),
+      (
+        "profile",
+        .object(object(ProjectKeys.profile, required: ["source", "entity", "features"]))
+      ),
+      (
+        "feature",
+        [
+          "oneOf": [
+            ["const": "count"], .object(object(ProjectKeys.feature, required: ["function"])),
           ]
         ]
       ),

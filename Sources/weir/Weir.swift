@@ -31,8 +31,9 @@ struct Weir: ParsableCommand {
       """,
     version: "weir 0.1.0",
     subcommands: [
-      UpCommand.self, CheckCommand.self, StreamCommand.self, LookupCommand.self, FileCommand.self,
-      TableCommand.self, CatalogCommand.self, DemoCommand.self,
+      UpCommand.self, CheckCommand.self, StreamCommand.self, LookupCommand.self,
+      ProfileCommand.self, FileCommand.self, TableCommand.self, CatalogCommand.self,
+      DemoCommand.self,
     ])
 
   static func main() async {

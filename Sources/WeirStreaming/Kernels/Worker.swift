@@ -6,9 +6,9 @@ internal import Synchronization
 /// A thread that calls a step again and again, and sleeps while there is nothing to do.
 // Safe: lock and condition live as long as the object and are made for several threads; `isPosted` is
 // used under the lock; the thread's handle is written before the thread is known to anybody else.
-final class Worker: @unchecked Sendable {
+package final class Worker: @unchecked Sendable {
   /// What a step leaves to be done.
-  enum Next {
+  package enum Next {
     /// There is more to do now.
     case again
     /// Nothing before somebody calls `wake`, or so many nanoseconds have passed.
@@ -27,7 +27,7 @@ final class Worker: @unchecked Sendable {
   /// Starts the thread.
   ///
   /// - Parameter step: must not block for long without a bound.
-  init(_ step: @escaping @Sendable () -> Next) {
+  package init(_ step: @escaping @Sendable () -> Next) {
     self.step = step
     lock = .allocate(capacity: 1)
     pthread_mutex_init(lock, nil)
@@ -57,12 +57,12 @@ final class Worker: @unchecked Sendable {
   }
 
   /// Has a step called soon.
-  func wake() {
+  package func wake() {
     if !isAwake.exchange(true, ordering: .acquiringAndReleasing) { post() }
   }
 
   /// Lets the step that runs end, and waits for it. Not to be called from the step.
-  func stop() {
+  package func stop() {
     isStopped.store(true, ordering: .releasing)
     post()
     joined.withLock { isJoined in

@@ -38,11 +38,13 @@ struct CheckCommand: ParsableCommand {
           JSONValue.object([
             ("file", .string(ProjectFile(file).path)), ("problems", []),
             ("streams", .array(project.streams.map { .string("\($0.table)") })),
+            ("profiles", .array(project.profiles.map { .string("\($0.table)") })),
           ]).text)
       } else {
-        let count = project.streams.count
+        var parts = [Self.count(project.streams.count, "stream")]
+        if !project.profiles.isEmpty { parts.append(Self.count(project.profiles.count, "profile")) }
         Terminal.writeLine(
-          "\(ProjectFile(file).path): \(count) \(count == 1 ? "stream" : "streams"), no problems")
+          "\(ProjectFile(file).path): \(parts.joined(separator: ", ")), no problems")
       }
     } catch let error as ProjectProblems {
       if json {
@@ -58,5 +60,9 @@ struct CheckCommand: ParsableCommand {
       }
       throw ExitCode(1)
     }
+  }
+
+  private static func count(_ count: Int, _ name: String) -> String {
+    "\(count) \(name)\(count == 1 ? "" : "s")"
   }
 }

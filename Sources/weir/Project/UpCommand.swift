@@ -5,6 +5,7 @@ internal import Glibc
 internal import WeirConnect
 internal import WeirHTTP
 internal import WeirLogKafka
+internal import WeirPipelines
 internal import WeirProject
 internal import WeirStreaming
 internal import WeirTable
@@ -65,18 +66,23 @@ struct UpCommand: AsyncParsableCommand {
     let folder = try DataFolder(data ?? source.resolved(project.data))
     let connection = try folder.open(
       catalogAddress(project, source), tables: project.warehouse, others: [])
+    let made = try Pipelines.streams(project.profiles, sources: project.streams)
     let streams = try Streams(
-      project.streams.map { try Self.withEnvironment($0) }, catalog: connection.catalog,
+      (project.streams + made).map { try Self.withEnvironment($0) }, catalog: connection.catalog,
       environment: Self.environment(folder))
+    let pipelines = try Pipelines(project.profiles, streams: streams)
+    defer { pipelines.close() }
     do {
       try await serve(project, access, folder, connection, streams)
     } catch {
+      pipelines.close()
       _ = streams.close(drains: false)
       throw CommandFailure(
         "the server on \(project.server.host):\(project.server.port) failed: \(error)",
         hint: "Is the port in use? --port 0 takes a free one.")
     }
     Terminal.writeError("weir: draining\n")
+    pipelines.close()
     for error in streams.close(drains: true) {
       Terminal.writeError("weir: \(error); its rows are safe in the log\n")
     }
@@ -133,6 +139,7 @@ struct UpCommand: AsyncParsableCommand {
       catalog: connection.catalog, stores: connection.stores, access: access,
       configuration: limits, onReady: { _ in }, onAccess: onAccess)
     let names = project.streams.map(\.table.description)
+    let profiles = project.profiles.map(\.table.description)
     let data = folder.path
     let server = StreamServer(
       streams: streams, catalog: catalog, access: access,
@@ -142,6 +149,7 @@ struct UpCommand: AsyncParsableCommand {
         text += "  catalog  \(address.uri)  (Iceberg REST)\n"
         text += "  data     \(data)\n"
         for name in names { text += "  stream   \(name)  \(address.uri)/v1/streams/\(name)\n" }
+        for name in profiles { text += "  profile  \(name)  \(address.uri)/v1/streams/\(name)\n" }
         text += "  metrics  \(address.uri)/metrics\n"
         // At once: whoever started the service waits for it.
         Terminal.write(text)
