@@ -42,8 +42,10 @@ streams:
     shards: 2
     flush: {interval: 10s, bytes: 256MB}
 """
-PROJECT += PROJECT[PROJECT.index("  bench.events") :].replace("events", "latest").replace(
-    "shards: 2", "primary_key: user_id"
+PROJECT += (
+    PROJECT[PROJECT.index("  bench.events") :]
+    .replace("events", "latest")
+    .replace("shards: 2", "primary_key: user_id")
 )
 
 
@@ -193,7 +195,8 @@ def main() -> None:
                     print(
                         f"{name:5} {rows:5} rows of {len(body) / rows:.0f} B a request: "
                         f"{rate:9,.0f} rows/s, answers p50 {median:.1f} p99 {p99:.1f} ms; "
-                        f"at {1 / pause * arguments.clients * rows:,.0f} rows/s p50 {half_median:.1f} p99 {half_p99:.1f} ms",
+                        f"at {1 / pause * arguments.clients * rows:,.0f} rows/s "
+                        f"p50 {half_median:.1f} p99 {half_p99:.1f} ms",
                         flush=True,
                     )
         finally:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upserts into a keyed table beside PyIceberg, delta-rs, Lance and pypaimon.
 
-100,000 rows (half of them known) go into 1,000,000 rows of 21 columns; then all rows are read. Each
-run is a process of its own on one core, the libraries take turns. Weir is a service beside its
-client: its figures are the CPU seconds of both from the request to the commit of the table, with the
-log's syncs. Ratios are of the medians of CPU seconds, peer / Weir: above 1, Weir is faster.
+100,000 rows (half of them known) go into 1,000,000 rows of 21 columns; then all rows are read.
+Each run is a process of its own on one core, the libraries take turns. Weir is a service beside
+its client: its figures are the CPU seconds of both from the request to the commit of the table,
+with the log's syncs. Ratios are of the medians of CPU seconds, peer / Weir: above 1, Weir is
+faster.
 
     benchmarks/upserts.py [--rows N] [--upserts N] [--runs N] [--peers weir,lance]
 """
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from table_peers import Delta, Iceberg, Paimon
 from tables import cpu_seconds, environment, finish, header, peak_mb, source_rows, timed
@@ -135,7 +136,7 @@ class Lance:
 
 
 class KeyedPaimon(Paimon):
-    options: dict[str, str] = {}
+    options: ClassVar[dict[str, str]] = {}
 
     def create(self, schema: Any, *, version: int = 2) -> None:
         import pyarrow as pa
@@ -155,7 +156,7 @@ class KeyedPaimon(Paimon):
 
 
 class NativePaimon(KeyedPaimon):
-    options = {
+    options: ClassVar[dict[str, str]] = {
         f"{name}.enabled": "true"
         for name in ("write.native", "commit.native", "read.native", "scan.native-plan")
     }

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import WeirColumnar
+internal import WeirPipelines
 internal import WeirProject
 internal import WeirStreaming
 
