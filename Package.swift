@@ -226,7 +226,9 @@ let package = Package(
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirProjectTests",
-      dependencies: ["WeirProject", "WeirStreaming", "WeirTable", "_WeirTestSupport"],
+      dependencies: [
+        "WeirProject", "WeirPipelines", "WeirStreaming", "WeirTable", "_WeirTestSupport",
+      ],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirHTTPTests",

@@ -36,7 +36,8 @@ struct ProfileCommand: ParsableCommand {
     var at: String?
 
     @Option(
-      name: .long, help: "The project file, or its folder.", completion: .file(extensions: ["yaml"]))
+      name: .long, help: "The project file, or its folder.", completion: .file(extensions: ["yaml"])
+    )
     var project = "weir.yaml"
 
     @OptionGroup var service: ServiceOptions
