@@ -76,6 +76,13 @@ public struct StreamError: Error, Sendable, CustomStringConvertible {
     self.init(.invalidArgument, error.message, column: error.column)
   }
 
+  /// For where the stream is known.
+  var withoutStream: StreamError {
+    var result = self
+    result.stream = nil
+    return result
+  }
+
   /// The same error with context added where it had none.
   public func adding(stream: String? = nil, shard: Int? = nil, file: String? = nil) -> StreamError {
     var result = self

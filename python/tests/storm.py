@@ -6,7 +6,7 @@ own scan, PyIceberg's, and Polars' (its own reader of data files and deletion ve
 rows of a naive replay of the log up to the offsets that the snapshot says it covers. During the
 storm, too, the current snapshot is read by two of them.
 
-By hand: `python python/tests/storm.py --requests N`.
+By hand: `PYTHONPATH=python WEIR_LIBRARY=…/libWeirC.so python python/tests/storm.py --requests N`.
 """
 
 from __future__ import annotations

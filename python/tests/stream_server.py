@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -47,8 +48,15 @@ streams:
 class StreamServer:
     """`weir up` on a free port, from construction to the end of the `with`."""
 
-    def __init__(self, folder: Path, *arguments: str, project: str = PROJECT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        project: str = PROJECT,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.folder = folder
+        self.environment = {**os.environ, **(environment or {})}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "weir.yaml").write_text(project)
         self.arguments = arguments
@@ -62,6 +70,7 @@ class StreamServer:
             [str(BINARY), "up", str(self.folder), *self.arguments],
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            env=self.environment,
         )
 
     def start(self) -> None:
@@ -77,6 +86,12 @@ class StreamServer:
         """What the service wrote to standard error so far."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes of memory that the process has had."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
     def __enter__(self) -> StreamServer:
         return self

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import resource
 import socket
 import time
 
@@ -237,6 +239,52 @@ def test_tails_that_nobody_reads(server):
             break
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_ten_thousand_connections(server):
+    wanted = 10_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < wanted + 500:
+        pytest.skip(f"this process may open only {hard} files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + 500), hard))
+    connections = []
+    slowest = 0.0
+    try:
+        for number in range(wanted):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            connections.append(connection)
+            with contextlib.suppress(OSError):
+                if number % 3 == 1:
+                    connection.sendall(POST + b"Content-Length: 500\r\n\r\n{")
+                if number % 3 == 2:
+                    connection.sendall(b"GET /v1/str")
+            if number % 500 == 499:
+                started = time.monotonic()
+                code, answer = server.append("shop.events", f'{{"id": {number}}}')
+                slowest = max(slowest, time.monotonic() - started)
+                assert (code, answer["rows"]) == (200, 1)
+        assert slowest < 10
+        assert server.peak_memory < 2 << 30
+    finally:
+        for connection in connections:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert server.append("shop.events", '{"id": 1}')[0] == 200
+
+
+def test_requests_that_never_end_are_cut_off(server):
+    """The head of a request has a minute to come; the body, too. Here: a byte now and then."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(POST + b"Content-Length: 1000000\r\n\r\n")
+        for _ in range(5):
+            connection.sendall(b" ")
+            time.sleep(0.01)
+        before = server.describe("shop.events")["appended_rows"]
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65_536)
+        assert answer == b"" or b" 400 " in answer.split(b"\r\n")[0]
+    assert server.describe("shop.events")["appended_rows"] == before
 
 
 def test_tokens(tmp_path):

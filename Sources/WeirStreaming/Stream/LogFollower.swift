@@ -110,7 +110,7 @@ extension StreamShard {
       guard let log = log.withLock({ $0 }) else { return worked }
       return try follow(log, &writing.follower, waitMilliseconds: 0) || worked
     } catch {
-      if let log = log.withLock({ $0 }) { dropLog(log, &writing) }
+      if let log = log.withLock({ $0 }) { dropLog(log, &writing, error) }
       fail([], error, &writing)
       writing.retryTime = environment.nowMicroseconds + Self.reopenMicroseconds
       return worked
@@ -123,7 +123,7 @@ extension StreamShard {
     for pending in group { pending.completion(.failure(error)) }
     let log = log.withLock { $0 }
     if let log, log.isUsable { return }
-    if let log { dropLog(log, &writing) }
+    if let log { dropLog(log, &writing, error) }
     writing.follower.fail(error)
   }
 

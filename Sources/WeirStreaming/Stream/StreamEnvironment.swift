@@ -23,6 +23,8 @@ public struct StreamEnvironment: Sendable {
   /// A log that is missing is begun anew where the table ends, instead of being an error: rows that
   /// were acknowledged and had not come to the table are given up.
   public var startsNewLogs = false
+  /// Hears what happens, on any thread; it must not call the streams.
+  public var onEvent: @Sendable (StreamEvent) -> Void = { _ in }
   /// Opens the key index of a shard.
   public var openIndex:
     @Sendable (StreamDefinition, Int, StreamEnvironment) throws(StreamError) -> any KeyIndex
@@ -72,6 +74,8 @@ public struct StreamEnvironment: Sendable {
     options.owner = environment.owner
     options.firstOffset = request.firstOffset
     options.bytesMax = Int(request.definition.logBytesMax)
+    // The log lets go of whole segments: with one of its full size it would never have room again.
+    options.segmentBytes = min(options.segmentBytes, max(4_096, options.bytesMax / 8))
     let folder = environment.shardFolder(request.definition.table, request.shard)
     guard request.isTables else {
       throw StreamError(

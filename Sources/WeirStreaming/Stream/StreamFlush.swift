@@ -24,7 +24,7 @@ extension StreamTable {
   /// Rows that came in so far in the future say that the clock was set back; microseconds.
   private static let clockStepMicroseconds: Int64 = 1_000_000
   /// The longest wait after failed flushes; microseconds.
-  private static let retryMicrosecondsMax: Int64 = 30_000_000
+  private static let retryMicrosecondsMax: Int64 = 5_000_000
 
   /// Flushes when rows have waited, or take so many bytes, as the stream's flush policy says.
   ///
@@ -59,9 +59,11 @@ extension StreamTable {
   @discardableResult
   public func flush() throws(StreamError) -> Bool {
     do throws(StreamError) {
+      let start = environment.nowMicroseconds
       let flushed = try flushing.withLock { state throws(StreamError) in
         let flushed = try flushOnce(&state)
         if flushed {
+          noteFlush(since: start, failures: state.failures)
           state.failures = 0
           state.retryTime = 0
           let covered = published.withLock { $0.covered }
@@ -89,8 +91,27 @@ extension StreamTable {
         $0.failedFlushes += 1
         $0.lastFlushFailure = error.description
       }
+      environment.onEvent(
+        StreamEvent(
+          .warning, "flush_failed", stream: definition.table,
+          "the table did not take the rows, which stay in the log: \(error.withoutStream)"))
       throw error
     }
+  }
+
+  private func noteFlush(since start: Int64, failures: Int) {
+    let time = (name: "milliseconds", value: max(0, environment.nowMicroseconds - start) / 1_000)
+    guard failures > 0 else {
+      environment.onEvent(
+        StreamEvent(
+          .debug, "flushed", stream: definition.table, "rows went into the table", counts: [time]))
+      return
+    }
+    environment.onEvent(
+      StreamEvent(
+        .info, "flush_recovered", stream: definition.table,
+        "the table takes rows again, after \(failures) \(failures == 1 ? "failure" : "failures")",
+        counts: [time]))
   }
 
   private func flushOnce(_ state: inout FlushState) throws(StreamError) -> Bool {
@@ -114,8 +135,14 @@ extension StreamTable {
     }
   }
 
-  /// Lets logs go of rows that the table has held for longer than the stream keeps them.
+  /// Lets logs go of rows that the table has held for longer than the stream keeps them, and of others
+  /// that it holds when they come near their size.
   private func trimLogs(_ now: Int64) {
+    for shard in shards {
+      guard let offset = crowdedOffset(shard) else { continue }
+      shard.trim(before: offset)
+      wake(shard.number)
+    }
     let covered: StreamOffsets? = flushing.withLock { state in
       let limit = now - definition.logRetentionSeconds * 1_000_000
       let count = state.history.firstIndex { $0.time > limit } ?? state.history.count
@@ -128,5 +155,18 @@ extension StreamTable {
       shard.trim(before: covered.ends[shard.number])
       wake(shard.number)
     }
+  }
+
+  /// Up to where a log that is three quarters full may let go of rows, to be half full; of all that the
+  /// table holds when it is fuller still.
+  private func crowdedOffset(_ shard: StreamShard) -> Int64? {
+    let bytesMax = definition.logBytesMax
+    guard let log = shard.logStatus, log.byteCount > bytesMax / 4 * 3 else { return nil }
+    let covered = published.withLock { $0.covered.ends[shard.number] }
+    guard covered > log.offsets.lowerBound else { return nil }
+    if log.byteCount > bytesMax / 8 * 7 { return covered }
+    let share = Double(log.byteCount - bytesMax / 2) / Double(log.byteCount)
+    return min(
+      covered, log.offsets.lowerBound + Int64(Double(log.offsets.count) * share))
   }
 }

@@ -2,6 +2,7 @@
 
 internal import Synchronization
 internal import WeirColumnar
+internal import WeirTable
 
 /// One shard of a stream: its log, the rows that wait for it, and those that the table does not hold.
 ///
@@ -36,6 +37,7 @@ final class StreamShard: Sendable {
   }
 
   let number: Int
+  let table: TableIdentifier
   let index: (any KeyIndex)?
   /// Opens the log of a table that holds all rows below an offset.
   typealias Opener = @Sendable (_ covered: Int64) throws(StreamError) -> any ShardLog
@@ -56,6 +58,8 @@ final class StreamShard: Sendable {
   /// Held while the disk works: for `step` alone.
   private let writing = Mutex(Writing())
   private let trimOffset = Mutex<Int64?>(nil)
+  /// Why the log took no rows when it was last tried.
+  let failure = Mutex<String?>(nil)
   private let rows: Mutex<MemTable>
   /// Microseconds between attempts to open a log that failed.
   private static let retryMicroseconds: Int64 = 1_000_000
@@ -74,6 +78,7 @@ final class StreamShard: Sendable {
     log: any ShardLog, letters: DeadLetterSink? = nil, open: @escaping Opener
   ) throws(StreamError) {
     self.number = number
+    table = memory.layout.definition.table
     self.index = index
     self.environment = environment
     self.open = open
@@ -149,7 +154,10 @@ final class StreamShard: Sendable {
       trim()
       if isShared { return sharedStep(&writing) }
       let group = takeGroup()
-      guard !group.isEmpty else { return false }
+      guard !group.isEmpty else {
+        reopen(&writing)
+        return false
+      }
       let result: Result<[LogReceipt], StreamError>
       do throws(StreamError) {
         let log = try usableLog(&writing)
@@ -192,7 +200,11 @@ final class StreamShard: Sendable {
     do throws(StreamError) {
       receipts = try log.append(group.map(\.append))
     } catch {
-      if !log.isUsable { dropLog(log, &writing) }
+      if !log.isUsable {
+        dropLog(log, &writing, error)
+      } else if error.code == .storage {
+        note(failure: error)
+      }
       throw error
     }
     let memory = memory
@@ -205,17 +217,19 @@ final class StreamShard: Sendable {
       }
     } catch {
       // What is durable and not in memory is read from the log again.
-      dropLog(log, &writing)
+      dropLog(log, &writing, error)
       throw error
     }
+    note(failure: nil)
     return receipts
   }
 
-  func dropLog(_ log: any ShardLog, _ writing: inout Writing) {
+  func dropLog(_ log: any ShardLog, _ writing: inout Writing, _ error: StreamError) {
     log.close()
     writing.follower.stop()
     self.log.withLock { $0 = nil }
     writing.retryTime = environment.nowMicroseconds
+    note(failure: error)
   }
 
   /// The log; opened again when it had failed, with the rows of the group in doubt that are in it.
@@ -224,10 +238,18 @@ final class StreamShard: Sendable {
     guard !writing.isClosed,
       environment.isDue(writing.retryTime, longest: Self.retryMicroseconds)
     else {
-      throw StreamError(.storage, "the log failed and is opened again soon; send the rows again")
+      throw StreamError(
+        .storage, "the log failed and is opened again soon; send the rows again",
+        cause: logFailure)
     }
     writing.retryTime = environment.nowMicroseconds + Self.retryMicroseconds
-    let log = try open(memory.offsets.lowerBound)
+    let log: any ShardLog
+    do throws(StreamError) {
+      log = try open(memory.offsets.lowerBound)
+    } catch {
+      note(failure: error)
+      throw error
+    }
     do throws(StreamError) {
       let end = memory.offsets.upperBound
       guard log.offsets.upperBound >= end else {
@@ -240,6 +262,7 @@ final class StreamShard: Sendable {
       throw error
     }
     adopt(log)
+    note(failure: nil)
     return log
   }
 

@@ -80,9 +80,12 @@ public final class Streams: StreamService {
   public var unreadyReason: String? {
     if let reason = state.withLock({ $0.unreadyReason }) { return reason }
     for table in order {
-      do throws(StreamError) {
-        for shard in streams[table]?.shards ?? [] { try shard.checkReadable() }
-      } catch { return error.adding(stream: "\(table)").description }
+      for shard in streams[table]?.shards ?? [] {
+        if let failure = shard.logFailure { return "stream \(table), \(failure)" }
+        do throws(StreamError) {
+          try shard.checkReadable()
+        } catch { return error.adding(stream: "\(table)").description }
+      }
     }
     return nil
   }
@@ -103,13 +106,24 @@ public final class Streams: StreamService {
       guard let stream = streams[table] else { continue }
       do throws(StreamError) {
         try stream.renewLease()
-      } catch { reason = reason ?? error.description }
+      } catch {
+        reason = reason ?? error.description
+        // A catalog that does not answer has each of them wait.
+        if error.code != .conflict { break }
+      }
     }
     state.withLock { state in
+      if reason != state.unreadyReason { note(lease: reason) }
       state.unreadyReason = reason
       state.renewTime = reason == nil ? Self.renewal(environment) : now + 1_000_000
     }
     return worked
+  }
+
+  private func note(lease reason: String?) {
+    environment.onEvent(
+      reason.map { StreamEvent(.warning, "lease_failed", "a lease could not be renewed: \($0)") }
+        ?? StreamEvent(.info, "lease_renewed", "all leases are renewed again"))
   }
 
   /// For owners without threads: does what there is to do now.

@@ -21,6 +21,9 @@ struct UpCommand: AsyncParsableCommand {
       into the tables. After a kill the next start goes on where the logs end: nothing that was \
       acknowledged is lost.
 
+      What happens is told on standard error, a line for each event: as text, or with --log-format json \
+      as JSON objects (docs/streams-api.md).
+
       The service needs a token from everybody when --token or --clients is given. Without them it \
       listens only to this machine.
 
@@ -47,7 +50,14 @@ struct UpCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Threads that work on requests.")
   var workers = 8
 
-  @Flag(name: .long, help: "Print a line for each request to standard error.")
+  @Option(
+    name: .long,
+    help:
+      "How events are written to standard error: \(ServiceLog.Format.allValueStrings.joined(separator: " or "))."
+  )
+  var logFormat = ServiceLog.Format.text
+
+  @Flag(name: .long, help: "Write each request and each flush to standard error, too.")
   var verbose = false
 
   func validate() throws {
@@ -58,6 +68,17 @@ struct UpCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let log = ServiceLog(logFormat, isVerbose: verbose)
+    do {
+      try await run(log)
+    } catch {
+      guard logFormat == .json, let message = CommandFailure.message(of: error) else { throw error }
+      log.writeFailure(message)
+      throw ExitCode(1)
+    }
+  }
+
+  private func run(_ log: ServiceLog) async throws {
     let source = ProjectFile(file)
     var project = try source.read()
     if let port { project.server.port = port }
@@ -66,14 +87,22 @@ struct UpCommand: AsyncParsableCommand {
     let folder = try DataFolder(data ?? source.resolved(project.data))
     let connection = try folder.open(
       catalogAddress(project, source), tables: project.warehouse, others: [])
+    var environment = Self.environment(folder)
+    environment.onEvent = { log.write($0) }
+    let start = ContinuousClock.now
     let made = try Pipelines.streams(project.profiles, sources: project.streams)
     let streams = try Streams(
       (project.streams + made).map { try Self.withEnvironment($0) }, catalog: connection.catalog,
-      environment: Self.environment(folder))
+      environment: environment)
     let pipelines = try Pipelines(project.profiles, streams: streams)
     defer { pipelines.close() }
+    let count = project.streams.count + made.count
+    log.write(
+      StreamEvent(
+        .info, "recovered", "\(count) \(count == 1 ? "stream is" : "streams are") open",
+        counts: [("milliseconds", Int64((ContinuousClock.now - start).inSeconds * 1_000))]))
     do {
-      try await serve(project, access, folder, connection, streams)
+      try await serve(project, access, folder, connection, streams, log)
     } catch {
       pipelines.close()
       _ = streams.close(drains: false)
@@ -81,12 +110,10 @@ struct UpCommand: AsyncParsableCommand {
         "the server on \(project.server.host):\(project.server.port) failed: \(error)",
         hint: "Is the port in use? --port 0 takes a free one.")
     }
-    Terminal.writeError("weir: draining\n")
+    log.write(StreamEvent(.info, "draining", "rows in memory go into the tables"))
     pipelines.close()
-    for error in streams.close(drains: true) {
-      Terminal.writeError("weir: \(error); its rows are safe in the log\n")
-    }
-    Terminal.writeError("weir: stopped\n")
+    _ = streams.close(drains: true)
+    log.write(StreamEvent(.info, "stopped", "what is in no table yet is in the logs"))
   }
 
   /// A catalog's file is relative to the project file, as the data folder is.
@@ -126,7 +153,7 @@ struct UpCommand: AsyncParsableCommand {
 
   private func serve(
     _ project: Project, _ access: AccessPolicy, _ folder: DataFolder, _ connection: Connection,
-    _ streams: Streams
+    _ streams: Streams, _ log: ServiceLog
   ) async throws {
     var limits = CatalogServerConfiguration(
       warehouseLocation: project.warehouse ?? folder.location)
@@ -134,7 +161,7 @@ struct UpCommand: AsyncParsableCommand {
     limits.port = project.server.port
     limits.workerCount = workers
     var onAccess: (@Sendable (AccessRecord) -> Void)?
-    if verbose { onAccess = { record in Terminal.writeError(record.line) } }
+    if verbose { onAccess = { log.write($0) } }
     let catalog = CatalogServer(
       catalog: connection.catalog, stores: connection.stores, access: access,
       configuration: limits, onReady: { _ in }, onAccess: onAccess)
@@ -153,6 +180,7 @@ struct UpCommand: AsyncParsableCommand {
         text += "  metrics  \(address.uri)/metrics\n"
         // At once: whoever started the service waits for it.
         Terminal.write(text)
+        log.write(StreamEvent(.info, "serving", "listening at \(address.uri)"))
       },
       onAccess: onAccess)
     try await server.runUntilSignalled()

@@ -142,6 +142,25 @@ internal import _WeirTestSupport
     #expect(stream.status().shards[0].logOffsets == 0..<1)
   }
 
+  /// Rows are kept for an hour after the table has them, but not when that would keep others out.
+  @Test func aLogMakesRoomOfWhatTheTableHas() throws {
+    let world = try StreamWorld()
+    var definition = events()
+    definition.logBytesMax = 100_000
+    let stream = try world.open(definition)
+    let text = String(repeating: "x", count: 200)
+    for round in 0..<60 {
+      try stream.put((0..<30).map { row(round * 30 + $0, text) })
+      try stream.flush()
+      while stream.step() {}
+    }
+    let shard = stream.status().shards[0]
+    #expect(shard.logByteCount <= 100_000)
+    #expect(shard.logOffsets.upperBound == 1_800 && shard.logOffsets.lowerBound > 0)
+    #expect(shard.logOffsets.count > 30, "what there is room for is kept")
+    #expect(try stream.rows(["id"]).count == 1_800)
+  }
+
   @Test func rowsComeToTheTableWhenTheClockIsSetBack() throws {
     let world = try StreamWorld()
     let stream = try world.open(events())
