@@ -30,8 +30,9 @@ from collections import Counter
 from pathlib import Path
 
 from crash_clients import LogReader, LookupReader, ScanReader, Writer
-from crash_model import all_tables, project
+from crash_model import all_tables, project, topic_of
 from crash_oracle import Oracle, check_everything, check_iceberg
+from kafka_broker import KafkaBroker
 from stream_server import StreamServer
 
 
@@ -42,7 +43,7 @@ class CrashLoopError(Exception):
 class Round:
     """One service on one folder, from its first start to its last stop."""
 
-    def __init__(self, folder: Path, seed: int, writers: int = 5) -> None:
+    def __init__(self, folder: Path, seed: int, writers: int = 5, log: str = "disk") -> None:
         self.source = random.Random(seed)
         self.seed = seed
         self.tables = all_tables()
@@ -54,6 +55,13 @@ class Round:
             "flush": self.source.choice(["100ms", "300ms", "1s", "5s"]),
             "retention": self.source.choice(["1s", "1h"]),
         }
+        self.broker: KafkaBroker | None = None
+        if log == "kafka":
+            # The broker keeps 5 MB of a partition: the tables must not be far behind.
+            self.settings["flush"] = self.source.choice(["100ms", "300ms", "1s"])
+            shards = self.settings["shards"]
+            self.broker = KafkaBroker(**{topic_of(table): shards for table in self.tables})
+            self.settings["brokers"] = self.broker.brokers
         self.server = StreamServer(folder, project=project(self.tables, **self.settings))
         self.incarnation = 0
         self.is_down = False
@@ -77,6 +85,7 @@ class Round:
                 self.gate.set()
                 if self.ended.wait(self.source.uniform(0.05, interval)):
                     break
+                self.restart_broker()
                 self.kill()
                 self.compare()
                 if self.failures or time.monotonic() > deadline:
@@ -93,12 +102,23 @@ class Round:
                     thread.join(120)
             if self.server.process.poll() is None:
                 self.server.kill()
+            if self.broker:
+                self.broker.stop()
         if self.failures:
             raise CrashLoopError(
                 f"seed {self.seed}, {self.settings}, after {self.counts['kills']} kills:\n"
                 + "\n".join(self.failures[:5])
                 + f"\nthe service said:\n{self.server.errors()[-4000:]}"
             )
+
+    def restart_broker(self) -> None:
+        """Now and then: under load, and the kill may come while appends are sent again."""
+        if self.broker and self.source.random() < 0.3:
+            self.broker.tell("down")
+            time.sleep(self.source.uniform(0, 0.5))
+            self.broker.tell("up")
+            self.counts["restarts of the broker"] += 1
+            time.sleep(self.source.uniform(0, 0.5))
 
     def kill(self) -> None:
         """Kills the service under load, and starts it again; now and then that is killed, too."""
@@ -165,6 +185,7 @@ def run(
     *,
     interval: float = 3.0,
     kills_per_round: int = 25,
+    log: str = "disk",
     folder: Path | None = None,
     say=lambda text: None,
 ) -> Counter[str]:
@@ -181,7 +202,7 @@ def run(
     while counts["kills"] < kills and time.monotonic() < deadline:
         count = min(kills_per_round, kills - counts["kills"])
         with tempfile.TemporaryDirectory(dir=folder, prefix="crash-") as path:
-            loop = Round(Path(path), seed + number)
+            loop = Round(Path(path), seed + number, log=log)
             loop.run(count, interval, deadline)
         number += 1
         counts += loop.counts
@@ -204,6 +225,9 @@ def main() -> int:
     parser.add_argument(
         "--interval", type=float, default=3.0, help="the most seconds between kills"
     )
+    parser.add_argument(
+        "--log", choices=["disk", "kafka"], default="disk", help="where the logs are"
+    )
     parser.add_argument("--folder", type=Path, help="where the data goes (default: /tmp)")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
@@ -213,6 +237,7 @@ def main() -> int:
             options.kills,
             options.minutes,
             interval=options.interval,
+            log=options.log,
             folder=options.folder,
             say=lambda text: print(text, flush=True),
         )

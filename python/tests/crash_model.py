@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 import pyarrow as pa
+from kafka_broker import kafka_log
 
 TIME = pa.timestamp("us", tz="UTC")
 #: 2026-01-01, in microseconds.
@@ -370,11 +371,18 @@ def all_tables() -> list[Table]:
 
 
 def project(tables: list[Table], **settings) -> str:
-    """A project file. `settings`: shards, flush (interval), retention."""
+    """A project file. `settings`: shards, flush (interval), retention, brokers."""
     shards = settings.get("shards", 2)
     text = "data: data\nserver: {port: 0}\nstreams:\n"
     for table in tables:
         text += f"  {table.name}:{table.yaml}\n    shards: {shards}\n"
         text += f"    flush: {{interval: {settings.get('flush', '300ms')}}}\n"
-        text += f"    log: {{retention: {settings.get('retention', '1h')}}}\n"
+        if brokers := settings.get("brokers"):
+            text += f"    log: {kafka_log(brokers, topic_of(table))}\n"
+        else:
+            text += f"    log: {{retention: {settings.get('retention', '1h')}}}\n"
     return text
+
+
+def topic_of(table: Table) -> str:
+    return table.name.split(".")[-1]

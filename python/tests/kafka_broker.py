@@ -10,6 +10,13 @@ from rest_server import BINARY
 PROGRAM = BINARY.parent / "weir_kafka_broker"
 
 
+def kafka_log(brokers: str, topic: str) -> str:
+    """What a stream declares as its log."""
+    # The mock broker's long polls are not cut short by messages that come.
+    options = "options: {fetch.wait.max.ms: 5, reconnect.backoff.ms: 20}"
+    return f"{{kafka: {{brokers: {brokers}, topic: {topic}, {options}}}}}"
+
+
 class KafkaBroker:
     """Brokers on free ports, from construction to the end of the `with`."""
 
@@ -32,11 +39,7 @@ class KafkaBroker:
     def project(self, project: str, **topics: str) -> str:
         """The project with the log of each stream in a topic: `topics` by the tables' names."""
         for table, topic in topics.items():
-            # The mock broker's long polls are not cut short by messages that come.
-            log = (
-                f"    log: {{kafka: {{brokers: {self.brokers}, topic: {topic}, "
-                "options: {fetch.wait.max.ms: 5, reconnect.backoff.ms: 20}}}\n"
-            )
+            log = f"    log: {kafka_log(self.brokers, topic)}\n"
             head = f"  shop.{table}:\n"
             assert head in project
             project = project.replace(head, head + log)
@@ -46,6 +49,9 @@ class KafkaBroker:
         return self
 
     def __exit__(self, *_) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         self.process.stdin.close()
         self.process.wait(30)
         self.process.stdout.close()

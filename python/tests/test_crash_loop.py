@@ -14,8 +14,11 @@ from rest_server import BINARY
 
 
 @pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
-def test_nothing_is_lost_or_doubled_by_kills(tmp_path):
-    counts = crash_loop.run(20_261_121, 6, 3, interval=1.5, kills_per_round=6, folder=tmp_path)
+@pytest.mark.parametrize("log", ["disk", "kafka"])
+def test_nothing_is_lost_or_doubled_by_kills(tmp_path, log):
+    counts = crash_loop.run(
+        20_261_121, 6, 3, interval=1.5, kills_per_round=6, log=log, folder=tmp_path
+    )
     assert counts["kills"] >= 6
     assert counts["rows"] > 0
     assert counts["comparisons"] >= 3
