@@ -267,6 +267,41 @@ internal import WeirTable
     #expect(error?.code == .invalidArgument && error?.description.contains("hush") == false)
   }
 
+  @Test func anotherMachineGoesOn() throws {
+    let world = try LogWorld(.kafka)
+    let definition = world.definition(keyed: true)
+    var environment = world.environment
+    for round in 0..<3 {
+      environment.folder = "\(world.folder)/machine-\(round)"
+      let streams = try Streams([definition], catalog: world.catalog, environment: environment)
+      let stream = try streams.streamTable(definition.table)
+      #expect(try stream.rows() == texts(0..<round * 10))
+      let stamp = ProducerStamp(id: "p", sequence: Int64(round))
+      let rows = (0..<10).map { row(round * 10 + $0, "a") }
+      try stream.put(rows, producer: stamp)
+      try world.broker?.produce("events", ["bad \(round)"])
+      if round == 1 { try stream.flush() }
+      // Only the topic has what was not flushed.
+      _ = streams.close(drains: round == 2)
+      if round < 2 {
+        environment.folder = "\(world.folder)/other-\(round)"
+        let other = try Streams([definition], catalog: world.catalog, environment: environment)
+        #expect(try other.streamTable(definition.table).put(rows, producer: stamp).isRepeat)
+        _ = other.close(drains: false)
+      }
+    }
+    let streams = try Streams([definition], catalog: world.catalog, environment: environment)
+    #expect(try streams.streamTable(definition.table).rows(live: false) == texts(0..<30))
+    let letters = try streams.streamTable(DeadLetters.definition(of: definition).table)
+    // At least once each: the former machine's log of letters is not here.
+    let deadline = Date().addingTimeInterval(20)
+    while try Set(letters.rows(["bytes"])).count < 3, Date() < deadline {
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+    #expect(try Set(letters.rows(["bytes"])).count == 3)
+    _ = streams.close()
+  }
+
   // MARK: Stamps
 
   @Test func aBatchThatIsInTheTopicTwiceIsReadOnce() throws {

@@ -34,6 +34,11 @@ struct FlushRun {
       parts.append(Part(shard: shard, memory: memory, rows: rows))
     }
     guard !parts.isEmpty else { return false }
+    if parts.contains(where: \.shard.isShared) {
+      // What the log brought and is no row must not be on this machine's disk alone when the table
+      // says that the log was read so far.
+      try stream.deadLetters?.flush()
+    }
     for part in parts { try part.shard.prepare(for: part.rows.offsets.upperBound) }
     do throws(TableError) {
       var files: [DataFile] = []

@@ -33,9 +33,13 @@ public final class Streams: StreamService {
     var opened: [StreamTable] = []
     do throws(StreamError) {
       for definition in definitions {
+        var lettersEnvironment = environment
+        // The rows of a stream that is not in this folder can be had from anywhere; its dead letters
+        // are in their table as far as the stream's table goes.
+        if definition.log != .segments { lettersEnvironment.startsNewLogs = true }
         let letters = try StreamTable(
-          DeadLetters.definition(of: definition), catalog: catalog, environment: environment,
-          lease: lease)
+          DeadLetters.definition(of: definition), catalog: catalog,
+          environment: lettersEnvironment, lease: lease)
         opened.append(letters)
         opened.append(
           try StreamTable(
