@@ -108,6 +108,39 @@ internal import WeirTable
     stream.close()
   }
 
+  @Test(arguments: LogKind.allCases, [false, true])
+  func changesBetweenPositionsAreTold(_ kind: LogKind, keyed: Bool) throws {
+    let world = try LogWorld(kind, shards: 2)
+    let stream = try world.open(world.definition(keyed: keyed, shards: 2))
+    var point = StreamPoint.earliest
+    func changes() throws -> [String] {
+      let reader = try stream.changes(from: point, to: .latest)
+      point = .position(reader.to)
+      var result: [String] = []
+      while let batch = try reader.next() {
+        guard let types = batch[StreamColumns.changeType], let ids = batch["id"] else { continue }
+        for row in 0..<batch.rowCount {
+          result.append("\(ids.scalar(at: row).plain) \(types.scalar(at: row).plain)")
+        }
+      }
+      return result.sorted()
+    }
+    for round in 0..<4 {
+      let ids = round * 5..<round * 5 + 10
+      try stream.put(ids.map { row($0, "v\(round)") })
+      if round == 1 { try stream.flush() }
+      var expected = ids.map { "\($0) INSERT" }
+      if keyed, round > 0 {
+        expected = ids.flatMap { id in
+          id < round * 5 + 5 ? ["\(id) UPDATE_AFTER", "\(id) UPDATE_BEFORE"] : ["\(id) INSERT"]
+        }
+      }
+      #expect(try changes() == expected.sorted())
+      #expect(try changes() == [])
+    }
+    stream.close()
+  }
+
   @Test(arguments: LogKind.allCases) func manyProducersAtOnce(_ kind: LogKind) async throws {
     let world = try LogWorld(kind, shards: 2)
     let definition = world.definition(shards: 2)

@@ -50,6 +50,9 @@ struct ChangeRun {
       from: from.position, to: to.position, columns, keys, changes)
   }
 
+  /// For rows that are known to be there, in a log that another machine keeps.
+  private static let waitMilliseconds = 5_000
+
   /// The rows of the log between a snapshot and a position on it.
   private func rows(
     _ shard: StreamShard, _ state: StreamLine.State
@@ -67,10 +70,13 @@ struct ChangeRun {
     }
     var result: [LiftedRows] = []
     var last = start
-    while let entry = try cursor.next(), entry.offsets.lowerBound < end {
-      guard entry.offsets.upperBound > start else { continue }
-      result.append(try lifter.lift(entry.clamped(to: start..<end)))
-      last = min(end, entry.offsets.upperBound)
+    while let entry = try cursor.next(waitMilliseconds: Self.waitMilliseconds),
+      entry.span.lowerBound < end
+    {
+      guard entry.span.upperBound > start else { continue }
+      let part = entry.clamped(to: start..<end)
+      if part.batch.rowCount > 0 { result.append(try lifter.lift(part)) }
+      last = min(end, entry.span.upperBound)
       if last == end { break }
     }
     guard last == end else {
