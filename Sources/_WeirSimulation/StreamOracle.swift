@@ -12,6 +12,8 @@ struct ForeignCommit {
   var appended: [[String: Scalar]] = []
   /// All rows of these keys were deleted.
   var deletedKeys: Set<Int64> = []
+  /// Deletes that the table had were forgotten (by the stream itself).
+  var forgetsDeletes = false
 }
 
 /// What should be there, worked out row by row from what was acknowledged and what others did.
@@ -31,6 +33,8 @@ struct StreamOracle {
 
   mutating func add(_ commit: ForeignCommit) { foreign.append(commit) }
 
+  func knows(_ snapshotID: Int64) -> Bool { foreign.contains { $0.snapshotID == snapshotID } }
+
   /// Rows from these offsets on were given up.
   mutating func giveUp(from ends: [Int64]) {
     for (shard, end) in ends.enumerated() { rows[shard] = rows[shard].filter { $0.key < end } }
@@ -46,6 +50,22 @@ struct StreamOracle {
       }
     }
     return false
+  }
+
+  /// Leaves out what led to keys that have no row.
+  private func forget(
+    _ rows: inout [(shard: Int, offset: Int64, row: LoggedRow)], _ covered: [Int64],
+    _ definition: StreamDefinition
+  ) {
+    let oracle = NaiveMerge(definition: definition, fileSchema: definition.columns)
+    var versions: [Scalar: [LoggedRow]] = [:]
+    for row in rows where row.offset < covered[row.shard] {
+      versions[row.row.values["key"] ?? .null, default: []].append(row.row)
+    }
+    let gone = Set(versions.filter { oracle.merge($0.value) == nil }.keys)
+    rows.removeAll {
+      $0.offset < covered[$0.shard] && gone.contains($0.row.values["key"] ?? .null)
+    }
   }
 
   /// What is to be seen.
@@ -72,6 +92,7 @@ struct StreamOracle {
     }
     var others: [[String: Scalar]] = []
     for commit in foreign where snapshots.contains(commit.snapshotID) {
+      if commit.forgetsDeletes { forget(&visible, commit.covered, definition) }
       if !commit.deletedKeys.isEmpty {
         func isDeleted(_ key: Scalar?) -> Bool {
           if case .int(let key)? = key { commit.deletedKeys.contains(key) } else { false }

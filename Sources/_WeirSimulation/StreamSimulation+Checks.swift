@@ -34,6 +34,7 @@ extension StreamSimulation {
   func check(_ process: SimulatedProcess) throws {
     process.fate.arm(nil)
     counts.checks += 1
+    try noteForgotten()
     let stream = process.stream
     let definition = rows.definition
     let columns = columns(stream.definition)
@@ -107,6 +108,7 @@ extension StreamSimulation {
 
   /// Every snapshot that there ever was, as any reader of the table sees it.
   func checkHistory() throws {
+    try noteForgotten()
     guard let table = try? world.observer().table(rows.definition.table) else { return }
     let metadata = table.metadata
     for snapshot in metadata.snapshots where checkedSnapshots.insert(snapshot.snapshotID).inserted {

@@ -10,6 +10,7 @@ extension StreamSimulation {
   /// A commit of somebody else. It has no faults: those of the stream are enough.
   func foreignCommit() {
     do {
+      try noteForgotten()
       guard let table = try? world.observer().table(rows.definition.table) else { return }
       let writer = ForeignWriter(table: table, shardCount: rows.definition.shardCount)
       let isKeyed = rows.definition.isKeyed
@@ -50,6 +51,32 @@ extension StreamSimulation {
       }
     } catch {
       failure = fail("somebody else's commit failed: \(error)")
+    }
+  }
+
+  /// Forgets all deletes that the table has, as the stream does after its declared time.
+  func forgetDeletes() throws {
+    let process = try open()
+    world.clock.advance(1_000_000_000)
+    do {
+      let limit = Int64(world.clock.now / 1_000)
+      note("forget deletes: \(try process.stream.expireTombstones(before: limit))")
+    } catch { note("forget deletes failed: \(error)") }
+  }
+
+  /// Finds out which commits forgot deletes: whether one came through is not always known at once.
+  func noteForgotten() throws {
+    guard rows.hasTombstones, let table = try? world.observer().table(rows.definition.table) else {
+      return
+    }
+    for snapshot in table.metadata.snapshots {
+      guard snapshot.summary?[StreamTable.expiredProperty] != nil,
+        !oracle.knows(snapshot.snapshotID),
+        let covered = try StreamOffsets(snapshot, shardCount: rows.definition.shardCount)
+      else { continue }
+      var commit = ForeignCommit(snapshotID: snapshot.snapshotID, covered: covered.ends)
+      commit.forgetsDeletes = true
+      oracle.add(commit)
     }
   }
 

@@ -139,7 +139,8 @@ public final class StreamSimulation {
       world.clock.advance(random.int(1..<20) * 1_000_000_000)
       try open().stream.step()
     case 81..<86: try close()
-    case 86..<92: foreignCommit()
+    case 86: try forgetDeletes()
+    case 87..<92: foreignCommit()
     case 92..<94: try secondProcess()
     case 94:
       guard stale == nil, random.chance(0.5) else { break }

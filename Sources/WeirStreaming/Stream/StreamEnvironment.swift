@@ -102,6 +102,17 @@ public struct StreamEnvironment: Sendable {
     }
   }
 
+  /// Takes the lock of a stream's folder, which one process has.
+  ///
+  /// - Throws: `conflict` at once when another process has it.
+  func lockFolder(of table: TableIdentifier) throws(StreamError) -> any DiskLock {
+    let folder = streamFolder(table)
+    do throws(DiskError) {
+      try disk.makeFolder(folder)
+      return try disk.lock(folder + "/owner-lock", owner: owner)
+    } catch { throw StreamError(error) }
+  }
+
   /// Microseconds since 1970-01-01 UTC.
   public var nowMicroseconds: Int64 { Int64(tables.now() / 1_000) }
 

@@ -32,6 +32,8 @@ public final class StreamTable: ServedStream {
   public let table: Table
   let environment: StreamEnvironment
   let lease: StreamLease
+  /// Keeps other processes out of the folder, also while a log failed and is closed.
+  private let ownerLock: any DiskLock
   let shards: [StreamShard]
   let router: ShardRouter
   let published: Mutex<Published>
@@ -65,6 +67,7 @@ public final class StreamTable: ServedStream {
     self.deadLetters = deadLetters
     let name = "\(definition.table)"
     do throws(StreamError) {
+      ownerLock = try environment.lockFolder(of: definition.table)
       table = try StreamSetup(definition: definition, catalog: catalog).table()
       let (opened, hadLease) = (table, lease.isMine(table.metadata))
       try lease.take(opened, environment)
@@ -271,6 +274,7 @@ public final class StreamTable: ServedStream {
     stopWorkers()
     closed.store(true, ordering: .releasing)
     for shard in shards { shard.close(error) }
+    ownerLock.release()
     notify()
   }
 }

@@ -6,6 +6,8 @@ internal import WeirTable
 
 // Tombstones are forgotten after the stream's declared time.
 extension StreamTable {
+  /// In the summary of a snapshot: how many files of tombstones went.
+  package static let expiredProperty = "weir.stream.expired-tombstone-files"
   /// The longest time between two looks through the tombstones; microseconds.
   private static let tombstoneMicrosecondsMax: Int64 = 3_600_000_000
 
@@ -33,8 +35,12 @@ extension StreamTable {
   /// - Returns: whether there were any.
   @discardableResult
   public func expireTombstones() throws(StreamError) -> Bool {
-    let limit =
-      environment.nowMicroseconds - definition.tombstoneRetentionSeconds * 1_000_000
+    try expireTombstones(
+      before: environment.nowMicroseconds - definition.tombstoneRetentionSeconds * 1_000_000)
+  }
+
+  /// As above, by a time in microseconds.
+  package func expireTombstones(before limit: Int64) throws(StreamError) -> Bool {
     do throws(StreamError) {
       return try flushing.withLock { state throws(StreamError) in
         guard definition.isKeyed, !state.isBroken else { return false }
@@ -86,6 +92,7 @@ extension StreamTable {
     let delta = transaction.rowDelta()
     delta.isolation = .snapshot
     delta.set(StreamOffsets.property, start.covered.text)
+    delta.set(Self.expiredProperty, String(files.count))
     for file in files { delta.remove(file) }
     return try transaction.commit()
   }
