@@ -38,8 +38,11 @@ extension StreamSimulation {
     let stream = process.stream
     let definition = rows.definition
     let columns = columns(stream.definition)
-    do { _ = try stream.scan(StreamScan(columns: ["key"])) } catch {
-      guard error.code == .overloaded else { throw error }
+    do {
+      _ = try stream.scan(StreamScan(columns: ["key"]))
+      _ = try stream.tail(from: .earliest).next(rowCountMax: 1)
+    } catch {
+      guard error.code == .overloaded || error.code == .storage else { throw error }
       // The stream mends itself within its retry times, and refuses reads until then.
       note("repair")
       world.clock.advance(31_000_000_000)

@@ -9,26 +9,18 @@ import subprocess
 
 import pyarrow as pa
 import pytest
-from kafka_broker import KafkaBroker
 from rest_server import BINARY
-from stream_server import PROJECT, StreamServer
+from stream_server import StreamServer
 
 import weir
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
 
 
-@pytest.fixture(scope="module", params=["segments", "kafka"])
-def server(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("streams") / "project"
-    if request.param == "segments":
-        with StreamServer(folder) as server:
-            yield server
-        return
-    with KafkaBroker(events=2, items=1) as broker:
-        project = broker.project(PROJECT, events="events", items="items")
-        with StreamServer(folder, project=project) as server:
-            yield server
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with StreamServer(tmp_path_factory.mktemp("streams") / "project") as server:
+        yield server
 
 
 def apply(state: dict[int, dict], changes: pa.Table) -> None:

@@ -131,7 +131,11 @@ extension StreamTable {
       // Somebody else changed the table, or an attempt of ours whose outcome was not known came through.
       try reload()
       state.isBroken = false
-      return try FlushRun(self).run()
+      do throws(StreamError) { return try FlushRun(self).run() } catch {
+        // The commit may be there, and the index behind it.
+        state.isBroken = error.code == .conflict || error.code == .damaged
+        throw error
+      }
     }
   }
 
