@@ -73,8 +73,13 @@ final class KafkaReader: @unchecked Sendable {
   /// - Throws: `notFound` when the partition does not have the message to go on with (any more).
   ///   Brokers that cannot be reached are waited for.
   func poll(waitMilliseconds: Int) throws(StreamError) -> [KafkaEvent] {
-    let count = rd_kafka_consume_batch_queue(
-      queue, Int32(waitMilliseconds), found, Self.batchCount)
+    // One call waits for a whole batch; what has come is taken at once.
+    var count = rd_kafka_consume_batch_queue(queue, 0, found, Self.batchCount)
+    var waited = 0
+    while count == 0, waited < waitMilliseconds {
+      count = rd_kafka_consume_batch_queue(queue, 2, found, Self.batchCount)
+      waited += 2
+    }
     _ = rd_kafka_poll(handle.pointer, 0)
     guard count > 0 else { return [] }
     var events: [KafkaEvent] = []
