@@ -35,19 +35,20 @@ extension StreamSimulation {
     process.fate.arm(nil)
     counts.checks += 1
     try noteForgotten()
-    let stream = process.stream
-    let definition = rows.definition
-    let columns = columns(stream.definition)
     do {
-      _ = try stream.scan(StreamScan(columns: ["key"]))
-      _ = try stream.tail(from: .earliest).next(rowCountMax: 1)
-    } catch {
-      guard error.code == .overloaded || error.code == .storage else { throw error }
+      try checkReads(process.stream)
+    } catch let error as StreamError where error.code == .overloaded || error.code == .storage {
       // The stream mends itself within its retry times, and refuses reads until then.
       note("repair")
       world.clock.advance(31_000_000_000)
-      stream.step()
+      process.stream.step()
+      try checkReads(process.stream)
     }
+  }
+
+  private func checkReads(_ stream: StreamTable) throws {
+    let definition = rows.definition
+    let columns = columns(stream.definition)
     let status = stream.status()
     let metadata = try world.observer().table(definition.table).metadata
     let snapshots = line(of: status.snapshotID, metadata)

@@ -197,7 +197,11 @@ private final class SystemLock: DiskLock {
 
   func release() {
     file.withLock { file in
-      if file >= 0 { close(file) }
+      if file >= 0 {
+        // A child that is about to start another program has the open file, too, for a moment.
+        flock(file, LOCK_UN)
+        close(file)
+      }
       file = -1
     }
   }
