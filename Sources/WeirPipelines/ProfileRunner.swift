@@ -155,8 +155,17 @@ public final class ProfileRunner {
     let tail: any StreamTail
     if let open = self.tail { tail = open } else { tail = try source.tail(from: .offsets(start)) }
     self.tail = tail
-    guard let batch = try tail.next(rowCountMax: batchRows) else { return nil }
-    return (batch, tail.position)
+    guard let first = try tail.next(rowCountMax: batchRows) else { return nil }
+    // All that waits at once: each batch waits for its rows to be durable.
+    var batches = [first]
+    var count = first.rowCount
+    while count < batchRows, let next = try tail.next(rowCountMax: batchRows - count) {
+      batches.append(next)
+      count += next.rowCount
+    }
+    do throws(ColumnarError) {
+      return (try RecordBatch.concatenate(batches), tail.position)
+    } catch { throw StreamError(error) }
   }
 
   /// The events of a piece of a shard, out of the source's table.
