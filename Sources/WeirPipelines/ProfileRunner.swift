@@ -26,6 +26,10 @@ public final class ProfileRunner {
   private var sent: Sent?
   private var note: Answer?
   private var stepsSinceNote = 0
+  /// Offsets of the source's table that are looked at together. Where offsets have gaps, as those of
+  /// Kafka do, it grows until enough events lie in it.
+  private var window: Int64
+  private static let windowMax: Int64 = 1 << 60
 
   /// Batches between two notes of the position.
   private static let noteInterval = 16
@@ -62,6 +66,7 @@ public final class ProfileRunner {
     self.target = target
     self.positions = positions
     self.batchRows = max(1, batchRows)
+    window = Int64(self.batchRows)
     fold = try ProfileOperator(
       definition, source: source.definition, store: TargetStore(target, definition.entity))
   }
@@ -101,9 +106,6 @@ public final class ProfileRunner {
     (next, noted) = (start, start)
     return start
   }
-
-  /// The events that are folded; events from there on may come.
-  public var offsets: [Int: Int64] { next ?? [:] }
 
   private func fold(_ batch: RecordBatch, _ end: [Int: Int64]) throws(StreamError) {
     guard let rows = try fold.apply(batch, schema: target.inputSchema) else {
@@ -173,17 +175,39 @@ public final class ProfileRunner {
     _ start: [Int: Int64], _ shard: Int, until end: Int64
   ) throws(StreamError) -> (batch: RecordBatch, end: [Int: Int64]) {
     let first = start[shard] ?? 0
-    let last = min(end, first + Int64(batchRows))
+    while true {
+      let (sum, isBeyond) = first.addingReportingOverflow(window)
+      let last = isBeyond ? end : min(end, sum)
+      guard let batch = try readTable(shard, first..<last) else {
+        window = max(1, window / 2)
+        continue
+      }
+      if batch.rowCount < batchRows / 2 { window = min(Self.windowMax, window * 2) }
+      var behind = start
+      behind[shard] = last
+      return (batch, behind)
+    }
+  }
+
+  /// The events of a range of offsets, in their order; `nil` when they are many more than a batch.
+  private func readTable(
+    _ shard: Int, _ range: Range<Int64>
+  ) throws(StreamError) -> RecordBatch? {
     let filter = Predicate.all([
       .compare(.equal, Term(StreamColumns.shard), .integer(Int128(shard))),
-      .compare(.greaterOrEqual, Term(StreamColumns.offset), .integer(Int128(first))),
-      .compare(.less, Term(StreamColumns.offset), .integer(Int128(last))),
+      .compare(.greaterOrEqual, Term(StreamColumns.offset), .integer(Int128(range.lowerBound))),
+      .compare(.less, Term(StreamColumns.offset), .integer(Int128(range.upperBound))),
     ])
     let reader = try source.scan(
       StreamScan(columns: fold.columns, filter: filter, isLive: false))
     var batches: [RecordBatch] = []
+    var count = 0
     do {
-      while let batch = try reader.next() { batches.append(batch) }
+      while let batch = try reader.next() {
+        count += batch.rowCount
+        guard count <= 2 * batchRows || range.count == 1 else { return nil }
+        batches.append(batch)
+      }
     } catch { throw (error as? StreamError) ?? StreamError(.table, "\(error)") }
     do throws(ColumnarError) {
       let all =
@@ -192,9 +216,7 @@ public final class ProfileRunner {
       guard let offsets = all[StreamColumns.offset] else {
         throw ColumnarError(.invalidArgument, "the table has no column '\(StreamColumns.offset)'")
       }
-      var behind = start
-      behind[shard] = last
-      return (try all.take(offsets.sortIndices()), behind)
+      return try all.take(offsets.sortIndices())
     } catch { throw StreamError(error) }
   }
 }

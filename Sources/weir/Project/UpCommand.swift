@@ -94,8 +94,7 @@ struct UpCommand: AsyncParsableCommand {
     let streams = try Streams(
       (project.streams + made).map { try Self.withEnvironment($0) }, catalog: connection.catalog,
       environment: environment)
-    let pipelines = try Pipelines(project.profiles, streams: streams)
-    defer { pipelines.close() }
+    let pipelines = try Pipelines(project.profiles, streams: streams) { log.write($0) }
     let count = project.streams.count + made.count
     log.write(
       StreamEvent(
