@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Offline evaluation of recommenders: splits, full-catalogue ranking, metrics with intervals.
+
+>>> from weir import evaluate
+>>> events = evaluate.read("ratings.parquet", user="user_id", item="item_id", time="event_time")
+>>> split = evaluate.split_by_time(events, 0.8)
+>>> evaluate.evaluate(evaluate.ItemToItem(), split, ks=(10, 20))
+
+Needs NumPy; reading files needs pyarrow. ``python -m weir.evaluate`` is the command line.
+"""
+
+from ._baselines import EASE, ItemToItem, Popularity, Recommender
+from ._interactions import Interactions, read, read_lists
+from ._metrics import auc, bootstrap, calibration, grouped_auc, logloss
+from ._run import Evaluation, compare, evaluate
+from ._splits import Split, split_by_lists, split_by_time, split_last_item
+
+__all__ = [
+    "EASE",
+    "Evaluation",
+    "Interactions",
+    "ItemToItem",
+    "Popularity",
+    "Recommender",
+    "Split",
+    "auc",
+    "bootstrap",
+    "calibration",
+    "compare",
+    "evaluate",
+    "grouped_auc",
+    "logloss",
+    "read",
+    "read_lists",
+    "split_by_lists",
+    "split_by_time",
+    "split_last_item",
+]
