@@ -18,6 +18,8 @@ public struct Project: Hashable, Sendable {
   public var streams: [StreamDefinition] = []
   /// In the order of the file.
   public var profiles: [ProfileDefinition] = []
+  /// In the order of the file.
+  public var featureViews: [FeatureViewDefinition] = []
 
   public init() {}
 

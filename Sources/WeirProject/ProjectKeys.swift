@@ -66,6 +66,31 @@ enum ProjectKeys {
         "type": "object", "additionalProperties": .object(reference("profile")),
         "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
       ]),
+    ProjectKey(
+      "feature_views",
+      "The features that models and surfaces see, by the names of the views: namespace.name. Each is "
+        + "a mapping of entries: columns of the user's tables, and of each item's.",
+      [
+        "type": "object",
+        "additionalProperties": [
+          "type": "object", "minProperties": 2,
+          "additionalProperties": .object(reference("feature_entry")),
+        ],
+        "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
+      ]),
+  ]
+
+  static let featureEntry = [
+    ProjectKey("table", "A profile, or a stream with a primary key.", text),
+    ProjectKey("key", "The table's one key column.", text),
+    ProjectKey(
+      "columns",
+      "Its features, in order; the default is all. A profile's list of last events stands for each of "
+        + "its columns, or names one: recent.item_id.", names),
+    ProjectKey(
+      "side",
+      "Whom the entry is about. The default is its name, or the side of another entry of the same key.",
+      ["enum": ["user", "item"]]),
   ]
 
   static let profile = [

