@@ -31,9 +31,9 @@ struct Weir: ParsableCommand {
       """,
     version: "weir 0.1.0",
     subcommands: [
-      UpCommand.self, CheckCommand.self, StreamCommand.self, LookupCommand.self,
+      UpCommand.self, CheckCommand.self, ImportCommand.self, StreamCommand.self, LookupCommand.self,
       ProfileCommand.self, FileCommand.self, TableCommand.self, CatalogCommand.self,
-      DemoCommand.self,
+      TrainCommand.self, EvaluateCommand.self, DemoCommand.self,
     ])
 
   static func main() async {

@@ -81,14 +81,7 @@ struct StreamAppendCommand: ParsableCommand {
 
   private func sendRows(of file: String, _ sender: inout BatchSender) throws {
     let rows = try InputFile.rows(file, columns: nil, batchRows: batchRows)
-    while let batch = try rows.reader.next() {
-      let bytes = MutableBuffer()
-      let writer = try ArrowStreamWriter(schema: batch.schema, into: bytes)
-      try writer.write(batch)
-      try writer.finish()
-      try sender.send(
-        bytes.finish().array(of: UInt8.self), type: "application/vnd.apache.arrow.stream")
-    }
+    while let batch = try rows.reader.next() { try sender.send(batch) }
   }
 
   private func sendLines(_ sender: inout BatchSender) throws {
@@ -119,16 +112,32 @@ struct BatchSender {
   let table: String
   let client: StreamClient
   let query: [(String, String)]
-  private let producer = "weir-cli-\(UInt64.random(in: 0 ... .max))"
+  private let producer: String
   private var sequence = 0
   private(set) var rowCount: Int64 = 0
+  /// Rows that the service had already.
+  private var repeatCount: Int64 = 0
   private(set) var rejectedCount: Int64 = 0
   private var shownCount = 0
 
-  init(table: String, client: StreamClient, query: [(String, String)]) {
+  /// - Parameter producer: who sends; batches of a producer that were appended before are not again.
+  init(
+    table: String, client: StreamClient, query: [(String, String)],
+    producer: String = "weir-cli-\(UInt64.random(in: 0 ... .max))"
+  ) {
     self.table = table
     self.client = client
     self.query = query
+    self.producer = producer
+  }
+
+  mutating func send(_ batch: RecordBatch) throws {
+    let bytes = MutableBuffer()
+    let writer = try ArrowStreamWriter(schema: batch.schema, into: bytes)
+    try writer.write(batch)
+    try writer.finish()
+    try send(
+      bytes.finish().array(of: UInt8.self), type: "application/vnd.apache.arrow.stream")
   }
 
   mutating func send(_ bytes: [UInt8], type: String) throws {
@@ -141,7 +150,8 @@ struct BatchSender {
     let answer = try client.send(
       "POST", StreamClient.path(table, query: arrow ? [] : query), headers: headers, body: bytes)
     let json = try JSONValue(parsing: answer).asObject()
-    rowCount += try json.int64("rows")
+    let rows = try json.int64("rows")
+    if (try? json.bool("repeat")) == true { repeatCount += rows } else { rowCount += rows }
     let rejected = try json.object("rejected")
     rejectedCount += try rejected.int64("count")
     for record in try rejected.array("records") where shownCount < 10 {
@@ -157,6 +167,7 @@ struct BatchSender {
   func report() {
     Terminal.writeLine(
       "\(rowCount) rows appended to \(table)"
+        + (repeatCount > 0 ? ", \(repeatCount) were there already" : "")
         + (rejectedCount > 0 ? ", \(rejectedCount) records rejected" : ""))
   }
 }
