@@ -13,26 +13,23 @@ is missing or there twice.
 from __future__ import annotations
 
 import argparse
-import http.client
 import io
 import itertools
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.catalog.rest import RestCatalog
+from service import ARROW, Client, Service
 
-ARROW = "application/vnd.apache.arrow.stream"
 PROJECT = """
 data: data
 server: {port: 0}
@@ -59,68 +56,6 @@ streams:
     flush: {interval: 500ms}
 """
 STREAMS = ("live.events", "live.users", "live.items")
-
-
-class Service:
-    """`weir up`, which may be killed and started again."""
-
-    def __init__(self, binary: Path, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "weir.yaml").write_text(PROJECT)
-        self.binary, self.folder = binary, folder
-        self.start()
-
-    def start(self) -> None:
-        with (self.folder / "weir.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(self.binary), "up", str(self.folder)], stdout=subprocess.PIPE, stderr=log
-            )
-        line = self.process.stdout.readline().decode()
-        if not line.startswith("weir at "):
-            sys.exit(f"error: weir up did not start; {self.folder / 'weir.log'} says why")
-        self.uri = line.rsplit(" ", 1)[1].strip()
-        self.port = urlsplit(self.uri).port
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(60)
-
-
-class Client:
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.connection: http.client.HTTPConnection | None = None
-
-    def request(self, method: str, path: str, body=None, headers=None) -> bytes:
-        """The answer's body; an `OSError` when there is none now."""
-        port = self.service.port
-        if self.connection is None or self.connection.port != port:
-            self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        try:
-            self.connection.request(method, path, body, headers or {})
-            response = self.connection.getresponse()
-            answer = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.connection.close()
-            self.connection = None
-            raise OSError(str(error)) from error
-        if response.status in (429, 503, 504):
-            raise OSError(answer.decode())
-        if response.status != 200:
-            raise RuntimeError(f"{method} {path}: {answer.decode()}")
-        return answer
-
-    def scan(self, stream: str, columns: str) -> pa.Table:
-        path = f"/v1/streams/{stream}/scan?columns={columns}"
-        try:
-            return pa.ipc.open_stream(self.request("GET", path, None, {"Accept": ARROW})).read_all()
-        except pa.ArrowInvalid as error:
-            raise OSError("the answer ends early") from error
 
 
 class DataSet(threading.Thread):
@@ -291,7 +226,11 @@ def main() -> int:
     firsts = itertools.accumulate((pq.read_metadata(path).num_rows for path in paths), initial=0)
     sets = [DataSet(path, first) for path, first in zip(paths, firsts, strict=False)]
     total = sum(len(each.events) for each in sets)
-    service = Service(options.weir, options.folder / "live")
+    live = options.folder / "live"
+    shutil.rmtree(live, ignore_errors=True)
+    live.mkdir(parents=True)
+    (live / "weir.yaml").write_text(PROJECT)
+    service = Service(options.weir, live)
     print(f"\n{bold}Live: {total:,} events through the ingest server, one process, kill -9{plain}")
     started = time.monotonic()
     for each in sets:

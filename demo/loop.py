@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole loop: from event to feed, on real events.
+
+Takes the folder of `weir demo`, and does what a team would: history comes in, profiles, candidates
+and training examples are made of it, a model is trained, a feed is served. Then users whose tastes
+are what they did later ask for feeds and react, while the later events come in, the model learns on,
+and the process is killed once. In the end everything is checked, and the folder has a report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import checks
+import feeds
+import live
+import report
+import world as worlds
+from evaluation import evaluate_loop
+from service import Client, Service
+from terminal import Screen
+
+#: Of each data set: the columns of its items for title and category.
+ITEMS = {
+    "xwines": ("name", "type"),
+    "retailrocket": (None, None),
+    "stackexchange": ("title", None),
+    "synthetic": (None, None),
+}
+
+
+class Loop:
+    """One run of the demo, its parts in order."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.name: str = options.name
+        self.source: Path = options.folder / options.name
+        self.folder: Path = options.folder / "loop"
+        self.screen = Screen()
+        self.took: dict[str, float] = {}
+        self.trainer: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        begin = time.monotonic()
+        yield
+        self.took[name] = time.monotonic() - begin
+
+    def run(self) -> int:
+        screen = self.screen
+        world = worlds.read(self.source, self.name)
+        columns = ITEMS.get(self.name, (None, None))
+        titles = worlds.titles(self.source, columns[0])
+        categories = worlds.categories(self.source, columns[1])
+        screen.heading(
+            f"The loop: {world.history_count:,} events of {self.name} are history, "
+            f"{len(world.later):,} are to come"
+        )
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        project = Path(__file__).parent / "projects" / f"{self.name}.yaml"
+        shutil.copy(project, self.folder / "weir.yaml")
+        with self.part("start"):
+            self.service = Service(self.options.weir, self.folder)
+        self.client = Client(self.service)
+        try:
+            return self.rest(world, titles, categories)
+        finally:
+            self.stop()
+
+    def rest(self, world: worlds.World, titles: dict[int, str], categories: dict[int, str]) -> int:
+        screen = self.screen
+        self.history(world, columns=ITEMS.get(self.name, (None, None)))
+        self.train()
+        with self.part("evaluation"):
+            protocol, evaluations = evaluate_loop(
+                self.service, self.client, world, self.options.users, screen
+            )
+        feed = feeds.Feeds(self.client, titles, world)
+        with self.part("live"):
+            self.follow()
+            found = live.run(
+                self.service,
+                world,
+                categories,
+                self.options.seconds,
+                screen,
+                kill=not self.options.no_kill,
+            )
+            self.stop_trainer()
+        with self.part("feed before and after"):
+            feed.show(screen)
+        with self.part("checks"):
+            checked = checks.run(self, found, screen)
+        result: dict[str, Any] = {
+            "world": f"{self.name}: {world.history_count:,} events before "
+            f"{world.moment:%Y-%m-%d}, {len(world.later):,} after",
+            "arrows": found.arrows,
+            "clicks": found.clicks,
+            "serving": found.serving,
+            "evaluation": {
+                "protocol": protocol,
+                "recommenders": [one.as_json() for one in evaluations],
+            },
+            "feed": feed.as_json(),
+            "checks": checked,
+            "seconds": self.took,
+            "versions": report.versions(self.options.weir),
+        }
+        report.write(self.options.folder, result, evaluations, protocol)
+        total = sum(self.took.values())
+        failed = [name for name, value in checked.items() if str(value).startswith("FAILED")]
+        screen.heading(f"Done in {total:.0f} s; {self.options.folder / 'report.html'}")
+        if self.options.keep and not failed:
+            self.keep()
+        for name in failed:
+            print(f"  {screen.red}{name}: {checked[name]}{screen.plain}")
+        return 1 if failed else 0
+
+    # The parts.
+
+    def weir(self, *arguments: str) -> str:
+        """Runs a command of `weir` against the service."""
+        environment = {**self.service.environment, "WEIR_URL": self.service.uri}
+        command = [str(self.options.weir), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"error: {' '.join(command)}:\n{done.stderr}")
+        return done.stdout
+
+    def history(self, world: worlds.World, columns: tuple[str | None, str | None]) -> None:
+        screen = self.screen
+        with self.part("import"):
+            if (self.source / "items.parquet").exists():
+                maps = [
+                    text
+                    for column, source in zip(("title", "category"), columns, strict=True)
+                    if source
+                    for text in ("--map", f"{column}={source}")
+                ]
+                self.weir("import", str(self.source / "items.parquet"), "shop.items", *maps)
+            begin = time.monotonic()
+            self.weir(
+                "import",
+                str(self.source / "events.parquet"),
+                "shop.events",
+                "--map",
+                "at=event_time",
+                "--map",
+                "kind=event",
+                "--time",
+                "event_time",
+                "--before",
+                f"{world.moment:%Y-%m-%dT%H:%M:%S.%fZ}",
+                "--end",
+                "now",
+            )
+            rate = world.history_count / (time.monotonic() - begin)
+        screen.say(f"history is durable and queryable: {rate:,.0f} events a second")
+        with self.part("profiles and candidates of history"):
+            self.wait_for_profiles(world.history_count)
+        screen.say(
+            f"profiles and candidates: {self.took['profiles and candidates of history']:.1f} s"
+        )
+        with self.part("examples of history"):
+            self.weir("pipeline", "backfill", "shop.examples")
+        count = len(self.client.scan("shop.examples", "request_id"))
+        screen.say(
+            f"{count:,} training examples, features as known then: "
+            f"{self.took['examples of history']:.1f} s"
+        )
+
+    def wait_for_profiles(self, count: int) -> None:
+        import pyarrow.compute as pc
+
+        deadline = time.monotonic() + 300
+        while True:
+            events = self.client.scan("shop.item_profile", "events").column("events")
+            if (pc.sum(events).as_py() or 0) >= count:
+                break
+            if time.monotonic() > deadline:
+                sys.exit("error: profiles do not come up with the events; see weir.log")
+            time.sleep(0.1)
+        while True:
+            lines = self.weir("pipeline", "list", "--json").splitlines()
+            if all(json.loads(line).get("lag_rows", 0) == 0 for line in lines if line):
+                return
+            if time.monotonic() > deadline:
+                sys.exit("error: pipelines lag behind; 'weir pipeline list' says which")
+            time.sleep(0.1)
+
+    def train_command(self, *more: str) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "weir.train",
+            "shop.model",
+            "--project",
+            str(self.folder / "weir.yaml"),
+            "--url",
+            self.service.uri,
+            *more,
+        ]
+
+    def train(self) -> None:
+        with self.part("training"), (self.folder / "train.log").open("wb") as log:
+            done = subprocess.run(self.train_command(), stdout=log, stderr=subprocess.STDOUT)
+        if done.returncode:
+            sys.exit(f"error: training failed:\n{(self.folder / 'train.log').read_text()[-2000:]}")
+        rows = self.client.scan("shop.model", "version,metrics").to_pylist()
+        newest = max(rows, key=lambda row: row["version"])
+        self.screen.say(f"model {newest['version']} trained: {self.took['training']:.1f} s")
+        self.wait_for_model(newest["version"])
+
+    def wait_for_model(self, version: int) -> None:
+        begin = time.monotonic()
+        while time.monotonic() - begin < 30:
+            body = {"surface": "home", "user": 1, "count": 1}
+            answer = self.client.json("POST", "/v1/recommend", body)
+            if answer.get("model_version") == version:
+                self.screen.say(f"served by model {version} {time.monotonic() - begin:.1f} s later")
+                return
+            time.sleep(0.1)
+        sys.exit(f"error: the service does not take model {version}; see {self.service.log}")
+
+    def follow(self) -> None:
+        """Starts online training."""
+        log = (self.folder / "online.log").open("wb")
+        self.trainer = subprocess.Popen(
+            self.train_command("--online"), stdout=log, stderr=subprocess.STDOUT
+        )
+
+    def stop_trainer(self) -> None:
+        if self.trainer and self.trainer.poll() is None:
+            self.trainer.send_signal(signal.SIGTERM)
+            try:
+                self.trainer.wait(20)
+            except subprocess.TimeoutExpired:
+                self.trainer.kill()
+                self.trainer.wait()
+        self.trainer = None
+
+    def keep(self) -> None:
+        self.follow()
+        uri = self.service.uri
+        print(f"\n  It goes on; Ctrl-C ends it.\n  weir     {uri}\n  metrics  {uri}/metrics")
+        print(f'  feed     curl -d \'{{"surface":"home","user":1}}\' {uri}/v1/recommend')
+        try:
+            self.service.process.wait()
+        except KeyboardInterrupt:
+            print()
+
+    def stop(self) -> None:
+        self.stop_trainer()
+        if self.service.process.poll() is None:
+            self.service.stop()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="what weir demo wrote")
+    parser.add_argument("name", help="the data set")
+    parser.add_argument("--seconds", type=float, default=90, help="of users and online training")
+    parser.add_argument("--users", type=int, default=2_000, help="that are evaluated")
+    parser.add_argument("--keep", action="store_true", help="leave it running")
+    parser.add_argument("--no-kill", action="store_true", help="do not kill the process")
+    parser.add_argument("--weir", type=Path, default=Path(".build/release/weir"))
+    options = parser.parse_args()
+    if options.name not in ITEMS:
+        parser.error(f"there is no project of {options.name!r}; take one of {', '.join(ITEMS)}")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return Loop(options).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weir up` as a process that may be killed, and requests to it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import pyarrow as pa
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+class Service:
+    """`weir up` on a folder with a project file, which may be killed and started again."""
+
+    def __init__(self, binary: Path, folder: Path, environment: dict[str, str] | None = None):
+        self.binary, self.folder = binary, folder
+        self.environment = {**os.environ, **(environment or {})}
+        self.log = folder / "weir.log"
+        self.starts = 0
+        self.start()
+
+    def start(self) -> None:
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(self.binary), "up", str(self.folder)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self.environment,
+            )
+        line = self.process.stdout.readline().decode()
+        if not line.startswith("weir at "):
+            last = "".join(self.log.read_text(errors="replace").splitlines(True)[-5:])
+            sys.exit(f"error: weir up did not start; the end of {self.log}:\n{last}")
+        self.uri = line.rsplit(" ", 1)[1].strip()
+        self.port = urlsplit(self.uri).port
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+class Client:
+    """One connection, opened again when it breaks. For one thread."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.connection: http.client.HTTPConnection | None = None
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> bytes:
+        """The answer's body; an `OSError` when there is none now."""
+        port = self.service.port
+        if self.connection is None or self.connection.port != port:
+            self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            self.connection.request(method, path, body, headers or {})
+            response = self.connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.connection.close()
+            self.connection = None
+            raise OSError(str(error)) from error
+        if response.status in (429, 503, 504):
+            raise OSError(answer.decode())
+        if response.status != 200:
+            raise RuntimeError(f"{method} {path}: {answer.decode()}")
+        return answer
+
+    def json(self, method: str, path: str, body: Any = None) -> Any:
+        """As `request`, with JSON both ways."""
+        text = None if body is None else json.dumps(body)
+        return json.loads(self.request(method, path, text, {"Content-Type": "application/json"}))
+
+    def until_answered(self, method: str, path: str, body: Any, headers: dict[str, str]) -> bytes:
+        """As `request`, again and again while the service is away."""
+        while True:
+            try:
+                return self.request(method, path, body, headers)
+            except OSError:
+                time.sleep(0.02)
+
+    def scan(self, stream: str, columns: str, where: str | None = None) -> pa.Table:
+        query = {"columns": columns, **({"filter": where} if where else {})}
+        path = f"/v1/streams/{quote(stream)}/scan?{urlencode(query)}"
+        try:
+            return pa.ipc.open_stream(self.request("GET", path, None, {"Accept": ARROW})).read_all()
+        except pa.ArrowInvalid as error:
+            raise OSError("the answer ends early") from error
+
+    def lookup(self, stream: str, keys: list[dict], columns: list[str]) -> list[dict | None]:
+        body = {"keys": keys, "columns": columns}
+        found: list[dict | None] = self.json("POST", f"/v1/streams/{stream}/lookup", body)["rows"]
+        return found
