@@ -147,23 +147,17 @@ public struct FeatureSource: Sendable {
 
   // MARK: Values
 
-  /// Appends a state's values at a time, a row of `columns`; those of no events when `nil`.
-  func append(
-    _ state: ProfileState, at time: Int64, to builders: ArraySlice<any ArrayBuilder>
-  ) throws(StreamError) {
-    do throws(ColumnarError) {
-      for (pick, builder) in zip(picks, builders) {
-        guard let member = pick.member, case .last(let last) = state.features[pick.feature] else {
-          try builder.append(state.features[pick.feature].value(plans[pick.feature], at: time))
-          continue
-        }
-        try builder.append(
-          .list(
-            last.entries.map { entry in
-              member < entry.values.count ? entry.values[member] : .int(entry.time)
-            }))
+  /// A state's values at a time, one for each of `columns`.
+  func values(_ state: ProfileState, at time: Int64) -> [Scalar] {
+    picks.map { pick in
+      guard let member = pick.member, case .last(let last) = state.features[pick.feature] else {
+        return state.features[pick.feature].value(plans[pick.feature], at: time)
       }
-    } catch { throw StreamError(error) }
+      return .list(
+        last.entries.map { entry in
+          member < entry.values.count ? entry.values[member] : .int(entry.time)
+        })
+    }
   }
 
   /// The state that a row of the table holds.

@@ -132,7 +132,11 @@ public struct FeatureSide: Sendable {
         for entity in 0..<count {
           let bytes = entity < states.count ? states[entity] : nil
           let state = try source.state(bytes)
-          try source.append(state, at: time, to: builders[...])
+          do throws(ColumnarError) {
+            for (value, builder) in zip(source.values(state, at: time), builders) {
+              try builder.append(value)
+            }
+          } catch { throw StreamError(error) }
           offsets[entity] += source.offsets(state)
           isKnown[entity] = isKnown[entity] || bytes != nil
         }

@@ -141,7 +141,7 @@ struct ProfileEvents {
   /// Rows that count, ascending.
   let rows: [Int]
   private let batch: RecordBatch
-  private let times: ArrayData
+  private let times: EventTimes
   private let knownAts: ArrayData
   private let shards: ArrayData
   private let offsets: ArrayData
@@ -150,7 +150,6 @@ struct ProfileEvents {
   private var above: [ArrayData?] = []
   private var below: [ArrayData?] = []
   private var values: [[ArrayData]] = []
-  private let unit: Int64
 
   /// - Parameter batch: with the source's columns, and those that say where a row is and when it was
   ///   known.
@@ -159,23 +158,19 @@ struct ProfileEvents {
     _ plans: [FeaturePlan]
   ) throws(StreamError) {
     self.batch = batch
-    times = try Self.column(batch, eventTime)
+    times = try EventTimes(Self.column(batch, eventTime), eventTime)
     knownAts = try Self.column(batch, StreamColumns.knownAt)
     shards = try Self.column(batch, StreamColumns.shard)
     offsets = try Self.column(batch, StreamColumns.offset)
-    guard case .timestamp(let timeUnit, _) = times.type else {
-      throw StreamError(
-        .invalidArgument, "the event time has type \(times.type), not a timestamp",
-        column: eventTime)
-    }
-    unit = timeUnit.perSecond
     var keys: [ArrayData] = []
     for name in entity { keys.append(try Self.column(batch, name)) }
     do throws(ColumnarError) {
       let selected = try filter?.selection(batch).rows ?? Array(0..<batch.rowCount)
       let times = times
       // Events of nobody, or of no time, belong to no profile.
-      rows = selected.filter { row in times.isValid(row) && keys.allSatisfy { $0.isValid(row) } }
+      rows = selected.filter { row in
+        times.column.isValid(row) && keys.allSatisfy { $0.isValid(row) }
+      }
       for plan in plans {
         masks.append(try plan.filter?.selection(batch).mask)
         above.append(try plan.above?.selection(batch).mask)
@@ -200,17 +195,8 @@ struct ProfileEvents {
   /// Microseconds.
   func knownAt(_ row: Int) -> Int64 { int(knownAts, row) }
 
-  /// Microseconds; times before and behind what fits are cut to it.
-  func time(_ row: Int) -> Int64 {
-    let time = int(times, row)
-    if unit == 1_000_000 { return time }
-    if unit > 1_000_000 {
-      let (whole, rest) = time.quotientAndRemainder(dividingBy: unit / 1_000_000)
-      return rest < 0 ? whole - 1 : whole
-    }
-    let (micros, isBeyond) = time.multipliedReportingOverflow(by: 1_000_000 / unit)
-    return isBeyond ? (time < 0 ? .min : .max) : micros
-  }
+  /// Microseconds.
+  func time(_ row: Int) -> Int64 { times.microseconds(row) }
 
   private func isTrue(_ mask: ArrayData?, _ row: Int) -> Bool {
     guard let mask else { return true }
@@ -234,13 +220,20 @@ extension ProfileState {
   mutating func apply(_ row: Int, of events: ProfileEvents, _ plans: [FeaturePlan]) -> Bool {
     let (shard, offset) = (events.shard(row), events.offset(row))
     guard offset >= positions[shard] ?? 0 else { return false }
+    take(row, of: events, plans)
+    return true
+  }
+
+  /// Takes an event in that was not taken before; events may come in any order.
+  mutating func take(_ row: Int, of events: ProfileEvents, _ plans: [FeaturePlan]) {
+    let (shard, offset) = (events.shard(row), events.offset(row))
     let time = events.time(row)
     let known = events.knownAt(row)
-    positions[shard] = offset + 1
+    positions[shard] = max(positions[shard] ?? 0, offset + 1)
     knownAt = max(knownAt, known)
     // A clock that is wrong must not push all else out of the windows.
     let (limit, isBeyond) = known.addingReportingOverflow(Self.futureMicrosecondsMax)
-    guard isBeyond || time <= limit else { return true }
+    guard isBeyond || time <= limit else { return }
     latest = max(latest, time)
     for feature in plans.indices {
       if events.counts(row, for: feature) { add(row, of: events, plans[feature], feature, time) }
@@ -249,7 +242,6 @@ extension ProfileState {
       run.expire(latest)
       features[feature] = .tiles(run)
     }
-    return true
   }
 
   /// Events that happen later than this after they were known are not counted.
