@@ -60,6 +60,7 @@ let package = Package(
     // Libraries that are looked for when first used, so that nobody needs them who does not.
     .target(name: "CWeirCurl"),
     .target(name: "CWeirPostgres"),
+    .target(name: "CWeirOnnx"),
 
     .target(
       name: "WeirCompression",
@@ -75,6 +76,9 @@ let package = Package(
       swiftSettings: weirSettings),
     .target(
       name: "WeirCurl", dependencies: ["CWeirCurl", "WeirColumnar"],
+      swiftSettings: weirSettings),
+    .target(
+      name: "WeirVector", dependencies: ["WeirColumnar", "CWeirKernels"],
       swiftSettings: weirSettings),
     .target(
       name: "WeirStorageS3", dependencies: ["WeirColumnar", "WeirStorage", "WeirCurl"],
@@ -115,9 +119,13 @@ let package = Package(
       name: "WeirPipelines", dependencies: ["WeirColumnar", "WeirTable", "WeirStreaming"],
       swiftSettings: weirSettings),
     .target(
+      name: "WeirRanker",
+      dependencies: ["CWeirOnnx", "WeirColumnar", "WeirTable", "WeirStreaming", "WeirVector"],
+      swiftSettings: weirSettings),
+    .target(
       name: "WeirProject",
       dependencies: [
-        "WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines",
+        "WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines", "WeirRanker",
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: weirSettings),
@@ -200,6 +208,18 @@ let package = Package(
         "WeirPipelines", "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable",
         "_WeirTestSupport",
       ],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirVectorTests",
+      dependencies: ["WeirVector", "WeirColumnar", "CWeirKernels", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirRankerTests",
+      dependencies: [
+        "WeirRanker", "WeirVector", "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable",
+        "_WeirTestSupport",
+      ],
+      exclude: ["Models"],
       swiftSettings: weirSettings),
     .target(
       name: "_WeirSimulation",

@@ -96,4 +96,15 @@ void weir_compare_f64(const void *values, double value, int op, uint64_t *out, s
 void weir_lengths_equal_32(const void *offsets, int32_t value, uint64_t *out, size_t count);
 void weir_lengths_equal_64(const void *offsets, int64_t value, uint64_t *out, size_t count);
 
+/// The dot products of `query` with the vectors of `tile_count` tiles; `scores` takes 64 for each. Element
+/// e of vector v of a tile is at e * 64 + v. Each sum is taken in the order of the elements, without
+/// fused operations: the same bits on every processor.
+void weir_dot_tiles_f32(
+    const float *tiles, size_t tile_count, const float *query, size_t dimension, float *scores);
+
+/// Writes which of `count` values are at least `least`, in order (NaN is not); `indices` has room for
+/// `count` of them. Returns how many.
+size_t weir_select_at_least_f32(
+    const float *values, size_t count, float least, uint32_t *indices);
+
 #endif

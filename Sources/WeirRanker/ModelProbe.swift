@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirVector
+
+/// Runs a version before it serves: on values that every model must stand.
+///
+/// 1. Users and items with all features null, zero, one, large; without and with embeddings and history.
+///    The user's vector must be finite, scores probabilities.
+/// 2. The same items among others and in another order. Where that changes a bit of a score, each item
+///    is scored in a run of its own from then on.
+enum ModelProbe {
+  private static let values: [Float] = [.nan, 0, 1, -1, 1e6]
+
+  /// - Returns: the bundle that may serve.
+  /// - Throws: `notFinite`; `invalidGraph` for scores that are no probabilities; `failed`.
+  static func check(_ bundle: ModelBundle) throws(RankerError) -> ModelBundle {
+    try bundle.graphs.check(bundle.metadata)
+    let keys = bundle.sampleKeys(ModelBundle.itemsPerRun)
+    for value in values {
+      for isKnown in [false, true] {
+        let user = Sample(bundle, value, isKnown ? keys : [])
+        try checkRetriever(bundle, user)
+        try checkRanker(bundle, user, isKnown ? keys : [VectorKey("")], value)
+      }
+    }
+    guard bundle.hasRanker, !isIndependent(bundle, keys) else { return bundle }
+    return ModelBundle(bundle, itemsPerRun: 1)
+  }
+
+  /// A user whose features are all the same.
+  private struct Sample {
+    let dense: [Float]
+    let key: VectorKey?
+    let history: [VectorKey?]
+    let name: String
+
+    init(_ bundle: ModelBundle, _ value: Float, _ items: [VectorKey]) {
+      dense = [Float](repeating: value, count: bundle.metadata.userDense.count)
+      key = bundle.sampleUser
+      history = items.isEmpty ? [] : Array(items.prefix(bundle.metadata.historyLength))
+      let text = value.isNaN ? "null" : "\(value)"
+      name = "features that are \(text)" + (items.isEmpty ? " and no history" : "")
+    }
+  }
+
+  private static func checkRetriever(
+    _ bundle: ModelBundle, _ user: Sample
+  ) throws(RankerError) {
+    guard bundle.hasRetriever else { return }
+    do throws(RankerError) {
+      _ = try bundle.userVector(userDense: user.dense, user: user.key, history: user.history)
+    } catch { throw RankerError(error.code, "\(error.message) (tried with \(user.name))") }
+  }
+
+  private static func checkRanker(
+    _ bundle: ModelBundle, _ user: Sample, _ items: [VectorKey], _ value: Float
+  ) throws(RankerError) {
+    guard bundle.hasRanker else { return }
+    let width = bundle.metadata.itemDense.count
+    do throws(RankerError) {
+      let scores = try bundle.scores(
+        userDense: user.dense, user: user.key, history: user.history, items: items,
+        itemDense: [Float](repeating: value, count: items.count * width))
+      if let score = scores.first(where: { $0 < 0 || $0 > 1 }) {
+        throw RankerError(
+          .invalidGraph,
+          "the ranker gives the score \(score), which is no probability; end the graph in a sigmoid"
+        )
+      }
+    } catch { throw RankerError(error.code, "\(error.message) (tried with \(user.name))") }
+  }
+
+  /// Whether a run gives each item the same bits wherever it stands, and whatever stands beside it.
+  private static func isIndependent(_ bundle: ModelBundle, _ keys: [VectorKey]) -> Bool {
+    let (count, width) = (bundle.itemsPerRun, bundle.metadata.itemDense.count)
+    var random = UInt64(bitPattern: 0x1234_5678_9abc_def)
+    func next() -> Float {
+      // Xorshift, to values between -4 and 4.
+      random ^= random << 13
+      random ^= random >> 7
+      random ^= random << 17
+      return Float(Int64(bitPattern: random) >> 40) / Float(1 << 21)
+    }
+    let user = (0..<bundle.metadata.userDense.count).map { _ in next() }
+    let items = (0..<count).map { keys.isEmpty ? VectorKey("") : keys[$0 % keys.count] }
+    let dense = (0..<count * width).map { _ in next() }
+    func scores(_ order: [Int]) -> [[UInt32]]? {
+      let part = try? bundle.scores(
+        userDense: user, user: bundle.sampleUser,
+        history: Array(items.prefix(bundle.metadata.historyLength)), items: order.map { items[$0] },
+        itemDense: order.flatMap { dense[$0 * width..<($0 + 1) * width] })
+      guard let part else { return nil }
+      let tasks = bundle.tasks.count
+      var result = [[UInt32]](repeating: [], count: count)
+      for (place, item) in order.enumerated() {
+        result[item] = part[place * tasks..<(place + 1) * tasks].map(\.bitPattern)
+      }
+      return result
+    }
+    let all = Array(0..<count)
+    guard let first = scores(all), scores(all.reversed()) == first else { return false }
+    // Alone among zeros, at the first place.
+    return all.allSatisfy { item in scores([item])?[item] == first[item] }
+  }
+}
+
+extension ModelBundle {
+  /// Items for probes, at most `count`.
+  fileprivate func sampleKeys(_ count: Int) -> [VectorKey] { sample(.item, count) }
+  fileprivate var sampleUser: VectorKey? { sample(.user, 1).first }
+}
