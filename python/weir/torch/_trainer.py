@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training in batch.
+
+1. The retriever learns from positives: the user's history before it against the item, among the
+   items of the batch, with log-Q.
+2. The ranker gets a copy of the towers and learns all tasks from all examples; embeddings stay.
+3. Examples of the last part of the time are held out for figures; then both go over them once, too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .._errors import InvalidDataError
+from . import _metrics
+from ._dataset import Dataset
+from ._definition import Definition
+from ._features import ids as ids_of
+from ._features import text_id
+from ._model import UNKNOWN, Model
+from ._models import in_batch_loss
+
+if TYPE_CHECKING:
+    from .._catalog import CatalogTable
+
+_HISTORY = text_id("history")
+#: A row counts at most so often, however few of its kind were kept.
+_WEIGHT_MAX = 20.0
+#: An epoch has so many steps, unless batches became very small.
+_STEPS_MIN = 60
+#: Rows that a first calibration is made of.
+_SAMPLE = 10_000
+
+
+@dataclass
+class Options:
+    """How training goes. Times are for one core."""
+
+    seed: int = 0
+    retriever_epochs: int = 4
+    retriever_batch: int = 1024
+    retriever_rate: float = 1e-2
+    ranker_epochs: int = 1
+    ranker_batch: int = 2048
+    ranker_rate: float = 3e-3
+    #: The share of the time's last examples that figures are taken from.
+    holdout: float = 0.1
+    online_rate: float = 3e-4
+    embedding_rate: float = 0.02
+
+
+Say = Callable[[str], None]
+
+
+class Trainer:
+    """Trains one model on a snapshot of its examples."""
+
+    def __init__(
+        self, definition: Definition, table: CatalogTable, options: Options, say: Say | None = None
+    ) -> None:
+        self.definition = definition
+        self.table = table
+        self.options = options
+        self.snapshot = table.snapshot_id
+        self._say = say or (lambda _: None)
+        self.model = Model(definition, options.seed)
+        self.metrics: dict[str, Any] = {}
+
+    def run(self) -> Model:
+        """Trains from nothing; figures are in ``metrics`` then.
+
+        :raises InvalidDataError: there is nothing to learn from, or it is damaged.
+        """
+        started = time.perf_counter()
+        split, last = self._survey()
+        before, after = f"at < {_time(split)}", f"at >= {_time(split)}"
+        self._normalize(before)
+        options = self.options
+        self._retrieve(before, options.retriever_epochs, options.retriever_rate)
+        self._hand_over()
+        self._rank(before, options.ranker_epochs, options.ranker_rate, start=True)
+        if split <= last:
+            self.metrics.update(self._evaluate(after))
+            self._say(f"held out: {self.metrics}")
+            self._retrieve(after, 1, options.retriever_rate / 5)
+            self._rank(after, 1, options.ranker_rate / 5)
+        self.model.check()
+        self.metrics["seconds"] = round(time.perf_counter() - started, 1)
+        return self.model
+
+    def _survey(self) -> tuple[int, int]:
+        """Items and times; gives the time from which examples are held out, and the last one."""
+        if self.snapshot is None:
+            raise self._nothing("no rows yet")
+        definition = self.definition
+        times, labelled = [], 0
+        columns = [definition.item, "at", *definition.positives]
+        for batch in self.table.scan(columns, at=self.snapshot).to_batches():
+            self.model.grow(ids_of(batch.column(0)))
+            times.append(ids_of(batch.column(1)))
+            for label in range(2, len(columns)):
+                labelled += batch.column(label).true_count
+        if not times:
+            raise self._nothing("no rows yet")
+        if not labelled:
+            raise self._nothing(f"no row with {' or '.join(definition.positives)}")
+        every = np.concatenate(times)
+        last = int(every.max())
+        if not self.options.holdout or len(every) < 100:
+            return last + 1, last
+        return int(np.quantile(every, 1 - self.options.holdout)) + 1, last
+
+    def _nothing(self, what: str) -> InvalidDataError:
+        return InvalidDataError(
+            f"{self.definition.examples} has {what}, so that {self.definition.name} cannot be "
+            "trained; wait until its flush, or fill it with 'weir pipeline backfill'"
+        )
+
+    def _dataset(self, where: str, batch: int, epochs: int = 1, shuffle: bool = True) -> Dataset:
+        return Dataset(
+            self.table,
+            self.definition.features(),
+            batch_size=batch,
+            seed=self.options.seed,
+            shuffle=shuffle,
+            snapshot=self.snapshot,
+            where=where,
+            epochs=epochs,
+        )
+
+    def _normalize(self, where: str) -> None:
+        """Means and deviations of features, from a sample."""
+        batch = next(iter(self._dataset(where, 50_000)), None)
+        if batch is None:
+            raise self._nothing("no rows before those held out")
+        self.model.note_items(batch)
+        for tower, name in (("user", "user_dense"), ("item", "item_dense")):
+            if name in batch:
+                getattr(self.model.retriever, tower).normalize.fit(batch[name])
+                getattr(self.model.ranker, f"{tower}_normalize").fit(batch[name])
+
+    # Retriever
+
+    def _retrieve(self, where: str, epochs: int, rate: float) -> None:
+        positive = " OR ".join(f"{label} = true" for label in self.definition.positives)
+        data = self._dataset(f"({where}) AND ({positive})", self.options.retriever_batch, epochs)
+        steps = _steps(data, self.options.retriever_batch)
+        if not steps:
+            return
+        # Noise grows as batches shrink; the rate falls with it.
+        rate *= (data.batch_size / self.options.retriever_batch) ** 0.5
+        parameters = [*self.model.retriever.parameters(), *self.model.embedding.parameters()]
+        optimizer = torch.optim.Adam(parameters, lr=rate)
+        schedule = _warm(optimizer, steps)
+        losses: list[float] = []
+        for batch in data:
+            loss = retriever_loss(self.model, batch, 0)
+            if loss is None:
+                continue
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            if len(losses) % 100 == 0:
+                self._say(f"retriever: step {len(losses)} of {steps}, loss {_mean(losses)}")
+        self.metrics["retriever_loss"] = _mean(losses)
+
+    # Ranker
+
+    def _hand_over(self) -> None:
+        """Gives the ranker the towers, and items to compare with."""
+        model = self.model
+        model.ranker.towers.load_state_dict(model.retriever.state_dict())
+        known = np.flatnonzero(model.item_times > np.iinfo(np.int64).min)
+        drawn = torch.randint(0, len(known), (len(model.ranker.others),), generator=model.generator)
+        model.ranker.others.copy_(model.item_vectors(known[drawn.numpy()]))
+
+    def _rank(self, where: str, epochs: int, rate: float, start: bool = False) -> None:
+        data = self._dataset(where, self.options.ranker_batch, epochs)
+        steps = _steps(data, self.options.ranker_batch)
+        if not steps:
+            return
+        if start:
+            self._calibrate(data)
+        rate *= (data.batch_size / self.options.ranker_batch) ** 0.5
+        optimizer = torch.optim.Adam(ranker_parameters(self.model), lr=rate)
+        schedule = _warm(optimizer, steps)
+        losses: list[float] = []
+        for batch in data:
+            self.model.note_items(batch)
+            loss = ranker_loss(self.model, batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            if len(losses) % 100 == 0:
+                self._say(f"ranker: step {len(losses)} of {steps}, loss {_mean(losses)}")
+        self.metrics["ranker_loss"] = _mean(losses)
+
+    @torch.no_grad()
+    def _calibrate(self, data: Dataset) -> None:
+        batch = data.take(data.epoch, 0, _SAMPLE)
+        inputs = self.model.inputs(batch)
+        item, history = (self.model.embedding(inputs[name]) for name in ("item", "history"))
+        features = (inputs["user_dense"], inputs["item_dense"], item, history, inputs["mask"])
+        self.model.ranker.calibrate(batch["labels"], *features)
+
+    def _evaluate(self, where: str) -> dict[str, Any]:
+        """Figures of examples that were not trained on."""
+        found: dict[str, list[Any]] = {"labels": [], "scores": [], "users": [], "weights": []}
+        for batch in self._dataset(where, 8192, shuffle=False):
+            inputs = self.model.inputs(batch)
+            found["scores"].append(self.model.scores(inputs).numpy())
+            found["labels"].append(batch["labels"].numpy())
+            found["users"].append(batch["user"].numpy())
+            found["weights"].append(weights(batch).numpy())
+        parts = {name: np.concatenate(value) for name, value in found.items()}
+        return {
+            task: _metrics.summary(
+                parts["labels"][:, i], parts["scores"][:, i], parts["users"], parts["weights"]
+            )
+            for i, task in enumerate(self.definition.tasks)
+        }
+
+
+def retriever_loss(model: Model, batch: dict[str, Any], more: int) -> torch.Tensor | None:
+    """The loss of a batch of positives; counts their items.
+
+    :param more: items drawn from all as further negatives. They have their latest features: only
+        for batches of now, or the model learns that negatives are those with features of later.
+    """
+    inputs = model.inputs(batch)
+    known = inputs["item"] != UNKNOWN
+    if not known.any():
+        return None
+    model.train()
+    item = inputs["item"][known]
+    rows = item.numpy()
+    np.add.at(model.counts, rows, 1)
+    history = model.embedding(inputs["history"][known])
+    users = model.retriever.user(inputs["user_dense"][known], history, inputs["mask"][known])
+    # Items of the batch, with their features then; and some of all, with their latest.
+    drawn = np.zeros(0, np.int64)
+    vocabulary = len(model.vocabulary)
+    if more and vocabulary > 1:
+        drawn = torch.randint(1, vocabulary, (more,), generator=model.generator).numpy()
+        drawn = drawn[model.item_times[drawn] > np.iinfo(np.int64).min]
+    candidates = np.concatenate((rows, drawn))
+    dense = torch.cat([inputs["item_dense"][known], torch.from_numpy(model.item_dense[drawn])])
+    items = model.retriever.item(dense, model.embedding(torch.from_numpy(candidates)))
+    # The expected number of times each candidate is in the batch.
+    share = model.counts[candidates] / model.counts.sum()
+    expected = share * len(rows) + len(drawn) / max(1, vocabulary - 1)
+    log_q = torch.from_numpy(np.log(expected).astype(np.float32))
+    return in_batch_loss(users, items, torch.from_numpy(candidates), log_q)
+
+
+def ranker_parameters(model: Model) -> list[torch.nn.Parameter]:
+    """What the ranker learns: all but its copy of the towers."""
+    return [p for name, p in model.ranker.named_parameters() if not name.startswith("towers.")]
+
+
+def ranker_loss(model: Model, batch: dict[str, Any]) -> torch.Tensor:
+    """Cross-entropy of all tasks; rows count by what their sampling left out."""
+    inputs = model.inputs(batch)
+    model.train()
+    with torch.no_grad():
+        item = model.embedding(inputs["item"])
+        history = model.embedding(inputs["history"])
+    logits = model.ranker.logits(
+        inputs["user_dense"], inputs["item_dense"], item, history, inputs["mask"]
+    )
+    each = functional.binary_cross_entropy_with_logits(logits, batch["labels"], reduction="none")
+    weight = weights(batch)
+    return (each.mean(1) * weight).sum() / weight.sum()
+
+
+def weights(batch: dict[str, Any]) -> torch.Tensor:
+    """1 through the sampling rate; impressions made of history stand for themselves."""
+    count = len(batch["item"])
+    if "rate" not in batch:
+        return torch.ones(count)
+    rate = batch["rate"][:, 0]
+    weight = torch.where(rate > 0, 1 / rate, torch.ones(()))
+    weight = torch.nan_to_num(weight, nan=1.0).clamp(1.0, _WEIGHT_MAX)
+    if "source" in batch:
+        weight = torch.where(batch["source"] == _HISTORY, torch.ones(()), weight)
+    return weight
+
+
+def _steps(data: Dataset, most: int) -> int:
+    """Sets the rows of a batch, so that little data gives some steps, too; returns how many."""
+    data.batch_size = min(most, max(32, data.rows // _STEPS_MIN))
+    return len(data)
+
+
+def _warm(optimizer: torch.optim.Optimizer, steps: int) -> Any:
+    """Rises over the first steps, then falls to a twentieth."""
+    rise = max(1, min(50, steps // 10))
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / rise) * (1 - 0.95 * step / max(1, steps))
+    )
+
+
+def _mean(losses: list[float]) -> float:
+    return round(float(np.mean(losses[-100:])), 5)
+
+
+def _time(microseconds: int) -> str:
+    time = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
+    return f"timestamp '{time.isoformat(sep=' ', timespec='microseconds')}'"
