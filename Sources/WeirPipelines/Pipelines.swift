@@ -1,60 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 public import WeirStreaming
 internal import WeirTable
 
-/// The pipelines of one process: a thread for each keeps its table up with its source.
-public final class Pipelines: Sendable {
-  private let workers: [Worker]
+/// What somebody declared about the pipelines of a project.
+public struct PipelineDefinitions: Hashable, Sendable {
+  public var profiles: [ProfileDefinition] = []
+  public var candidates: [CandidateDefinition] = []
 
-  /// A runner for the one thread that uses it.
-  // Safe: only its worker's thread touches it, from the first step on.
-  private final class Box: @unchecked Sendable {
-    private let runner: ProfileRunner
-    private let table: TableIdentifier
-    private let onEvent: @Sendable (StreamEvent) -> Void
-    /// What kept it from going on, and was told.
-    private var failure: String?
-
-    init(
-      _ runner: ProfileRunner, _ table: TableIdentifier,
-      _ onEvent: @escaping @Sendable (StreamEvent) -> Void
-    ) {
-      self.runner = runner
-      self.table = table
-      self.onEvent = onEvent
-    }
-
-    func step() -> Worker.Next {
-      do throws(StreamError) {
-        let progress = try runner.step()
-        if failure != nil {
-          failure = nil
-          onEvent(StreamEvent(.info, "pipeline_resumed", stream: table, "the profile goes on"))
-        }
-        if case .worked = progress { return .again }
-        return .wait(nanoseconds: Pipelines.pollNanoseconds)
-      } catch {
-        // The same again and again is told once.
-        if failure != error.description {
-          failure = error.description
-          onEvent(
-            StreamEvent(
-              .warning, "pipeline_failed", stream: table,
-              "the profile does not go on, and tries again: \(error)"))
-        }
-        return .wait(nanoseconds: 1_000_000_000)
-      }
-    }
+  public init(
+    profiles: [ProfileDefinition] = [], candidates: [CandidateDefinition] = []
+  ) {
+    self.profiles = profiles
+    self.candidates = candidates
   }
 
-  /// The streams that profiles need besides their sources: their tables, and that of the positions.
+  /// The streams that pipelines need besides those that are declared: their tables, and that of the
+  /// positions.
   ///
-  /// - Throws: `invalidArgument` for a profile that does not fit its source.
-  public static func streams(
-    _ profiles: [ProfileDefinition], sources: [StreamDefinition]
-  ) throws(StreamError) -> [StreamDefinition] {
-    guard !profiles.isEmpty else { return [] }
+  /// - Throws: `invalidArgument` for a pipeline that does not fit what it follows, `notFound` when that
+  ///   is not there.
+  public func streams(sources: [StreamDefinition]) throws(StreamError) -> [StreamDefinition] {
     var result: [StreamDefinition] = []
     for profile in profiles {
       guard let source = sources.first(where: { $0.table == profile.source }) else {
@@ -63,25 +30,97 @@ public final class Pipelines: Sendable {
       }
       result.append(try ProfileOperator.stream(profile, source: source))
     }
-    return result + [try PipelinePositions.stream()]
+    let followed = sources + result
+    for definition in candidates {
+      guard let source = followed.first(where: { $0.table == definition.source }) else {
+        throw StreamError(
+          .notFound,
+          "there is no table '\(definition.source)', which '\(definition.table)' follows")
+      }
+      result.append(
+        try CandidateRunner.stream(definition, source: source, profile: profile(of: definition)))
+    }
+    return profiles.isEmpty ? result : result + [try PipelinePositions.stream()]
+  }
+
+  /// The profile whose table candidates follow, when it is one.
+  public func profile(of definition: CandidateDefinition) -> ProfileDefinition? {
+    profiles.first { $0.table == definition.source }
+  }
+
+  fileprivate func runners(
+    _ streams: any StreamService
+  ) throws(StreamError) -> [any PipelineRunner] {
+    var result: [any PipelineRunner] = []
+    for profile in profiles {
+      result.append(
+        try ProfileRunner(
+          profile, source: streams.stream(profile.source), target: streams.stream(profile.table),
+          positions: streams.stream(PipelinePositions.table())))
+    }
+    for definition in candidates {
+      result.append(
+        try CandidateRunner(
+          definition, profile: profile(of: definition),
+          source: streams.stream(definition.source), target: streams.stream(definition.table)))
+    }
+    return result
+  }
+}
+
+/// The pipelines of one process: a thread for each keeps its table up with its source.
+public final class Pipelines: Sendable {
+  private let workers: [Worker]
+
+  /// A runner for the one thread that uses it.
+  // Safe: only its worker's thread touches it, from the first step on.
+  private final class Box: @unchecked Sendable {
+    private let runner: any PipelineRunner
+    private let onEvent: @Sendable (StreamEvent) -> Void
+    /// What kept it from going on, and was told.
+    private var failure: String?
+
+    init(_ runner: any PipelineRunner, _ onEvent: @escaping @Sendable (StreamEvent) -> Void) {
+      self.runner = runner
+      self.onEvent = onEvent
+    }
+
+    func step() -> Worker.Next {
+      do throws(StreamError) {
+        let step = try runner.step()
+        if failure != nil {
+          failure = nil
+          tell(.info, "pipeline_resumed", "it goes on")
+        }
+        if case .worked = step { return .again }
+        return .wait(nanoseconds: Pipelines.pollNanoseconds)
+      } catch {
+        // The same again and again is told once.
+        if failure != error.description {
+          failure = error.description
+          tell(.warning, "pipeline_failed", "it does not go on, and tries again: \(error)")
+        }
+        return .wait(nanoseconds: 1_000_000_000)
+      }
+    }
+
+    private func tell(_ level: StreamEvent.Level, _ name: String, _ message: String) {
+      let progress = runner.progress
+      onEvent(
+        StreamEvent(level, name, stream: progress.table, "\(progress.kind): \(message)"))
+    }
   }
 
   /// Starts them.
   ///
   /// - Parameters:
-  ///   - streams: with the sources, and those that `streams(_:sources:)` gives.
+  ///   - streams: with the sources, and those that `PipelineDefinitions.streams(sources:)` gives.
   ///   - onEvent: is told when a pipeline does not go on, and when it does again; on any thread.
   public init(
-    _ profiles: [ProfileDefinition], streams: any StreamService,
+    _ definitions: PipelineDefinitions, streams: any StreamService,
     onEvent: @escaping @Sendable (StreamEvent) -> Void = { _ in }
   ) throws(StreamError) {
-    var boxes: [Box] = []
-    for profile in profiles {
-      let runner = try ProfileRunner(
-        profile, source: streams.stream(profile.source), target: streams.stream(profile.table),
-        positions: streams.stream(PipelinePositions.table()))
-      boxes.append(Box(runner, profile.table, onEvent))
-    }
+    let boxes = try definitions.runners(streams).map { Box($0, onEvent) }
     workers = boxes.map { box in Worker { box.step() } }
   }
 

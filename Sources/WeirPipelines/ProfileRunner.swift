@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import WeirColumnar
 public import WeirStreaming
 internal import WeirTable
@@ -11,8 +10,11 @@ internal import WeirTable
 /// Where it is in the source it notes in a stream of positions, after the rows: what it has read
 /// twice then, each row's own position tells. It reads the source's log, and its table where the log has
 /// let go. Single steps, one thread at a time.
-public final class ProfileRunner {
+public final class ProfileRunner: PipelineRunner {
   private let name: String
+  private let definition: ProfileDefinition
+  private var readCount: Int64 = 0
+  private var writtenCount: Int64 = 0
   private let source: any ServedStream
   private let target: any ServedStream
   private let positions: any ServedStream
@@ -24,7 +26,7 @@ public final class ProfileRunner {
   private var noted: [Int: Int64] = [:]
   private var tail: (any StreamTail)?
   private var sent: Sent?
-  private var note: Answer?
+  private var note: AppendAnswer?
   private var stepsSinceNote = 0
   /// Offsets of the source's table that are looked at together. Where offsets have gaps, as those of
   /// Kafka do, it grows until enough events lie in it.
@@ -34,24 +36,15 @@ public final class ProfileRunner {
   /// Batches between two notes of the position.
   private static let noteInterval = 16
 
-  /// The answer to rows that are on their way.
-  private final class Answer: Sendable {
-    let result = Mutex<Result<StreamReceipt, StreamError>?>(nil)
-  }
-
   /// Rows on their way, and where the source is behind them.
   private struct Sent {
-    let answer: Answer
+    let answer: AppendAnswer
     let next: [Int: Int64]
+    let rowCount: Int
   }
 
   /// What a step came to.
-  public enum Progress: Sendable {
-    /// Something was done; there may be more.
-    case worked
-    /// Rows are on their way; or nothing new came.
-    case idle
-  }
+  public typealias Progress = PipelineStep
 
   /// - Parameters:
   ///   - positions: a stream of the definition that `PipelinePositions.stream` gives.
@@ -62,6 +55,7 @@ public final class ProfileRunner {
     positions: any ServedStream, batchRows: Int = 8_192
   ) throws(StreamError) {
     name = "\(definition.table)"
+    self.definition = definition
     self.source = source
     self.target = target
     self.positions = positions
@@ -71,6 +65,12 @@ public final class ProfileRunner {
       definition, source: source.definition, store: TargetStore(target, definition.entity))
   }
 
+  public var progress: PipelineProgress {
+    PipelineProgress(
+      kind: "profile", table: definition.table, source: definition.source, position: next,
+      readCount: readCount, writtenCount: writtenCount)
+  }
+
   /// Does one thing: takes an answer, reads and folds a batch, notes the position.
   ///
   /// - Throws: what kept it from going on. The next step tries again.
@@ -78,15 +78,17 @@ public final class ProfileRunner {
   public func step() throws(StreamError) -> Progress {
     do throws(StreamError) {
       if let sent {
-        guard let result = sent.answer.result.withLock({ $0 }) else { return .idle }
+        guard let result = sent.answer.value else { return .idle }
         self.sent = nil
         _ = try result.get()
+        writtenCount += Int64(sent.rowCount)
         next = sent.next
         stepsSinceNote += 1
         return .worked
       }
       let start = try position()
       if let (batch, end) = try read(start) {
+        readCount += Int64(batch.rowCount)
         try fold(batch, end)
         return .worked
       }
@@ -112,18 +114,16 @@ public final class ProfileRunner {
       next = end
       return
     }
-    let answer = Answer()
-    sent = Sent(answer: answer, next: end)
-    target.append(StreamAppend(batches: [rows])) { result in
-      answer.result.withLock { $0 = result }
-    }
+    let answer = AppendAnswer()
+    sent = Sent(answer: answer, next: end, rowCount: rows.rowCount)
+    target.append(StreamAppend(batches: [rows])) { answer.set($0) }
     if stepsSinceNote >= Self.noteInterval { _ = notePosition(next ?? [:]) }
   }
 
   /// - Returns: whether there was something new to note.
   private func notePosition(_ position: [Int: Int64]) -> Bool {
     if let note {
-      guard let result = note.result.withLock({ $0 }) else { return false }
+      guard let result = note.value else { return false }
       self.note = nil
       // It is noted later, with the next one.
       if case .failure = result { noted = [:] }
@@ -131,13 +131,11 @@ public final class ProfileRunner {
     guard position != noted,
       let batch = try? PipelinePositions(positions).batch(name, position)
     else { return false }
-    let answer = Answer()
+    let answer = AppendAnswer()
     note = answer
     noted = position
     stepsSinceNote = 0
-    positions.append(StreamAppend(batches: [batch])) { result in
-      answer.result.withLock { $0 = result }
-    }
+    positions.append(StreamAppend(batches: [batch])) { answer.set($0) }
     return true
   }
 

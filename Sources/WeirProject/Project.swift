@@ -20,6 +20,13 @@ public struct Project: Hashable, Sendable {
   public var profiles: [ProfileDefinition] = []
   /// In the order of the file.
   public var featureViews: [FeatureViewDefinition] = []
+  /// In the order of the file.
+  public var candidates: [CandidateDefinition] = []
+
+  /// All that is kept up with the streams.
+  public var pipelines: PipelineDefinitions {
+    PipelineDefinitions(profiles: profiles, candidates: candidates)
+  }
 
   public init() {}
 

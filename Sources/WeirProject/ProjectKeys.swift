@@ -21,8 +21,8 @@ struct ProjectKey {
 
 /// All mappings of the project file.
 enum ProjectKeys {
-  private static let text: JSONObject = ["type": "string"]
-  private static let names: JSONObject = [
+  static let text: JSONObject = ["type": "string"]
+  static let names: JSONObject = [
     "oneOf": [
       ["type": "string"],
       ["type": "array", "items": ["type": "string"], "uniqueItems": true],
@@ -78,6 +78,14 @@ enum ProjectKeys {
         ],
         "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
       ]),
+    ProjectKey(
+      "candidates",
+      "Tables of ranked lists of items, kept up with profiles or keyed streams, by their names: "
+        + "namespace.table.",
+      [
+        "type": "object", "additionalProperties": .object(reference("candidates")),
+        "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
+      ]),
   ]
 
   static let featureEntry = [
@@ -111,7 +119,7 @@ enum ProjectKeys {
 
   static let functions = ["count", "sum", "mean", "ratio", "decayed_count", "last"]
 
-  private static let number: JSONObject = ["type": "number"]
+  static let number: JSONObject = ["type": "number"]
 
   static let feature = [
     ProjectKey(

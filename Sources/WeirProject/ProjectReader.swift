@@ -53,46 +53,42 @@ enum ProjectReader {
       let reader = StreamReader(table: table, key: key.mark, problems: problems)
       if let definition = reader.read(value) { project.streams.append(definition) }
     }
-    if let profiles = section["profiles"] { readProfiles(profiles, into: &project, problems) }
-    if let views = section["feature_views"] { readFeatureViews(views, into: &project, problems) }
-  }
-
-  private static func readFeatureViews(
-    _ node: Node, into project: inout Project, _ problems: ProblemList
-  ) {
-    guard case .mapping(let mapping) = node else {
-      problems.add(
-        node.mark, "'feature_views' must be a mapping, is \(node.kind)",
-        "write the name of each view as a key: namespace.name")
-      return
+    readTables("profiles", section, &project, problems) { table, key, value, project in
+      let reader = ProfileReader(
+        table: table, key: key, streams: project.streams, problems: problems)
+      if let definition = reader.read(value) { project.profiles.append(definition) }
     }
-    for (key, value) in mapping where problems.countPart(key.mark) {
-      guard let name = tableName(key, problems) else { continue }
+    readTables("candidates", section, &project, problems) { table, key, value, project in
+      let reader = CandidateReader(table: table, key: key, project: project, problems: problems)
+      if let definition = reader.read(value) { project.candidates.append(definition) }
+    }
+    readTables("feature_views", section, &project, problems) { name, key, value, project in
       let reader = FeatureViewReader(
-        name: name, key: key.mark, streams: project.streams, profiles: project.profiles,
+        name: name, key: key, streams: project.streams, profiles: project.profiles,
         problems: problems)
       if let definition = reader.read(value) { project.featureViews.append(definition) }
     }
   }
 
-  private static func readProfiles(
-    _ node: Node, into project: inout Project, _ problems: ProblemList
+  /// Reads a mapping whose keys name tables that nothing else is named by.
+  private static func readTables(
+    _ name: String, _ section: Section, _ project: inout Project, _ problems: ProblemList,
+    _ read: (TableIdentifier, Mark?, Node, inout Project) -> Void
   ) {
+    guard let node = section[name] else { return }
     guard case .mapping(let mapping) = node else {
       problems.add(
-        node.mark, "'profiles' must be a mapping, is \(node.kind)",
+        node.mark, "'\(name)' must be a mapping, is \(node.kind)",
         "write the name of each table as a key: namespace.table")
       return
     }
     for (key, value) in mapping where problems.countPart(key.mark) {
       guard let table = tableName(key, problems) else { continue }
-      guard !project.streams.contains(where: { $0.table == table }) else {
-        problems.add(key.mark, "'\(table)' is a stream already", "choose another name")
+      if let kind = project.kind(of: table) {
+        problems.add(key.mark, "'\(table)' is \(kind) already", "choose another name")
         continue
       }
-      let reader = ProfileReader(
-        table: table, key: key.mark, streams: project.streams, problems: problems)
-      if let definition = reader.read(value) { project.profiles.append(definition) }
+      read(table, key.mark, value, &project)
     }
   }
 

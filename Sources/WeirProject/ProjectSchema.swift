@@ -45,6 +45,7 @@ extension Project {
         "feature_entry",
         .object(object(ProjectKeys.featureEntry, required: ["table", "key"]))
       ),
+      ("candidates", .object(object(ProjectKeys.candidates, required: ["kind"]))),
       ("flush", .object(object(ProjectKeys.flush))),
       ("log", .object(object(ProjectKeys.log))),
       ("kafka", .object(object(ProjectKeys.kafka, required: ["brokers", "topic"]))),

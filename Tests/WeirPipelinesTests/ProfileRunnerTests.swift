@@ -4,7 +4,6 @@ internal import Synchronization
 internal import Testing
 internal import WeirColumnar
 internal import WeirPipelines
-internal import WeirStorage
 internal import WeirTable
 internal import _WeirTestSupport
 

@@ -40,10 +40,14 @@ struct CheckCommand: ParsableCommand {
             ("file", .string(ProjectFile(file).path)), ("problems", []),
             ("streams", .array(project.streams.map { .string("\($0.table)") })),
             ("profiles", .array(project.profiles.map { .string("\($0.table)") })),
+            ("candidates", .array(project.candidates.map { .string("\($0.table)") })),
           ]).text)
       } else {
         var parts = [Self.count(project.streams.count, "stream")]
         if !project.profiles.isEmpty { parts.append(Self.count(project.profiles.count, "profile")) }
+        if !project.candidates.isEmpty {
+          parts.append(Self.count(project.candidates.count, "table") + " of candidates")
+        }
         Terminal.writeLine(
           "\(ProjectFile(file).path): \(parts.joined(separator: ", ")), no problems")
       }

@@ -90,11 +90,11 @@ struct UpCommand: AsyncParsableCommand {
     var environment = Self.environment(folder)
     environment.onEvent = { log.write($0) }
     let start = ContinuousClock.now
-    let made = try Pipelines.streams(project.profiles, sources: project.streams)
+    let made = try project.pipelines.streams(sources: project.streams)
     let streams = try Streams(
       (project.streams + made).map { try Self.withEnvironment($0) }, catalog: connection.catalog,
       environment: environment)
-    let pipelines = try Pipelines(project.profiles, streams: streams) { log.write($0) }
+    let pipelines = try Pipelines(project.pipelines, streams: streams) { log.write($0) }
     let count = project.streams.count + made.count
     log.write(
       StreamEvent(
@@ -165,7 +165,9 @@ struct UpCommand: AsyncParsableCommand {
       catalog: connection.catalog, stores: connection.stores, access: access,
       configuration: limits, onReady: { _ in }, onAccess: onAccess)
     let names = project.streams.map(\.table.description)
-    let profiles = project.profiles.map(\.table.description)
+    let made =
+      project.profiles.map { ("profile ", $0.table) }
+      + project.candidates.map { ("candidates", $0.table) }
     let data = folder.path
     let server = StreamServer(
       streams: streams, catalog: catalog, access: access,
@@ -175,7 +177,9 @@ struct UpCommand: AsyncParsableCommand {
         text += "  catalog  \(address.uri)  (Iceberg REST)\n"
         text += "  data     \(data)\n"
         for name in names { text += "  stream   \(name)  \(address.uri)/v1/streams/\(name)\n" }
-        for name in profiles { text += "  profile  \(name)  \(address.uri)/v1/streams/\(name)\n" }
+        for (kind, name) in made {
+          text += "  \(kind) \(name)  \(address.uri)/v1/streams/\(name)\n"
+        }
         text += "  metrics  \(address.uri)/metrics\n"
         // At once: whoever started the service waits for it.
         Terminal.write(text)
