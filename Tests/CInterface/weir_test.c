@@ -349,6 +349,41 @@ static void check_damage(void) {
   printf("%d of %ld files with one flipped byte gave an error, none a crash\n", failures, size);
 }
 
+static void check_lists(void) {
+  // Two lists a row; rows of [1, 2] [], [] [3], [4] [5, 6, 7].
+  const int64_t offsets[] = {0, 2, 2, 2, 3, 4, 7}, values[] = {1, 2, 3, 4, 5, 6, 7};
+  const int64_t rows[] = {2, 0, 2};
+  weir_lists lists = {offsets, 3, 2, values, 7, sizeof values[0]};
+  int64_t ends[4], room[4], padded[6];
+  uint8_t mask[6];
+  weir_list_output outputs[2] = {{0, NULL, NULL, ends}, {2, padded, mask, NULL}};
+  OK(weir_lists_gather(&lists, rows, 3, outputs, room, 4, &error));
+  const int64_t wanted_ends[] = {0, 1, 3, 4}, wanted[] = {4, 1, 2, 4};
+  const int64_t wanted_padded[] = {5, 6, 0, 0, 5, 6};
+  const uint8_t wanted_mask[] = {1, 1, 0, 0, 1, 1};
+  CHECK(memcmp(ends, wanted_ends, sizeof ends) == 0);
+  CHECK(outputs[0].values == room && memcmp(room, wanted, sizeof room) == 0);
+  CHECK(memcmp(padded, wanted_padded, sizeof padded) == 0);
+  CHECK(memcmp(mask, wanted_mask, sizeof mask) == 0);
+
+  const int32_t bad = WEIR_INVALID_ARGUMENT;
+  FAILS(bad, "does not suffice", weir_lists_gather(&lists, rows, 3, outputs, room, 3, &error));
+  FAILS(bad, "lists is NULL", weir_lists_gather(NULL, rows, 3, outputs, room, 4, &error));
+  FAILS(bad, "rows is NULL", weir_lists_gather(&lists, NULL, 3, outputs, room, 4, &error));
+  FAILS(bad, "outputs is NULL", weir_lists_gather(&lists, rows, 3, NULL, room, 4, &error));
+  outputs[1].mask = NULL;
+  FAILS(bad, "lacks a pointer", weir_lists_gather(&lists, rows, 3, outputs, room, 4, &error));
+  outputs[1].mask = mask;
+  const int64_t behind[] = {0, 3};
+  FAILS(bad, "there are 3 rows", weir_lists_gather(&lists, behind, 2, outputs, room, 4, &error));
+  lists.value_bytes = 3;
+  FAILS(bad, "must be 4 or 8", weir_lists_gather(&lists, rows, 3, outputs, room, 4, &error));
+  lists.value_bytes = 8;
+  lists.value_count = 6;
+  FAILS(WEIR_INVALID_DATA, "offsets of row 2",
+        weir_lists_gather(&lists, rows, 3, outputs, room, 4, &error));
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   snprintf(path, sizeof path, "%s/rows.parquet", argv[1]);
@@ -357,6 +392,7 @@ int main(int argc, char **argv) {
   check_writing();
   check_reading();
   check_damage();
+  check_lists();
   CHECK(live_structs == 0);
   printf("%d checks passed\n", checks);
   return 0;

@@ -17,7 +17,15 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 import weir  # noqa: E402
-from weir.torch import Dataset, Dense, Id, IdList, Sequence, text_id  # noqa: E402
+from weir.torch import (  # noqa: E402
+    Dataset,
+    Dense,
+    Id,
+    IdList,
+    Sequence,
+    _native,
+    text_id,
+)
 from weir.torch._order import Order  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -307,3 +315,35 @@ def test_every_order_is_a_permutation(count, seed, epoch, window):
     third = count // 3
     parts = [order.rows(0, third), order.rows(third, 2 * third), order.rows(2 * third, count + 9)]
     assert np.concatenate(parts).tolist() == whole.tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_lists_are_gathered_as_numpy_does(data):
+    width = data.draw(st.integers(1, 5))
+    count = data.draw(st.integers(0, 20))
+    lengths = data.draw(st.lists(st.integers(0, 6), min_size=width * count, max_size=width * count))
+    offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))).astype(np.int64)
+    kind = data.draw(st.sampled_from([np.int64, np.float32]))
+    values = np.arange(offsets[-1]).astype(kind)
+    chosen = st.lists(st.integers(0, count - 1), max_size=30) if count else st.just([])
+    rows = np.array(data.draw(chosen), np.int64)
+    most = data.draw(st.lists(st.integers(0, 4), min_size=width, max_size=width))
+    found = _native.gather_lists(offsets, values, width, rows, most)
+    wanted = _native.gather_lists_slowly(offsets, values, width, rows, most)
+    for (part, second), (other, another) in zip(found, wanted):
+        assert part.dtype == other.dtype
+        np.testing.assert_array_equal(part, other)
+        np.testing.assert_array_equal(second, another)
+
+
+@pytest.mark.skipif(_native._gather is None, reason="an older library")
+def test_damaged_offsets_and_wrong_rows_are_errors():
+    values = np.arange(10)
+    good = np.array([0, 3, 10], np.int64)
+    for offsets in ([0, 3, 11], [0, 7, 3], [-1, 3, 10], [0, 2**62, 10]):
+        with pytest.raises(weir.InvalidDataError, match="offsets of row"):
+            _native.gather_lists(np.array(offsets), values, 1, np.array([0, 1]), [2])
+    for row in (-1, 2, 2**60):
+        with pytest.raises(weir.InvalidArgumentError, match="there are 2 rows"):
+            _native.gather_lists(good, values, 1, np.array([0, row]), [2])

@@ -265,6 +265,40 @@ WEIR_EXPORT int32_t weir_table_delete(
 
 WEIR_EXPORT void weir_table_close(weir_table **table);
 
+// ---- Batches for training ----------------------------------------------------------------------
+// Rows that a loader keeps for its batches; one call gathers a batch.
+
+// Lists of many rows: list `k` of row `r` has the values from offsets[r * width + k] up to the next
+// offset. There are row_count * width + 1 offsets.
+typedef struct weir_lists {
+  const int64_t *offsets;
+  int64_t row_count;
+  int64_t width;
+  const void *values;
+  int64_t value_count;
+  // Bytes of a value: 4 or 8.
+  int64_t value_bytes;
+} weir_lists;
+
+// Where one of the lists of a batch goes.
+typedef struct weir_list_output {
+  // 0: all values, one row after the other. Else every row has so many places, cut or filled up.
+  int64_t length;
+  // With a length: that many values and bytes of 0 or 1 (is there a value) for each row. Else NULL; the
+  // call sets `values` to a place in the room.
+  void *values;
+  uint8_t *mask;
+  // Without a length: one more than the batch has rows.
+  int64_t *offsets;
+} weir_list_output;
+
+// Gathers the lists of the rows `rows`, which count from 0, into lists->width outputs. The room takes
+// the values of all outputs without a length; `room_count` values of them must suffice. Pointers are
+// aligned as their types ask. Offsets are checked: damaged ones are WEIR_INVALID_DATA.
+WEIR_EXPORT int32_t weir_lists_gather(
+    const weir_lists *lists, const int64_t *rows, int64_t row_count, weir_list_output *outputs,
+    void *room, int64_t room_count, weir_error **error);
+
 // ---- Python capsules ---------------------------------------------------------------------------
 // Python hands Arrow structs around in capsules. Their destructors run at any time, also while an
 // exception is on its way and at the interpreter's end, so they must not be Python code.

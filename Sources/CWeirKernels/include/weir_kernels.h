@@ -35,6 +35,25 @@ uint32_t weir_max_u32(const uint32_t *values, size_t count);
 void weir_gather_32(const uint32_t *dictionary, const uint32_t *indices, uint32_t *out, size_t count);
 void weir_gather_64(const uint64_t *dictionary, const uint32_t *indices, uint64_t *out, size_t count);
 
+/// Lengths of the lists of chosen rows: list `k` of row `r` has the values from offsets[r * width + k] up
+/// to the next offset. `ends[k]`, where it is not NULL, gets row_count + 1 running totals. Returns -1, or
+/// the index of the first row that is not there or whose offsets are not within the values.
+int64_t weir_lists_measure(
+    const int64_t *offsets, int64_t source_rows, int64_t width, int64_t value_count,
+    const int64_t *rows, int64_t row_count, int64_t *const *ends);
+
+/// Copies those lists, which must have been measured. With limits[k] = 0 list `k` goes to outs[k] at
+/// ends[k]; else to a matrix of limits[k] columns, cut or filled with zeros, and masks[k] says which
+/// places hold values.
+void weir_lists_copy_32(
+    const int64_t *offsets, int64_t width, const uint32_t *values, const int64_t *rows,
+    int64_t row_count, const int64_t *limits, const int64_t *const *ends, uint32_t *const *outs,
+    uint8_t *const *masks);
+void weir_lists_copy_64(
+    const int64_t *offsets, int64_t width, const uint64_t *values, const int64_t *rows,
+    int64_t row_count, const int64_t *limits, const int64_t *const *ends, uint64_t *const *outs,
+    uint8_t *const *masks);
+
 /// Undoes BYTE_STREAM_SPLIT: `width` streams of `stride` bytes each, of which values
 /// `first ..< first + count` are written to `out`.
 void weir_byte_stream_join(

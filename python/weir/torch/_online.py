@@ -157,6 +157,7 @@ class Online:
             parameter.requires_grad_(False)
         weight = model.embedding.weight
         weight.grad = None
+        np.add.at(model.counts, model.vocabulary.rows(batch["item"].numpy()), 1)
         loss = retriever_loss(model, batch, _NEGATIVES)
         if loss is None or not torch.isfinite(loss):
             return

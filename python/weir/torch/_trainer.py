@@ -104,10 +104,14 @@ class Trainer:
         times, labelled = [], 0
         columns = [definition.item, "at", *definition.positives]
         for batch in self.table.scan(columns, at=self.snapshot).to_batches():
-            self.model.grow(ids_of(batch.column(0)))
+            items = ids_of(batch.column(0))
+            self.model.grow(items)
             times.append(ids_of(batch.column(1)))
+            positive = np.zeros(len(items), bool)
             for label in range(2, len(columns)):
-                labelled += batch.column(label).true_count
+                positive |= batch.column(label).fill_null(False).to_numpy(zero_copy_only=False)
+            np.add.at(self.model.counts, self.model.vocabulary.rows(items[positive]), 1)
+            labelled += int(positive.sum())
         if not times:
             raise self._nothing("no rows yet")
         if not labelled:
@@ -234,7 +238,7 @@ class Trainer:
 
 
 def retriever_loss(model: Model, batch: dict[str, Any], more: int) -> torch.Tensor | None:
-    """The loss of a batch of positives; counts their items.
+    """The loss of a batch of positives.
 
     :param more: items drawn from all as further negatives. They have their latest features: only
         for batches of now, or the model learns that negatives are those with features of later.
@@ -246,7 +250,6 @@ def retriever_loss(model: Model, batch: dict[str, Any], more: int) -> torch.Tens
     model.train()
     item = inputs["item"][known]
     rows = item.numpy()
-    np.add.at(model.counts, rows, 1)
     history = model.embedding(inputs["history"][known])
     users = model.retriever.user(inputs["user_dense"][known], history, inputs["mask"][known])
     # Items of the batch, with their features then; and some of all, with their latest.
@@ -259,7 +262,7 @@ def retriever_loss(model: Model, batch: dict[str, Any], more: int) -> torch.Tens
     dense = torch.cat([inputs["item_dense"][known], torch.from_numpy(model.item_dense[drawn])])
     items = model.retriever.item(dense, model.embedding(torch.from_numpy(candidates)))
     # The expected number of times each candidate is in the batch.
-    share = model.counts[candidates] / model.counts.sum()
+    share = np.maximum(model.counts[candidates], 1) / max(1.0, model.counts.sum())
     expected = share * len(rows) + len(drawn) / max(1, vocabulary - 1)
     log_q = torch.from_numpy(np.log(expected).astype(np.float32))
     return in_batch_loss(users, items, torch.from_numpy(candidates), log_q)
