@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--fresh", action="store_true", help="train anew, whatever was trained before")
     add("--state", type=Path, help="folder of checkpoints (training in the project's data folder)")
     add("--seed", type=int, default=0)
-    add("--epochs", type=int, help="of the retriever (4)")
+    add("--epochs", type=int, help="of the retriever (5)")
     add("--holdout", type=float, help="share of the latest examples that figures are from (0.1)")
     add("--interval", type=float, default=5.0, help="seconds between online publications (5)")
     add("--idle", type=float, help="end online training when nothing came for so many seconds")

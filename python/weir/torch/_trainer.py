@@ -4,7 +4,7 @@
 1. The retriever learns from positives: the user's history before it against the item, among the
    items of the batch, with log-Q.
 2. The ranker gets a copy of the towers and learns all tasks from all examples; embeddings stay.
-3. Examples of the last part of the time are held out for figures; then both go over them once, too.
+3. Examples of the last part of the time are held out for figures; then both go on with all examples.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Options:
     """How training goes. Times are for one core."""
 
     seed: int = 0
-    retriever_epochs: int = 4
+    retriever_epochs: int = 5
     retriever_batch: int = 1024
     retriever_rate: float = 1e-2
     ranker_epochs: int = 1
@@ -90,8 +90,10 @@ class Trainer:
         if split <= last:
             self.metrics.update(self._evaluate(after))
             self._say(f"held out: {self.metrics}")
-            self._retrieve(after, 1, options.retriever_rate / 5)
-            self._rank(after, 1, options.ranker_rate / 5)
+            every = f"at <= {_time(last)}"
+            self._retrieve(every, max(1, options.retriever_epochs // 2), options.retriever_rate)
+            self._hand_over()
+            self._rank(every, options.ranker_epochs, options.ranker_rate / 2)
         self.model.check()
         self.metrics["seconds"] = round(time.perf_counter() - started, 1)
         return self.model
