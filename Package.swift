@@ -123,9 +123,13 @@ let package = Package(
       dependencies: ["CWeirOnnx", "WeirColumnar", "WeirTable", "WeirStreaming", "WeirVector"],
       swiftSettings: weirSettings),
     .target(
+      name: "WeirServing",
+      dependencies: ["WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines", "WeirRanker"],
+      swiftSettings: weirSettings),
+    .target(
       name: "WeirProject",
       dependencies: [
-        "WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines", "WeirRanker",
+        "WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines", "WeirRanker", "WeirServing",
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: weirSettings),
@@ -133,6 +137,7 @@ let package = Package(
       name: "WeirHTTP",
       dependencies: [
         "WeirColumnar", "WeirCompression", "WeirStorage", "WeirTable", "WeirStreaming",
+        "WeirPipelines", "WeirServing",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -170,7 +175,7 @@ let package = Package(
       dependencies: [
         "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
         "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirPipelines", "WeirProject",
-        "WeirCurl",
+        "WeirCurl", "WeirServing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),
@@ -221,6 +226,13 @@ let package = Package(
       ],
       exclude: ["Models"],
       swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirServingTests",
+      dependencies: [
+        "WeirServing", "WeirPipelines", "WeirStreaming", "WeirColumnar", "WeirStorage",
+        "WeirTable", "_WeirTestSupport",
+      ],
+      swiftSettings: weirSettings),
     .target(
       name: "_WeirSimulation",
       dependencies: [
@@ -247,7 +259,8 @@ let package = Package(
     .testTarget(
       name: "WeirProjectTests",
       dependencies: [
-        "WeirProject", "WeirPipelines", "WeirStreaming", "WeirTable", "_WeirTestSupport",
+        "WeirProject", "WeirPipelines", "WeirServing", "WeirStreaming", "WeirTable",
+        "_WeirTestSupport",
       ],
       swiftSettings: weirSettings),
     .testTarget(

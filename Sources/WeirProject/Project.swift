@@ -2,6 +2,7 @@
 
 public import WeirColumnar
 public import WeirPipelines
+public import WeirServing
 public import WeirStreaming
 
 /// What a `weir.yaml` declares, checked.
@@ -21,6 +22,8 @@ public struct Project: Hashable, Sendable {
   /// In the order of the file.
   public var featureViews: [FeatureViewDefinition] = []
   /// In the order of the file.
+  public var surfaces: [SurfaceDefinition] = []
+  /// In the order of the file.
   public var candidates: [CandidateDefinition] = []
 
   /// All that is kept up with the streams.
@@ -36,6 +39,35 @@ public struct Project: Hashable, Sendable {
   /// - Throws: `ProjectProblems` with everything that is wrong with it.
   public init(parsing text: String, file: String) throws(ProjectProblems) {
     self = try ProjectReader.read(text, file: file)
+  }
+}
+
+extension Project {
+  /// The feature views, against profiles and streams.
+  public func views() throws(StreamError) -> [FeatureView] {
+    try featureViews.map { definition throws(StreamError) in
+      try FeatureView(definition, profiles: profiles, streams: streams)
+    }
+  }
+
+  /// The streams that are declared, and those that are made for what is declared, but for the logs of
+  /// surfaces.
+  public func streamsOfPipelines() throws(StreamError) -> [StreamDefinition] {
+    try pipelines.streams(sources: streams)
+  }
+
+  /// The surfaces, against their views and tables.
+  public func surfaceShapes() throws(StreamError) -> [SurfaceShape] {
+    let (views, made) = (try views(), try streamsOfPipelines())
+    return try surfaces.map { surface throws(StreamError) in
+      do throws(SurfaceShape.Misfit) {
+        return try SurfaceShape(surface, views: views, streams: streams + made)
+      } catch {
+        var misfit = error.error
+        misfit.message = "the surface '\(surface.name)': \(misfit.message)"
+        throw misfit
+      }
+    }
   }
 }
 

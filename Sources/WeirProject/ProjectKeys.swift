@@ -86,6 +86,9 @@ enum ProjectKeys {
         "type": "object", "additionalProperties": .object(reference("candidates")),
         "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
       ]),
+    ProjectKey(
+      "surfaces", "Places where people see lists of items, by their names.",
+      ["type": "object", "additionalProperties": .object(reference("surface"))]),
   ]
 
   static let featureEntry = [
@@ -139,6 +142,87 @@ enum ProjectKeys {
       ["type": "integer", "minimum": 1, "maximum": .int(ProfileFeature.lastCountMax)]),
     ProjectKey("doc", "What the feature is for.", text),
   ]
+
+  static let surface = [
+    ProjectKey("features", "The feature view that names the keys of users and items.", text),
+    ProjectKey("events", "The stream that takes what people do with what they saw.", text),
+    ProjectKey(
+      "sources", "Where candidates come from, by names.",
+      [
+        "type": "object", "minProperties": 1,
+        "additionalProperties": .object(reference("surface_source")),
+      ]),
+    ProjectKey("filter", "What is not served.", reference("surface_filter")),
+    ProjectKey("score", "How items are ordered.", reference("surface_score")),
+    ProjectKey("rerank", "How a list is made of ordered items.", reference("surface_rerank")),
+    ProjectKey(
+      "budget", "For how long stages may begin new work.", reference("surface_budget")),
+    ProjectKey("log", "The table that holds what was served.", text),
+    ProjectKey("doc", "What the surface is for.", text),
+  ]
+
+  static let surfaceSource = [
+    ProjectKey("from", "A keyed table of ranked lists, such as one of candidates.", text),
+    ProjectKey("model", "A model, whose retriever finds the items nearest to the user.", text),
+    ProjectKey(
+      "seeds", "A list of items among the user's features: their lists are brought together.", text),
+    ProjectKey(
+      "decay", "What the list of each seed counts of that of the seed before. The default is 0.8.",
+      share),
+    ProjectKey("seed_count", "How many seeds count. The default is 20.", positive),
+    ProjectKey(
+      "segment",
+      "A feature of the user that is the key of the list. The default is the list of all.",
+      text),
+    ProjectKey("count", "How many items it gives at most. The default is 100.", positive),
+    ProjectKey(
+      "weight", "What a place in its list counts where there is no model. The default is 1.",
+      ["type": "number", "minimum": 0]),
+  ]
+
+  static let surfaceFilter = [
+    ProjectKey("seen", "Lists among the user's features, whose items are not served.", names),
+    ProjectKey("where", "A condition on the features of user and item.", text),
+  ]
+
+  static let surfaceScore = [
+    ProjectKey("model", "The model. Without it places in the sources' lists decide.", text),
+    ProjectKey(
+      "value", "What each of the model's predictions is worth. The default is the first alone.",
+      ["type": "object", "additionalProperties": ["type": "number"]]),
+    ProjectKey("count", "How many items are ranked at most. The default is 200.", positive),
+  ]
+
+  static let surfaceRerank = [
+    ProjectKey("count", "How many items are served. The default is 20.", positive),
+    ProjectKey(
+      "max_per", "How many items of one value of a feature are served at most.",
+      [
+        "oneOf": [
+          .object(reference("surface_cap")),
+          ["type": "array", "items": .object(reference("surface_cap"))],
+        ]
+      ]),
+    ProjectKey(
+      "explore", "The share of places that go to an item drawn from all. The default is 0.", share),
+  ]
+
+  static let surfaceCap = [
+    ProjectKey("feature", "A feature of items.", text),
+    ProjectKey("count", "The most items with one value of it.", positive),
+  ]
+
+  static let surfaceBudget = [
+    ProjectKey("retrieve", "The sources' time. The default is 10ms.", duration),
+    ProjectKey("hydrate", "The time of looking up features. The default is 10ms.", duration),
+    ProjectKey("score", "The model's time. The default is 20ms.", duration),
+    ProjectKey(
+      "log", "For how long an answer waits for its log to be durable. The default is 20ms.",
+      duration),
+  ]
+
+  private static let share: JSONObject = ["type": "number", "minimum": 0, "maximum": 1]
+  private static let positive: JSONObject = ["type": "integer", "minimum": 1]
 
   static let server = [
     ProjectKey("host", "The interface to listen on. The default is 127.0.0.1.", text),

@@ -68,6 +68,7 @@ enum ProjectReader {
         problems: problems)
       if let definition = reader.read(value) { project.featureViews.append(definition) }
     }
+    if let surfaces = section["surfaces"] { readSurfaces(surfaces, into: &project, problems) }
   }
 
   /// Reads a mapping whose keys name tables that nothing else is named by.

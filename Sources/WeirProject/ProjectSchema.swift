@@ -46,6 +46,16 @@ extension Project {
         .object(object(ProjectKeys.featureEntry, required: ["table", "key"]))
       ),
       ("candidates", .object(object(ProjectKeys.candidates, required: ["kind"]))),
+      ("surface", .object(object(ProjectKeys.surface, required: ["features", "sources"]))),
+      ("surface_source", .object(object(ProjectKeys.surfaceSource))),
+      ("surface_filter", .object(object(ProjectKeys.surfaceFilter))),
+      ("surface_score", .object(object(ProjectKeys.surfaceScore))),
+      ("surface_rerank", .object(object(ProjectKeys.surfaceRerank))),
+      (
+        "surface_cap",
+        .object(object(ProjectKeys.surfaceCap, required: ["feature", "count"]))
+      ),
+      ("surface_budget", .object(object(ProjectKeys.surfaceBudget))),
       ("flush", .object(object(ProjectKeys.flush))),
       ("log", .object(object(ProjectKeys.log))),
       ("kafka", .object(object(ProjectKeys.kafka, required: ["brokers", "topic"]))),

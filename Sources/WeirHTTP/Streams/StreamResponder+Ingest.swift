@@ -14,13 +14,18 @@ extension StreamResponder {
     case refuse
   }
 
+  /// Names of a query that say how rows come in.
+  static let ingestNames = ["unknown_fields", "binary", "timestamp_unit", "on_error"]
+
   /// Takes rows in; the answer comes when they are durable.
+  ///
+  /// - Parameter takesArrays: whether lines of JSON may also be one array of objects.
   func ingest(
     _ message: RESTRequest, _ stream: any ServedStream, _ request: Request, _ context: Context,
-    _ record: inout AccessRecord
+    _ record: inout AccessRecord, takesArrays: Bool = false
   ) async throws -> Response {
     let call = try StreamCall(
-      message, known: ["unknown_fields", "binary", "timestamp_unit", "on_error"])
+      message, known: Self.ingestNames + (takesArrays ? ["surface"] : []))
     let policy = try call.choice("on_error", FailurePolicy.self) ?? .deadLetter
     let producer = try call.producer()
     let (form, codec) = (try call.form(), try call.codec())
@@ -29,8 +34,15 @@ extension StreamResponder {
       try IngestSession(
         stream, form: form, codec: codec, configuration: configuration, share: share)
     }
-    try await eachPiece(of: request, share, &record) { piece in
-      try await run(context) { () throws(RESTError) in try session.feed(piece) }
+    if takesArrays, codec == nil, call.contentType != IngestForm.arrowMediaType {
+      let body = try await wholeBody(request, share, &record)
+      try await run(context) { () throws(RESTError) in
+        try session.feed(EventArray.lines(body) ?? body)
+      }
+    } else {
+      try await eachPiece(of: request, share, &record) { piece in
+        try await run(context) { () throws(RESTError) in try session.feed(piece) }
+      }
     }
     let append = try await run(context) { () throws(RESTError) in
       try session.finish(producer: producer)
@@ -109,5 +121,23 @@ extension StreamResponder {
       ]
     }
     return ["count": .int(letters.count), "records": .array(shown)]
+  }
+}
+
+/// Events as one array of JSON.
+enum EventArray {
+  /// The array's members as lines; `nil` when the text is no array.
+  static func lines(_ body: [UInt8]) throws(RESTError) -> [UInt8]? {
+    guard body.first(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) == UInt8(ascii: "[") else {
+      return nil
+    }
+    do throws(JSONError) {
+      var lines: [UInt8] = []
+      for event in try JSONParser(limits: .init(byteCountMax: .max)).parse(body).asArray() {
+        lines += event.bytes
+        lines.append(0x0a)
+      }
+      return lines
+    } catch { throw .badRequest("the body is no array of events: \(error)") }
   }
 }

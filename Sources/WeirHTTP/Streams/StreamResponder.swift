@@ -7,6 +7,7 @@ internal import HummingbirdCore
 internal import NIOCore
 internal import Synchronization
 internal import WeirColumnar
+internal import WeirServing
 internal import WeirStreaming
 internal import WeirTable
 
@@ -19,6 +20,7 @@ struct StreamResponder: HTTPResponder {
   let configuration: StreamServerConfiguration
   let workers: WorkerPool
   let catalog: CatalogResponder?
+  let serving: Serving?
   let metrics = StreamMetrics()
   let budget: ByteBudget
   let readers: ReaderCount
@@ -27,9 +29,11 @@ struct StreamResponder: HTTPResponder {
 
   init(
     service: any StreamService, access: AccessPolicy, configuration: StreamServerConfiguration,
-    catalog: CatalogResponder?, onAccess: (@Sendable (AccessRecord) -> Void)?
+    catalog: CatalogResponder?, serving: Serving? = nil,
+    onAccess: (@Sendable (AccessRecord) -> Void)?
   ) {
     self.service = service
+    self.serving = serving
     self.access = access
     self.configuration = configuration
     self.catalog = catalog
@@ -47,7 +51,8 @@ struct StreamResponder: HTTPResponder {
     let start = ContinuousClock.now
     let target = request.head.path ?? "/"
     let path = target.prefix { $0 != "?" && $0 != "#" }
-    guard StreamRoute.owns(path) else {
+    let isServing = ServingRoute.owns(path)
+    guard isServing || StreamRoute.owns(path) else {
       if let catalog { return try await catalog.respond(to: request, context: context) }
       return CatalogResponder.response(
         RESTError.noRoute(String(path)).response(), isHead: request.method == .head)
@@ -62,9 +67,15 @@ struct StreamResponder: HTTPResponder {
     var routeName = "none"
     var response: Response
     do {
-      let route = try StreamRoute(path: message.path)
-      routeName = route.name
-      response = try await answer(message, route, request, context, &record)
+      if isServing {
+        let route = try ServingRoute(path: message.path)
+        routeName = route.name
+        response = try await answer(message, route, request, context, &record)
+      } else {
+        let route = try StreamRoute(path: message.path)
+        routeName = route.name
+        response = try await answer(message, route, request, context, &record)
+      }
     } catch {
       let error =
         error as? RESTError ?? RESTError(500, "InternalServerError", "the request failed: \(error)")
@@ -81,6 +92,20 @@ struct StreamResponder: HTTPResponder {
     metrics.count(route: routeName, record)
     onAccess?(record)
     return response
+  }
+
+  private func answer(
+    _ message: RESTRequest, _ route: ServingRoute, _ request: Request, _ context: Context,
+    _ record: inout AccessRecord
+  ) async throws -> Response {
+    guard route.methods.contains(message.method) else {
+      throw RESTError.methodNotAllowed(message.method, allowed: route.methods)
+    }
+    let principal = try access.principal(
+      authorization: message.headers["authorization"],
+      nowSeconds: Int(Date().timeIntervalSince1970))
+    record.client = principal.id
+    return try await serve(message, route, principal, request, context, &record)
   }
 
   private func answer(
@@ -147,14 +172,17 @@ struct StreamResponder: HTTPResponder {
 
   /// Runs work that blocks on one of the threads.
   func run<T: Sendable>(
-    _ context: Context, _ work: @escaping @Sendable () throws(RESTError) -> T
+    _ context: Context, _ work: @escaping @Sendable () throws(RESTError) -> T,
+    orRefused: @escaping @Sendable () -> Void = {}
   ) async throws -> T {
     let deadline = NIODeadline.now() + .seconds(Int64(configuration.limits.responseSecondsMax))
     let result: Result<Result<T, RESTError>, WorkerPool.Refusal> =
       await withCheckedContinuation { continuation in
         workers.submit(deadline: deadline) {
+          () -> Result<T, RESTError> in
           do throws(RESTError) { return .success(try work()) } catch { return .failure(error) }
-        } completion: { result in
+        } completion: { (result: Result<Result<T, RESTError>, WorkerPool.Refusal>) in
+          if case .failure = result { orRefused() }
           continuation.resume(returning: result)
         }
       }

@@ -3,6 +3,7 @@
 public import Logging
 public import ServiceLifecycle
 internal import UnixSignals
+public import WeirServing
 public import WeirStreaming
 
 /// Serves streams over HTTP, and a catalog beside them (docs/streams-api.md).
@@ -17,11 +18,13 @@ public struct StreamServer: Service {
   private let onReady: @Sendable (CatalogServerAddress) -> Void
 
   /// - Parameters:
+  ///   - serving: answers the serving API (docs/serving.md).
   ///   - catalog: answers all other paths on the same port; its own address is not used.
   ///   - onReady: called once, when the server accepts connections.
   ///   - onAccess: called for each answer; the access log.
   public init(
-    streams: any StreamService, catalog: CatalogServer? = nil, access: AccessPolicy,
+    streams: any StreamService, serving: Serving? = nil, catalog: CatalogServer? = nil,
+    access: AccessPolicy,
     configuration: StreamServerConfiguration, logger: Logger = CatalogServer.quietLogger,
     onReady: @escaping @Sendable (CatalogServerAddress) -> Void,
     onAccess: (@Sendable (AccessRecord) -> Void)? = nil
@@ -31,7 +34,7 @@ public struct StreamServer: Service {
     self.onReady = onReady
     responder = StreamResponder(
       service: streams, access: access, configuration: configuration,
-      catalog: catalog?.responder, onAccess: onAccess)
+      catalog: catalog?.responder, serving: serving, onAccess: onAccess)
   }
 
   /// Serves until the process gets SIGTERM or SIGINT, then stops as `run()` does.

@@ -20,7 +20,7 @@ public import WeirTable
 /// | features of the item | list of the view's type | one value for each item |
 /// | `user_offsets` | list of long | which events are in the user's features (`FeatureSource.offsetCount`) |
 /// | `item_offsets` | list of list of long | the same for each item |
-/// | `candidates` | list of struct(item, source, score) | all that were ranked |
+/// | `candidates` | list of struct(item, source, score, retrieved, groups) | all that were ranked: by what score, by which score they were retrieved, and their values of the features that the rerank caps |
 /// | `fallbacks` | list of string | what did not go as declared |
 public enum RequestLog {
   public static let requestID = "request_id"
@@ -71,7 +71,8 @@ public enum RequestLog {
         list(
           .struct([
             Field("item", view.item.key.type, nullable: false), Field("source", .utf8),
-            Field("score", .float64),
+            Field("score", .float64), Field("retrieved", .float64),
+            Field("groups", list(.utf8, nullable: true)),
           ]))),
       Field(fallbacks, list(.utf8)),
     ]

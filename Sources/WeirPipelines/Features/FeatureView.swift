@@ -206,4 +206,10 @@ public struct FeatureRows: Sendable {
   public var offsets: [[Int64]]
   /// Whether any source has a row of the entity.
   public var isKnown: [Bool]
+
+  public init(columns: RecordBatch, offsets: [[Int64]], isKnown: [Bool]) {
+    self.columns = columns
+    self.offsets = offsets
+    self.isKnown = isKnown
+  }
 }

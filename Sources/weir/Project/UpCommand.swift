@@ -7,6 +7,7 @@ internal import WeirHTTP
 internal import WeirLogKafka
 internal import WeirPipelines
 internal import WeirProject
+internal import WeirServing
 internal import WeirStreaming
 internal import WeirTable
 
@@ -91,18 +92,24 @@ struct UpCommand: AsyncParsableCommand {
     environment.onEvent = { log.write($0) }
     let start = ContinuousClock.now
     let made = try project.pipelines.streams(sources: project.streams)
+    let shapes = try project.surfaceShapes()
+    let logs = try Serving.streams(shapes)
     let streams = try Streams(
-      (project.streams + made).map { try Self.withEnvironment($0) }, catalog: connection.catalog,
+      (project.streams + made + logs).map { try Self.withEnvironment($0) },
+      catalog: connection.catalog,
       environment: environment)
     let pipelines = try Pipelines(project.pipelines, streams: streams) { log.write($0) }
-    let count = project.streams.count + made.count
+    let serving =
+      shapes.isEmpty ? nil : try Serving(shapes, streams: streams) { log.write($0) }
+    let count = project.streams.count + made.count + logs.count
     log.write(
       StreamEvent(
         .info, "recovered", "\(count) \(count == 1 ? "stream is" : "streams are") open",
         counts: [("milliseconds", Int64((ContinuousClock.now - start).inSeconds * 1_000))]))
     do {
-      try await serve(project, access, folder, connection, streams, log)
+      try await serve(project, access, folder, connection, streams, serving, log)
     } catch {
+      serving?.close()
       pipelines.close()
       _ = streams.close(drains: false)
       throw CommandFailure(
@@ -110,6 +117,7 @@ struct UpCommand: AsyncParsableCommand {
         hint: "Is the port in use? --port 0 takes a free one.")
     }
     log.write(StreamEvent(.info, "draining", "rows in memory go into the tables"))
+    serving?.close()
     pipelines.close()
     _ = streams.close(drains: true)
     log.write(StreamEvent(.info, "stopped", "what is in no table yet is in the logs"))
@@ -152,7 +160,7 @@ struct UpCommand: AsyncParsableCommand {
 
   private func serve(
     _ project: Project, _ access: AccessPolicy, _ folder: DataFolder, _ connection: Connection,
-    _ streams: Streams, _ log: ServiceLog
+    _ streams: Streams, _ serving: Serving?, _ log: ServiceLog
   ) async throws {
     var limits = CatalogServerConfiguration(
       warehouseLocation: project.warehouse ?? folder.location)
@@ -168,9 +176,10 @@ struct UpCommand: AsyncParsableCommand {
     let made =
       project.profiles.map { ("profile ", $0.table) }
       + project.candidates.map { ("candidates", $0.table) }
+    let surfaces = serving?.names ?? []
     let data = folder.path
     let server = StreamServer(
-      streams: streams, catalog: catalog, access: access,
+      streams: streams, serving: serving, catalog: catalog, access: access,
       configuration: StreamServerConfiguration(limits: limits),
       onReady: { address in
         var text = "weir at \(address.uri)\n"
@@ -180,6 +189,7 @@ struct UpCommand: AsyncParsableCommand {
         for (kind, name) in made {
           text += "  \(kind) \(name)  \(address.uri)/v1/streams/\(name)\n"
         }
+        for name in surfaces { text += "  surface  \(name)  \(address.uri)/v1/recommend\n" }
         text += "  metrics  \(address.uri)/metrics\n"
         // At once: whoever started the service waits for it.
         Terminal.write(text)

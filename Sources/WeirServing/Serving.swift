@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+public import WeirStreaming
+internal import WeirTable
+
+/// The surfaces of one process.
+public final class Serving: Sendable {
+  private let surfaces: [String: Surface]
+  /// In the order of their declarations.
+  public let names: [String]
+  private let worker: Worker
+
+  /// Lists that a table keeps in memory.
+  private static let listCountMax = 10_000
+  private static let refreshNanoseconds = 20_000_000
+
+  /// The streams that surfaces need besides those that are declared: their logs. Surfaces of one feature
+  /// view may share a log.
+  ///
+  /// - Throws: `invalidArgument` when surfaces of two views have one log.
+  public static func streams(_ shapes: [SurfaceShape]) throws(StreamError) -> [StreamDefinition] {
+    var result: [StreamDefinition] = []
+    for shape in shapes {
+      guard let stream = try shape.logStream() else { continue }
+      if let other = result.first(where: { $0.table == stream.table }) {
+        guard other == stream else {
+          throw StreamError(
+            .invalidArgument,
+            "the surface '\(shape.definition.name)' logs other features than the one before it; give "
+              + "it a log of its own", stream: "\(stream.table)")
+        }
+        continue
+      }
+      result.append(stream)
+    }
+    return result
+  }
+
+  /// - Parameters:
+  ///   - streams: with the tables of views and sources, and those that `streams(_:)` gives.
+  ///   - onEvent: is told when a stage fails that did not fail before, on any thread.
+  public init(
+    _ shapes: [SurfaceShape], streams: any StreamService, clock: ServingClock = .system,
+    onEvent: @escaping @Sendable (StreamEvent) -> Void = { _ in }
+  ) throws(StreamError) {
+    let failures = FailureLog(onEvent)
+    var caches: [TableIdentifier: RowCache<CandidateList>] = [:]
+    var surfaces: [String: Surface] = [:]
+    for shape in shapes {
+      var lists: [RowCache<CandidateList>?] = []
+      for source in shape.definition.sources {
+        guard let table = source.table else {
+          lists.append(nil)
+          continue
+        }
+        if caches[table] == nil {
+          caches[table] = try RowCache(
+            streams.stream(table), columns: [CandidateList.column], countMax: Self.listCountMax
+          ) { rows throws(StreamError) in try CandidateList.lists(rows) }
+        }
+        lists.append(caches[table])
+      }
+      surfaces[shape.definition.name] = try Surface(
+        shape, streams: streams, lists: lists, scorer: nil, clock: clock,
+        onFailure: { failures.tell($0, $1) })
+    }
+    self.surfaces = surfaces
+    names = shapes.map(\.definition.name)
+    let all = Array(caches.values)
+    for cache in all { cache.refresh() }
+    worker = Worker {
+      for cache in all { cache.refresh() }
+      return .wait(nanoseconds: Self.refreshNanoseconds)
+    }
+  }
+
+  /// The surface of a name; the only one there is when `nil`.
+  ///
+  /// - Throws: `notFound`.
+  public func surface(_ name: String?) throws(StreamError) -> Surface {
+    if let name, let surface = surfaces[name] { return surface }
+    if name == nil, names.count == 1, let surface = surfaces[names[0]] { return surface }
+    let known = names.map { "'\($0)'" }.joined(separator: ", ")
+    guard let name else {
+      throw StreamError(
+        .invalidArgument, "say which surface: \(known.isEmpty ? "none is declared" : known)")
+    }
+    throw StreamError(
+      .notFound,
+      "there is no surface '\(name)'; "
+        + (known.isEmpty ? "none is declared" : "there are \(known)"))
+  }
+
+  /// Ends the threads. Requests after that still find what there is.
+  public func close() { worker.stop() }
+}
+
+/// Tells of failures, each kind once in a while.
+private final class FailureLog: Sendable {
+  private let onEvent: @Sendable (StreamEvent) -> Void
+  private let counts = Mutex<[String: Int]>([:])
+
+  init(_ onEvent: @escaping @Sendable (StreamEvent) -> Void) { self.onEvent = onEvent }
+
+  func tell(_ code: String, _ error: StreamError) {
+    let count = counts.withLock { counts in
+      counts[code, default: 0] += 1
+      return counts[code] ?? 1
+    }
+    // The first, the second, the fourth, …
+    guard count & (count - 1) == 0 else { return }
+    onEvent(
+      StreamEvent(
+        .warning, "serving_fallback", "\(code): \(error)", counts: [("times", Int64(count))]))
+  }
+}
