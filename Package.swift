@@ -124,7 +124,9 @@ let package = Package(
       swiftSettings: weirSettings),
     .target(
       name: "WeirServing",
-      dependencies: ["WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines", "WeirRanker"],
+      dependencies: [
+        "WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines", "WeirRanker", "WeirVector",
+      ],
       swiftSettings: weirSettings),
     .target(
       name: "WeirProject",

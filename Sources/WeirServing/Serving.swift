@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Synchronization
+public import WeirRanker
 public import WeirStreaming
-internal import WeirTable
+public import WeirTable
 
 /// The surfaces of one process.
 public final class Serving: Sendable {
   private let surfaces: [String: Surface]
   /// In the order of their declarations.
   public let names: [String]
+  let streams: any StreamService
   private let worker: Worker
 
   /// Lists that a table keeps in memory.
@@ -39,9 +41,11 @@ public final class Serving: Sendable {
 
   /// - Parameters:
   ///   - streams: with the tables of views and sources, and those that `streams(_:)` gives.
+  ///   - models: the models that serve here, by their tables; one that is not there has no version.
   ///   - onEvent: is told when a stage fails that did not fail before, on any thread.
   public init(
-    _ shapes: [SurfaceShape], streams: any StreamService, clock: ServingClock = .system,
+    _ shapes: [SurfaceShape], streams: any StreamService,
+    models: [TableIdentifier: ModelFollower] = [:], clock: ServingClock = .system,
     onEvent: @escaping @Sendable (StreamEvent) -> Void = { _ in }
   ) throws(StreamError) {
     let failures = FailureLog(onEvent)
@@ -62,10 +66,11 @@ public final class Serving: Sendable {
         lists.append(caches[table])
       }
       surfaces[shape.definition.name] = try Surface(
-        shape, streams: streams, lists: lists, scorer: nil, clock: clock,
+        shape, streams: streams, lists: lists, models: models, clock: clock,
         onFailure: { failures.tell($0, $1) })
     }
     self.surfaces = surfaces
+    self.streams = streams
     names = shapes.map(\.definition.name)
     let all = Array(caches.values)
     for cache in all { cache.refresh() }

@@ -2,6 +2,7 @@
 
 internal import WeirColumnar
 internal import WeirPipelines
+internal import WeirRanker
 public import WeirStreaming
 internal import WeirTable
 
@@ -22,18 +23,18 @@ public final class Surface: Sendable {
   let lists: [RowCache<CandidateList>?]
   let features: FeatureReader
   let clock: ServingClock
-  private let scorer: (any SurfaceScorer)?
+  let models: [TableIdentifier: ModelFollower]
   let onFailure: @Sendable (_ code: String, StreamError) -> Void
 
   init(
     _ shape: SurfaceShape, streams: any StreamService, lists: [RowCache<CandidateList>?],
-    scorer: (any SurfaceScorer)?, clock: ServingClock,
+    models: [TableIdentifier: ModelFollower], clock: ServingClock,
     onFailure: @escaping @Sendable (_ code: String, StreamError) -> Void
   ) throws(StreamError) {
     self.shape = shape
     self.lists = lists
     self.clock = clock
-    self.scorer = scorer
+    self.models = models
     self.onFailure = onFailure
     features = try FeatureReader(shape.view, streams: streams)
     events = try shape.definition.events.map { table throws(StreamError) in
@@ -57,7 +58,9 @@ public final class Surface: Sendable {
     let answer = Recommendation(
       requestID: clock.requestID(), surface: definition.name, user: request.user,
       time: clock.now())
-    var run = Run(answer: answer, mark: clock.steady())
+    // All of a request is of one version.
+    let bundles = models.compactMapValues(\.current)
+    var run = Run(answer: answer, mark: clock.steady(), bundles: bundles)
     let user = hydrateUser(userKey, &run)
     let seen = seenItems(user).union(request.exclude)
     let (parts, candidates) = retrieve(user, seen, &run)
@@ -79,6 +82,8 @@ public final class Surface: Sendable {
     var answer: Recommendation
     /// When the stage began; nanoseconds.
     var mark: Int64
+    /// The versions of the models.
+    let bundles: [TableIdentifier: ModelBundle]
 
     mutating func fallBack(_ code: String) { answer.fallbacks.append(code) }
 
@@ -101,7 +106,7 @@ public final class Surface: Sendable {
   }
 
   /// Does what may fail; a failure is told, and noted in the answer.
-  private func attempt<T>(
+  func attempt<T>(
     _ code: String, _ run: inout Run, _ body: (inout Run) throws(StreamError) -> T
   ) -> T? {
     do throws(StreamError) { return try body(&run) } catch {
@@ -147,7 +152,7 @@ public final class Surface: Sendable {
         continue
       }
       let part = attempt("source_failed:\(source.name)", &run) { run throws(StreamError) in
-        guard let cache else { return try self.retrieve(model: source, user, &run) }
+        guard let cache else { return try self.retrieve(model: source, user, seen, &run) }
         return try Self.retrieve(source, cache, user)
       }
       parts.append(part ?? SourceItems())
@@ -184,13 +189,6 @@ public final class Surface: Sendable {
       seeds: seeds, lists: try cache.values(of: seeds), decay: source.decay, count: source.count)
   }
 
-  private func retrieve(
-    model source: SurfaceSource, _ user: FeatureRows?, _ run: inout Run
-  ) throws(StreamError) -> SourceItems {
-    run.fallBack("no_model:\(source.name)")
-    return SourceItems()
-  }
-
   /// Looks up the features of the candidates, the best ones first, as far as the time goes.
   private func hydrate(
     _ candidates: Candidates, _ user: FeatureRows?, _ run: inout Run
@@ -204,7 +202,7 @@ public final class Surface: Sendable {
         run.fallBack("hydrate_cut:\(count)/\(candidates.items.count)")
         break
       }
-      let end = min(candidates.items.count, count + Self.hydratePartCount)
+      let end = min(candidates.items.count, count + Self.partCount)
       let items = Array(candidates.items[count..<end])
       let part = attempt("hydrate_failed", &run) { _ throws(StreamError) in
         try self.features.features(
@@ -228,7 +226,8 @@ public final class Surface: Sendable {
     return ranked
   }
 
-  private static let hydratePartCount = 64
+  /// Items that are worked on between two looks at the clock.
+  static let partCount = 64
 
   private static func joined(_ parts: [FeatureRows], _ side: FeatureSide) -> FeatureRows {
     if parts.count == 1 { return parts[0] }
@@ -273,17 +272,6 @@ public final class Surface: Sendable {
     } catch { throw StreamError(error) }
   }
 
-  private func score(_ ranked: Ranked, _ user: FeatureRows?, _ run: inout Run) -> [Double] {
-    defer { run.end("score", clock) }
-    guard definition.score.model != nil else { return ranked.candidates.scores }
-    guard let scorer else {
-      run.fallBack("no_model")
-      return ranked.candidates.scores
-    }
-    _ = scorer
-    return ranked.candidates.scores
-  }
-
   private func choose(
     _ ranked: Ranked, _ scores: [Double], _ parts: [SourceItems], _ count: Int,
     _ request: RecommendRequest, _ run: inout Run
@@ -326,6 +314,3 @@ public final class Surface: Sendable {
     }
   }
 }
-
-/// Scores candidates by a model.
-protocol SurfaceScorer: Sendable {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import random
+import subprocess
 import time
 
 import pytest
@@ -313,3 +315,59 @@ def test_a_project_without_surfaces(tmp_path):
         status, answer = ask(server, "/v1/recommend", {"user": 1})
         assert status == 404
         assert "surfaces" in answer["error"]["message"]
+
+
+def replay(server, *arguments):
+    command = [str(BINARY), "replay", *arguments, "--url", server.uri]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_requests_are_replayed_while_tables_change(server):
+    source = random.Random(3)
+    names = []
+    for turn in range(250):
+        user = source.randrange(100, 140)
+        if turn % 5 == 0:
+            act(server, source.randrange(100, 140), source.sample(range(ITEMS), 3))
+        if turn % 25 == 0:
+            item = source.randrange(ITEMS)
+            server.append(
+                "shop.similar",
+                [{"item_id": item, "items": ranked(source.sample(range(ITEMS), 15))}],
+            )
+            server.append("shop.items", [{"item_id": item, "category": f"c{source.randrange(5)}"}])
+        count = source.randrange(1, 20)
+        names.append(recommend(server, surface="home", user=user, count=count)["request_id"])
+    code, said = replay(server, *names)
+    assert code == 0, said
+    assert said.splitlines()[-1].startswith("250 requests, ")
+    assert said.splitlines()[-1].endswith(", mismatch 0"), said
+    code, said = replay(server, "--last", "3", "--surface", "home")
+    assert code == 0
+    assert [line.split()[0] for line in said.splitlines()[:3]] == names[-3:]
+    code, said = replay(server, "nobody")
+    assert code == 1
+    assert "no request log has the request 'nobody'" in said
+
+
+def test_a_replay_shows_the_first_difference(server):
+    answer = recommend(server, surface="home", user=100)
+    with weir.connect(server.uri) as catalog, catalog.stream("shop.requests") as stream:
+        (row,) = stream.lookup([{"request_id": answer["request_id"]}])
+        row["item_events"][2] += 1
+        row["at"] = row["at"].isoformat()
+        stream.append([row])
+    code, said = replay(server, answer["request_id"])
+    assert code == 1
+    item = answer["items"][2]["item"]
+    assert f"mismatch 1; item {item}, item_events: served " in said
+    for body in (
+        "",
+        "[]",
+        '{"last": -1}',
+        '{"request_ids": [1]}',
+        '{"request_ids": [], "last": 1}',
+    ):
+        assert ask(server, "/v1/replay", body)[0] == 400
+    assert ask(server, "/v1/replay", {"request_ids": ["x"] * 1001})[0] == 400

@@ -4,12 +4,14 @@
 enum ServingRoute: Hashable, Sendable {
   case recommend
   case events
+  case replay
   case similar(String)
   case features(entity: String, key: String)
 
   /// Whether a path is one of these, right or wrong.
   static func owns(_ path: Substring) -> Bool {
-    path == "/v1/recommend" || path == "/v1/events" || path.hasPrefix("/v1/similar/")
+    path == "/v1/recommend" || path == "/v1/events" || path == "/v1/replay"
+      || path.hasPrefix("/v1/similar/")
       || path.hasPrefix("/v1/features/")
   }
 
@@ -23,6 +25,7 @@ enum ServingRoute: Hashable, Sendable {
     switch (texts.first ?? "", texts.count) {
     case ("recommend", 1): self = .recommend
     case ("events", 1): self = .events
+    case ("replay", 1): self = .replay
     case ("similar", 2): self = .similar(texts[1])
     case ("features", 3): self = .features(entity: texts[1], key: texts[2])
     default:
@@ -34,7 +37,7 @@ enum ServingRoute: Hashable, Sendable {
 
   var methods: [String] {
     switch self {
-    case .recommend, .events: ["POST"]
+    case .recommend, .events, .replay: ["POST"]
     case .similar, .features: ["GET", "HEAD"]
     }
   }
@@ -44,6 +47,7 @@ enum ServingRoute: Hashable, Sendable {
     switch self {
     case .recommend: "recommend"
     case .events: "events"
+    case .replay: "replay"
     case .similar: "similar"
     case .features: "features"
     }

@@ -45,6 +45,8 @@ extension StreamResponder {
       }
       try principal.require(.write, in: events.definition.table.namespace)
       return try await ingestEvents(message, events, request, context, &record)
+    case .replay:
+      return try await replay(message, caller, request, context, &record)
     case .similar(let text):
       let call = try StreamCall(message, known: ["surface", "source", "count"])
       let surface = try caller.surface(call["surface"])
@@ -123,6 +125,22 @@ extension StreamResponder {
     withExtendedLifetime(share) {}
     let bytes = RecommendAnswer.json(answer, explain: call.request.explain)
     return CatalogResponder.response(RESTResponse(json: bytes), isHead: false)
+  }
+
+  private func replay(
+    _ message: RESTRequest, _ caller: ServingCaller, _ request: Request, _ context: Context,
+    _ record: inout AccessRecord
+  ) async throws -> Response {
+    _ = try StreamCall(message, known: [])
+    // A replay tells of features and of events.
+    for name in caller.serving.names { _ = try caller.surface(name) }
+    let share = ByteShare(budget)
+    let call = try ReplayCall(try await wholeBody(request, share, &record))
+    let place = try readers.enter()
+    let serving = caller.serving
+    let answer = try await run(context) { () throws(RESTError) in try call.answer(serving) }
+    withExtendedLifetime((share, place)) {}
+    return CatalogResponder.response(answer, isHead: false)
   }
 
   /// Waits until the log is durable, as long as the surface says.
