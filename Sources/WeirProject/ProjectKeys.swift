@@ -213,6 +213,10 @@ enum ProjectKeys {
   ]
 
   static let surfaceBudget = [
+    ProjectKey(
+      "fresh",
+      "For how long a list waits until it knows what its user did last. The default is 100ms.",
+      duration),
     ProjectKey("retrieve", "The sources' time. The default is 10ms.", duration),
     ProjectKey("hydrate", "The time of looking up features. The default is 10ms.", duration),
     ProjectKey("score", "The model's time. The default is 20ms.", duration),

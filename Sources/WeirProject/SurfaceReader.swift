@@ -222,6 +222,7 @@ struct SurfaceReader {
       let budget = Section(node, "'budget'", keys: ProjectKeys.surfaceBudget, problems)
     else { return }
     let range: ClosedRange<Int64> = 0...60_000
+    if let time = budget.duration("fresh", in: range) { definition.budget.fresh = time }
     if let time = budget.duration("retrieve", in: range) { definition.budget.retrieve = time }
     if let time = budget.duration("hydrate", in: range) { definition.budget.hydrate = time }
     if let time = budget.duration("score", in: range) { definition.budget.score = time }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Synchronization
+internal import WeirPipelines
 public import WeirRanker
 public import WeirStreaming
 public import WeirTable
@@ -11,10 +12,12 @@ public final class Serving: Sendable {
   /// In the order of their declarations.
   public let names: [String]
   let streams: any StreamService
-  private let worker: Worker
+  private let caches: [any RefreshedCache]
+  private let worker: Worker?
 
-  /// Lists that a table keeps in memory.
+  /// Lists that a table keeps in memory, and rows that an entry of a view keeps.
   private static let listCountMax = 10_000
+  private static let rowCountMax = 200_000
   private static let refreshNanoseconds = 20_000_000
 
   /// The streams that surfaces need besides those that are declared: their logs. Surfaces of one feature
@@ -42,38 +45,33 @@ public final class Serving: Sendable {
   /// - Parameters:
   ///   - streams: with the tables of views and sources, and those that `streams(_:)` gives.
   ///   - models: the models that serve here, by their tables; one that is not there has no version.
+  ///   - hasThreads: whether a thread keeps what is in memory as new as the tables.
   ///   - onEvent: is told when a stage fails that did not fail before, on any thread.
   public init(
     _ shapes: [SurfaceShape], streams: any StreamService,
     models: [TableIdentifier: ModelFollower] = [:], clock: ServingClock = .system,
+    hasThreads: Bool = true,
     onEvent: @escaping @Sendable (StreamEvent) -> Void = { _ in }
   ) throws(StreamError) {
     let failures = FailureLog(onEvent)
-    var caches: [TableIdentifier: RowCache<CandidateList>] = [:]
+    var tables = CachedTables(streams)
     var surfaces: [String: Surface] = [:]
     for shape in shapes {
-      var lists: [RowCache<CandidateList>?] = []
-      for source in shape.definition.sources {
-        guard let table = source.table else {
-          lists.append(nil)
-          continue
-        }
-        if caches[table] == nil {
-          caches[table] = try RowCache(
-            streams.stream(table), columns: [CandidateList.column], countMax: Self.listCountMax
-          ) { rows throws(StreamError) in try CandidateList.lists(rows) }
-        }
-        lists.append(caches[table])
-      }
       surfaces[shape.definition.name] = try Surface(
-        shape, streams: streams, lists: lists, models: models, clock: clock,
+        shape, streams: streams, lists: tables.lists(shape, countMax: Self.listCountMax),
+        items: tables.items(shape.view, countMax: Self.rowCountMax), models: models, clock: clock,
         onFailure: { failures.tell($0, $1) })
     }
     self.surfaces = surfaces
     self.streams = streams
     names = shapes.map(\.definition.name)
-    let all = Array(caches.values)
+    let all = tables.all
+    caches = all
     for cache in all { cache.refresh() }
+    guard hasThreads else {
+      worker = nil
+      return
+    }
     worker = Worker {
       for cache in all { cache.refresh() }
       return .wait(nanoseconds: Self.refreshNanoseconds)
@@ -97,8 +95,61 @@ public final class Serving: Sendable {
         + (known.isEmpty ? "none is declared" : "there are \(known)"))
   }
 
+  /// Lets what is in memory be as new as the tables.
+  func refresh() { for cache in caches { cache.refresh() } }
+
   /// Ends the threads. Requests after that still find what there is.
-  public func close() { worker.stop() }
+  public func close() { worker?.stop() }
+}
+
+/// What surfaces keep in memory of tables, each once.
+private struct CachedTables {
+  private let streams: any StreamService
+  private var lists: [TableIdentifier: RowCache<CandidateList>] = [:]
+  /// Of each view the sources of its items.
+  private var items: [TableIdentifier: [RowCache<FeatureSourceRow>]] = [:]
+
+  init(_ streams: any StreamService) { self.streams = streams }
+
+  var all: [any RefreshedCache] { Array(lists.values) + items.values.flatMap { $0 } }
+
+  mutating func lists(
+    _ shape: SurfaceShape, countMax: Int
+  ) throws(StreamError) -> [RowCache<CandidateList>?] {
+    var result: [RowCache<CandidateList>?] = []
+    for source in shape.definition.sources {
+      guard let table = source.table else {
+        result.append(nil)
+        continue
+      }
+      let cache: RowCache<CandidateList>
+      if let found = lists[table] {
+        cache = found
+      } else {
+        cache = try RowCache(
+          streams.stream(table), columns: [CandidateList.column], countMax: countMax
+        ) { rows throws(StreamError) in try CandidateList.lists(rows) }
+      }
+      lists[table] = cache
+      result.append(cache)
+    }
+    return result
+  }
+
+  mutating func items(
+    _ view: FeatureView, countMax: Int
+  ) throws(StreamError) -> [RowCache<FeatureSourceRow>] {
+    if let found = items[view.definition.name] { return found }
+    var result: [RowCache<FeatureSourceRow>] = []
+    for source in view.item.sources {
+      result.append(
+        try RowCache(
+          streams.stream(source.entry.table), columns: source.tableColumns, countMax: countMax
+        ) { rows throws(StreamError) in try source.rows(of: rows) })
+    }
+    items[view.definition.name] = result
+    return result
+  }
 }
 
 /// Tells of failures, each kind once in a while.

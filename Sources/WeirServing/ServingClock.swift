@@ -11,6 +11,9 @@ public struct ServingClock: Sendable {
   /// Different for each request.
   public var requestID: @Sendable () -> String
 
+  /// Waits two milliseconds.
+  public var pause: @Sendable () -> Void = { usleep(2_000) }
+
   public init(
     now: @escaping @Sendable () -> Int64, steady: @escaping @Sendable () -> Int64,
     requestID: @escaping @Sendable () -> String

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import WeirColumnar
+public import WeirColumnar
 internal import WeirPipelines
 internal import WeirRanker
 public import WeirStreaming
@@ -22,21 +22,27 @@ public final class Surface: Sendable {
   let logStream: (any ServedStream)?
   let lists: [RowCache<CandidateList>?]
   let features: FeatureReader
+  private let writes: OwnWrites?
+  /// For each source of the item's features.
+  private let items: [RowCache<FeatureSourceRow>]
   let clock: ServingClock
   let models: [TableIdentifier: ModelFollower]
   let onFailure: @Sendable (_ code: String, StreamError) -> Void
 
   init(
     _ shape: SurfaceShape, streams: any StreamService, lists: [RowCache<CandidateList>?],
-    models: [TableIdentifier: ModelFollower], clock: ServingClock,
+    items: [RowCache<FeatureSourceRow>], models: [TableIdentifier: ModelFollower],
+    clock: ServingClock,
     onFailure: @escaping @Sendable (_ code: String, StreamError) -> Void
   ) throws(StreamError) {
     self.shape = shape
     self.lists = lists
+    self.items = items
     self.clock = clock
     self.models = models
     self.onFailure = onFailure
     features = try FeatureReader(shape.view, streams: streams)
+    writes = shape.definition.events.flatMap { OwnWrites(shape.view.user, events: $0) }
     events = try shape.definition.events.map { table throws(StreamError) in
       try streams.stream(table)
     }
@@ -75,6 +81,15 @@ public final class Surface: Sendable {
       run.end("log", clock)
     }
     return run.answer
+  }
+
+  /// Notes what people did through this surface, so that their next lists know of it.
+  ///
+  /// - Parameters:
+  ///   - batches: rows of `events` that are durable, as they were sent.
+  ///   - receipt: where they are.
+  public func note(_ batches: [RecordBatch], _ receipt: StreamReceipt) {
+    writes?.note(batches, receipt)
   }
 
   /// An answer that is being made.
@@ -120,8 +135,20 @@ public final class Surface: Sendable {
 
   private func hydrateUser(_ key: ArrayData, _ run: inout Run) -> FeatureRows? {
     let time = run.answer.time
-    let rows = attempt("user_failed", &run) { _ throws(StreamError) in
-      try self.features.features(.user, of: key, at: time)
+    let user = run.answer.user
+    let rows = attempt("user_failed", &run) { run throws(StreamError) in
+      var rows = try self.features.features(.user, of: key, at: time)
+      guard let writes = self.writes else { return rows }
+      while let offsets = rows.offsets.first, !writes.isIn(user, offsets) {
+        guard !run.isOver(self.definition.budget.fresh, self.clock) else {
+          run.fallBack("user_behind")
+          break
+        }
+        self.clock.pause()
+        rows = try self.features.features(.user, of: key, at: time)
+      }
+      writes.forget(user)
+      return rows
     }
     if let rows, rows.isKnown.first != true { run.fallBack("user_unknown") }
     run.answer.userFeatures = rows?.columns
@@ -205,8 +232,7 @@ public final class Surface: Sendable {
       let end = min(candidates.items.count, count + Self.partCount)
       let items = Array(candidates.items[count..<end])
       let part = attempt("hydrate_failed", &run) { _ throws(StreamError) in
-        try self.features.features(
-          .item, of: EntityID.column(items, side.key.type), at: time)
+        try side.features(of: self.rows(items), count: items.count, at: time)
       }
       guard let part else { break }
       parts.append(part)
@@ -224,6 +250,11 @@ public final class Surface: Sendable {
     run.answer.itemFeatures = ranked.features.columns
     run.end("hydrate", clock)
     return ranked
+  }
+
+  /// What the tables hold of items.
+  private func rows(_ ids: [EntityID]) throws(StreamError) -> [FeatureInput] {
+    try items.map { cache throws(StreamError) in .decoded(try cache.values(of: ids)) }
   }
 
   /// Items that are worked on between two looks at the clock.

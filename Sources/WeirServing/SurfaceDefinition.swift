@@ -122,6 +122,8 @@ public struct SurfaceRerank: Hashable, Sendable {
 /// For how long stages may begin new work; milliseconds. What is not done then is left out, and the answer
 /// says so.
 public struct SurfaceBudget: Hashable, Sendable {
+  /// For how long a list waits until it knows what its user did last.
+  public var fresh: Int64 = 100
   public var retrieve: Int64 = 10
   public var hydrate: Int64 = 10
   public var score: Int64 = 20

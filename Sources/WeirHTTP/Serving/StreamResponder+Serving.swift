@@ -40,11 +40,15 @@ extension StreamResponder {
       return try await recommend(message, caller, request, context, &record)
     case .events:
       let name = try StreamCall(message, known: ["surface"] + Self.ingestNames)["surface"]
-      guard let events = try caller.surface(name).events else {
+      let surface = try caller.surface(name)
+      guard let events = surface.events else {
         throw RESTError.badRequest("the surface names no stream for events: declare 'events'")
       }
       try principal.require(.write, in: events.definition.table.namespace)
-      return try await ingestEvents(message, events, request, context, &record)
+      // Lines of JSON, one array of objects, or Arrow.
+      return try await ingest(
+        message, events, request, context, &record, takesArrays: true
+      ) { surface.note($0, $1) }
     case .replay:
       return try await replay(message, caller, request, context, &record)
     case .similar(let text):
@@ -159,14 +163,6 @@ extension StreamResponder {
       surface.tell("log_failed", error)
       return "log_failed"
     } catch { return "log_late" }
-  }
-
-  /// Events as lines of JSON, as one array, or as Arrow.
-  private func ingestEvents(
-    _ message: RESTRequest, _ stream: any ServedStream, _ request: Request, _ context: Context,
-    _ record: inout AccessRecord
-  ) async throws -> Response {
-    try await ingest(message, stream, request, context, &record, takesArrays: true)
   }
 }
 

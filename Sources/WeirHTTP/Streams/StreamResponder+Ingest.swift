@@ -19,10 +19,13 @@ extension StreamResponder {
 
   /// Takes rows in; the answer comes when they are durable.
   ///
-  /// - Parameter takesArrays: whether lines of JSON may also be one array of objects.
+  /// - Parameters:
+  ///   - takesArrays: whether lines of JSON may also be one array of objects.
+  ///   - onDurable: is told of rows once they are durable.
   func ingest(
     _ message: RESTRequest, _ stream: any ServedStream, _ request: Request, _ context: Context,
-    _ record: inout AccessRecord, takesArrays: Bool = false
+    _ record: inout AccessRecord, takesArrays: Bool = false,
+    onDurable: (([RecordBatch], StreamReceipt) -> Void)? = nil
   ) async throws -> Response {
     let call = try StreamCall(
       message, known: Self.ingestNames + (takesArrays ? ["surface"] : []))
@@ -53,6 +56,7 @@ extension StreamResponder {
     var receipt = StreamReceipt(offsets: [:])
     if !append.batches.isEmpty || !append.rejected.isEmpty {
       receipt = try await self.append(append, to: stream, context)
+      onDurable?(append.batches, receipt)
     }
     // What the request holds is let go only now.
     withExtendedLifetime(share) {}

@@ -168,7 +168,70 @@ public struct FeatureSource: Sendable {
     } catch { throw error.adding(stream: "\(entry.table)") }
   }
 
+  /// Columns of the table that `rows(of:)` needs.
+  public var tableColumns: [String] { names }
+
+  /// Rows of the table in a form that gives features at any time, for who keeps them in memory.
+  ///
+  /// - Parameter batch: with `tableColumns`.
+  /// - Throws: `damaged` when a state is not that of the profile's features.
+  public func rows(of batch: RecordBatch) throws(StreamError) -> [FeatureSourceRow] {
+    var result: [FeatureSourceRow] = []
+    result.reserveCapacity(batch.rowCount)
+    for row in 0..<batch.rowCount {
+      guard profile == nil else {
+        var bytes: [UInt8]?
+        if case .binary(let content)? = batch[ProfileOperator.stateColumn]?.scalar(at: row) {
+          bytes = content
+        }
+        result.append(FeatureSourceRow(content: .profile(try state(bytes))))
+        continue
+      }
+      var offset = Self.noOffset
+      if case .int(let found)? = batch[StreamColumns.offset]?.scalar(at: row) { offset = found }
+      let values = zip(columns, names).map { batch[$1]?.scalar(at: row) ?? .null }
+      result.append(FeatureSourceRow(content: .values(values, offset: offset)))
+    }
+    return result
+  }
+
+  /// Appends a row's values at a time; those of no row when `nil`.
+  ///
+  /// - Returns: which events are in it.
+  func appendRow(
+    _ row: FeatureSourceRow?, none: ProfileState, at time: Int64,
+    to builders: ArraySlice<any ArrayBuilder>
+  ) throws(StreamError) -> [Int64] {
+    switch row?.content {
+    case .profile(let state):
+      try append(state, at: time, to: builders)
+      return offsets(state)
+    case .values(let values, let offset):
+      do throws(ColumnarError) {
+        for (value, builder) in zip(values, builders) { try builder.append(value) }
+      } catch { throw StreamError(error) }
+      return [offset]
+    case nil:
+      guard profile == nil else {
+        try append(none, at: time, to: builders)
+        return offsets(none)
+      }
+      for builder in builders { builder.appendNull() }
+      return [Self.noOffset]
+    }
+  }
+
   func offsets(_ state: ProfileState) -> [Int64] {
     (0..<offsetCount).map { state.positions[$0] ?? 0 }
   }
+}
+
+/// A row of a table of features, read once for many times.
+public struct FeatureSourceRow: Sendable {
+  enum Content: Sendable {
+    case profile(ProfileState)
+    case values([Scalar], offset: Int64)
+  }
+
+  let content: Content
 }

@@ -141,6 +141,16 @@ public struct FeatureSide: Sendable {
           isKnown[entity] = isKnown[entity] || bytes != nil
         }
         columns += builders.map { $0.finish() }
+      case .decoded(let rows):
+        let builders = source.columns.map { makeBuilder(for: $0.type) }
+        for builder in builders { builder.reserve(count) }
+        let none = try source.state(nil)
+        for entity in 0..<count {
+          let row = entity < rows.count ? rows[entity] : nil
+          offsets[entity] += try source.appendRow(row, none: none, at: time, to: builders[...])
+          isKnown[entity] = isKnown[entity] || row != nil
+        }
+        columns += builders.map { $0.finish() }
       case .rows(let rows):
         columns += try Self.columns(source, rows, count, &offsets, &isKnown)
       }
@@ -196,6 +206,8 @@ public enum FeatureInput: Sendable {
   case states([[UInt8]?])
   /// The rows of another table.
   case rows(StreamLookup)
+  /// Rows of either that were read before (`FeatureSource.rows(of:)`); `nil` where there is none.
+  case decoded([FeatureSourceRow?])
 }
 
 /// Features of entities.

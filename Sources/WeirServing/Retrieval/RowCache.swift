@@ -4,13 +4,19 @@ internal import Synchronization
 internal import WeirColumnar
 internal import WeirStreaming
 
+/// Something in memory that a table is ahead of until it is refreshed.
+protocol RefreshedCache: Sendable {
+  /// Takes out what is not the table's any more.
+  func refresh()
+}
+
 /// Rows of a keyed table in a form made for use, kept in memory for as long as they are the table's.
 ///
 /// 1. A tail of the table says which keys have new rows; `refresh` takes those out. 2. `values` looks up
 /// what is not there. A row that was looked up while its key changed is used, and not kept. So a value
 /// is never older than the last refresh before it was asked for, and rows that were acknowledged before
 /// that refresh are in it. Threads may share it.
-final class RowCache<Value: Sendable>: Sendable {
+final class RowCache<Value: Sendable>: RefreshedCache {
   private let stream: any ServedStream
   private let key: Field
   private let columns: [String]
@@ -63,7 +69,6 @@ final class RowCache<Value: Sendable>: Sendable {
     self.decode = decode
   }
 
-  /// Takes out what is not the table's any more.
   func refresh() {
     follower.withLock { follower in
       do throws(StreamError) {
