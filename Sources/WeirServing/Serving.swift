@@ -17,7 +17,7 @@ public final class Serving: Sendable {
 
   /// Lists that a table keeps in memory, and rows that an entry of a view keeps.
   private static let listCountMax = 10_000
-  private static let rowCountMax = 200_000
+  private static let rowCountMax = 50_000
   private static let refreshNanoseconds = 20_000_000
 
   /// The streams that surfaces need besides those that are declared: their logs. Surfaces of one feature

@@ -100,6 +100,6 @@ struct SurfaceDeclarationTests {
     let told = problems?.problems.map(\.description) ?? []
     #expect(told.contains { $0.contains(said) }, "\(told)")
     // The place is within the surface.
-    #expect(problems?.problems.allSatisfy { $0.line >= 22 } == true, "\(told)")
+    #expect(problems?.problems.allSatisfy { $0.line >= 20 } == true, "\(told)")
   }
 }

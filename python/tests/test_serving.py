@@ -75,7 +75,7 @@ surfaces:
       trending: {from: shop.trending, count: 100}
     filter: {seen: user_recent_item_id}
     rerank: {count: 10, max_per: {feature: attributes_category, count: 4}, explore: 0.2}
-    budget: {retrieve: 5s, hydrate: 5s, score: 5s, log: 5s}
+    budget: {fresh: 20s, retrieve: 5s, hydrate: 5s, score: 5s, log: 5s}
     log: shop.requests
   plain:
     features: shop.ranking
@@ -156,6 +156,8 @@ def test_a_stranger_gets_what_is_trending(server):
     categories = [item["item"] % 5 for item in answer["items"]]
     assert max(categories.count(one) for one in categories) <= 4
     assert set(answer["timing"]) >= {"user_us", "retrieve_us", "hydrate_us", "total_us"}
+    metrics = server.request("GET", "/metrics")[2].decode()
+    assert 'weir_serving_fallbacks_total{surface="home",code="user_unknown"}' in metrics
 
 
 def test_what_somebody_does_changes_the_list(server):
@@ -193,6 +195,13 @@ def rule(*recent):
         for place, item in enumerate(items):
             scores[item] = scores.get(item, 0) + 1 / (61 + place)
     return scores
+
+
+def test_a_list_knows_what_its_user_just_did(server):
+    for turn in range(20):
+        act(server, 70, [turn])
+        answer = recommend(server, surface="home", user=70, explain=True)
+        assert answer["user_features"]["user_recent_item_id"][0] == turn, answer["fallbacks"]
 
 
 def test_what_was_served_is_logged(server):
@@ -356,8 +365,9 @@ def test_a_replay_shows_the_first_difference(server):
     with weir.connect(server.uri) as catalog, catalog.stream("shop.requests") as stream:
         (row,) = stream.lookup([{"request_id": answer["request_id"]}])
         row["item_events"][2] += 1
-        row["at"] = row["at"].isoformat()
-        stream.append([row])
+        row = {name: value for name, value in row.items() if not name.startswith("_")}
+        receipt = stream.append([row])
+        assert receipt["rejected"]["count"] == 0, receipt
     code, said = replay(server, answer["request_id"])
     assert code == 1
     item = answer["items"][2]["item"]

@@ -120,6 +120,7 @@ extension StreamResponder {
     if let code = await logFallback(promise, isAnswered, call.surface, context) {
       answer.fallbacks.append(code)
     }
+    metrics.count(fallbacks: answer.fallbacks, surface: answer.surface)
     if answer.log != nil {
       let elapsed = (ContinuousClock.now - start).components
       let all = elapsed.seconds * 1_000_000 + elapsed.attoseconds / 1_000_000_000_000

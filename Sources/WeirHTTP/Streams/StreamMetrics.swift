@@ -19,6 +19,8 @@ final class StreamMetrics: Sendable {
   private struct State {
     var requests: [Key: Int] = [:]
     var durations: [String: Histogram] = [:]
+    /// By surface and kind.
+    var fallbacks: [String: [String: Int]] = [:]
     var receivedByteCount = 0
     var sentByteCount = 0
   }
@@ -43,6 +45,17 @@ final class StreamMetrics: Sendable {
       histogram.counts[place] += 1
       histogram.microseconds += record.microseconds
       state.durations[route] = histogram
+    }
+  }
+
+  /// Counts what did not go as declared in a list.
+  func count(fallbacks codes: [String], surface: String) {
+    guard !codes.isEmpty else { return }
+    state.withLock { state in
+      for code in codes {
+        // What stands behind a colon differs from list to list.
+        state.fallbacks[surface, default: [:]][String(code.prefix { $0 != ":" }), default: 0] += 1
+      }
     }
   }
 
@@ -92,6 +105,13 @@ final class StreamMetrics: Sendable {
       text.sample(
         "weir_requests_total",
         [("route", key.route), ("method", key.method), ("status", "\(key.status)")], count)
+    }
+    text.family("weir_serving_fallbacks_total", "counter", "What lists stood back from.")
+    for (surface, counts) in state.fallbacks.sorted(by: { $0.key < $1.key }) {
+      for (code, count) in counts.sorted(by: { $0.key < $1.key }) {
+        text.sample(
+          "weir_serving_fallbacks_total", [("surface", surface), ("code", code)], count)
+      }
     }
     text.family("weir_received_bytes_total", "counter", "Bytes of requests' bodies.")
     text.sample("weir_received_bytes_total", [], state.receivedByteCount)

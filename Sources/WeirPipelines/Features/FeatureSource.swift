@@ -202,23 +202,19 @@ public struct FeatureSource: Sendable {
     _ row: FeatureSourceRow?, none: ProfileState, at time: Int64,
     to builders: ArraySlice<any ArrayBuilder>
   ) throws(StreamError) -> [Int64] {
-    switch row?.content {
-    case .profile(let state):
-      try append(state, at: time, to: builders)
-      return offsets(state)
-    case .values(let values, let offset):
-      do throws(ColumnarError) {
-        for (value, builder) in zip(values, builders) { try builder.append(value) }
-      } catch { throw StreamError(error) }
-      return [offset]
-    case nil:
-      guard profile == nil else {
-        try append(none, at: time, to: builders)
-        return offsets(none)
+    let (values, offsets): ([Scalar], [Int64]) =
+      switch row?.content {
+      case .profile(let state): (self.values(state, at: time), self.offsets(state))
+      case .values(let values, let offset): (values, [offset])
+      case nil:
+        profile == nil
+          ? (columns.map { _ in .null }, [Self.noOffset])
+          : (self.values(none, at: time), self.offsets(none))
       }
-      for builder in builders { builder.appendNull() }
-      return [Self.noOffset]
-    }
+    do throws(ColumnarError) {
+      for (value, builder) in zip(values, builders) { try builder.append(value) }
+    } catch { throw StreamError(error) }
+    return offsets
   }
 
   func offsets(_ state: ProfileState) -> [Int64] {
