@@ -75,19 +75,26 @@ public final class Pipelines: Sendable {
   /// A runner for the one thread that uses it.
   // Safe: only its worker's thread touches it, from the first step on.
   private final class Box: @unchecked Sendable {
+    let meter: PipelineMeter
     private let runner: any PipelineRunner
     private let onEvent: @Sendable (StreamEvent) -> Void
     /// What kept it from going on, and was told.
     private var failure: String?
 
-    init(_ runner: any PipelineRunner, _ onEvent: @escaping @Sendable (StreamEvent) -> Void) {
+    init(
+      _ runner: any PipelineRunner, _ streams: any StreamService,
+      _ onEvent: @escaping @Sendable (StreamEvent) -> Void
+    ) throws(StreamError) {
       self.runner = runner
+      let progress = runner.progress
+      meter = PipelineMeter(progress, source: try streams.stream(progress.source))
       self.onEvent = onEvent
     }
 
     func step() -> Worker.Next {
       do throws(StreamError) {
         let step = try runner.step()
+        meter.note(runner, failure: nil)
         if failure != nil {
           failure = nil
           tell(.info, "pipeline_resumed", "it goes on")
@@ -100,6 +107,7 @@ public final class Pipelines: Sendable {
           failure = error.description
           tell(.warning, "pipeline_failed", "it does not go on, and tries again: \(error)")
         }
+        meter.note(runner, failure: failure)
         return .wait(nanoseconds: 1_000_000_000)
       }
     }
@@ -120,7 +128,12 @@ public final class Pipelines: Sendable {
     _ definitions: PipelineDefinitions, streams: any StreamService,
     onEvent: @escaping @Sendable (StreamEvent) -> Void = { _ in }
   ) throws(StreamError) {
-    let boxes = try definitions.runners(streams).map { Box($0, onEvent) }
+    var boxes: [Box] = []
+    for runner in try definitions.runners(streams) {
+      boxes.append(try Box(runner, streams, onEvent))
+    }
+    let meters = boxes.map(\.meter)
+    streams.report(pipelines: { meters.map(\.status) })
     workers = boxes.map { box in Worker { box.step() } }
   }
 

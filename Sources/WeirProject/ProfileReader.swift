@@ -97,6 +97,7 @@ struct ProfileReader {
     else { return nil }
     var feature = ProfileFeature(name, function)
     feature.filter = predicate(section, "where", source)
+    feature.distinct = section.names("distinct").map(\.name)
     if let length = section.duration("window", in: 1_000...(3_660 * 86_400_000)) {
       let tile = section.duration("tile", in: 1_000...(3_660 * 86_400_000))
       feature.window = ProfileWindow(length: length * 1_000, tile: tile.map { $0 * 1_000 })
@@ -140,12 +141,16 @@ struct ProfileReader {
         return nil
       }
       return .decayedCount(halfLifeMicroseconds: halfLife * 1_000)
-    case "last":
+    case "last", "top_k":
       guard let count = section.int("count", in: 1...ProfileFeature.lastCountMax) else {
         if section["count"] == nil { _ = required(section, "count", name) }
         return nil
       }
-      return .last(columns: section.names("columns").map(\.name), count: count)
+      let columns = section.names("columns").map(\.name)
+      if function == "last" { return .last(columns: columns, count: count) }
+      return required(section, "by", name).map { .topK(columns: columns, by: $0, count: count) }
+    case "first_time": return .firstTime
+    case "last_time": return .lastTime
     default:
       let close = NameSuggestion.closest(to: function, ProjectKeys.functions)
       problems.add(

@@ -120,7 +120,9 @@ enum ProjectKeys {
     ProjectKey("doc", "What the profile is for.", text),
   ]
 
-  static let functions = ["count", "sum", "mean", "ratio", "decayed_count", "last"]
+  static let functions = [
+    "count", "sum", "mean", "ratio", "decayed_count", "last", "top_k", "first_time", "last_time",
+  ]
 
   static let number: JSONObject = ["type": "number"]
 
@@ -136,9 +138,15 @@ enum ProjectKeys {
     ProjectKey("prior", "For ratio: what it is without events. The default is 0.", number),
     ProjectKey("weight", "For ratio: how many events the prior weighs. The default is 0.", number),
     ProjectKey("half_life", "For decayed_count: when an event counts half.", duration),
-    ProjectKey("columns", "For last: the columns of each event that are kept.", names),
+    ProjectKey("columns", "For last and top_k: the columns of each event that are kept.", names),
     ProjectKey(
-      "count", "For last: how many events are kept.",
+      "by", "For top_k: the numeric column; the events with its greatest values are kept.", text),
+    ProjectKey(
+      "distinct",
+      "For last and top_k: of events with equal values in these of the columns only the first is kept.",
+      names),
+    ProjectKey(
+      "count", "For last and top_k: how many events are kept.",
       ["type": "integer", "minimum": 1, "maximum": .int(ProfileFeature.lastCountMax)]),
     ProjectKey("doc", "What the feature is for.", text),
   ]

@@ -32,9 +32,9 @@ struct Weir: ParsableCommand {
     version: "weir 0.1.0",
     subcommands: [
       UpCommand.self, CheckCommand.self, ImportCommand.self, StreamCommand.self, LookupCommand.self,
-      ProfileCommand.self, ReplayCommand.self, FileCommand.self, TableCommand.self,
-      CatalogCommand.self,
-      TrainCommand.self, EvaluateCommand.self, DemoCommand.self,
+      ProfileCommand.self, PipelineCommand.self, ReplayCommand.self, FileCommand.self,
+      TableCommand.self, CatalogCommand.self, TrainCommand.self, EvaluateCommand.self,
+      DemoCommand.self,
     ])
 
   static func main() async {

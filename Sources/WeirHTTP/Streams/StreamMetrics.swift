@@ -93,6 +93,7 @@ final class StreamMetrics: Sendable {
         "weir_stream_lag_seconds", [("table", table)], Double(status.lagMicroseconds) / 1e6)
     }
     shards(&text, streams)
+    PipelineMetrics.add(service.pipelines, to: &text)
     return text.text
   }
 
@@ -159,7 +160,7 @@ final class StreamMetrics: Sendable {
 }
 
 /// Lines of Prometheus' text format.
-private struct PrometheusText {
+struct PrometheusText {
   private(set) var text = ""
 
   mutating func family(_ name: String, _ type: String, _ help: String) {

@@ -141,6 +141,10 @@ struct StreamResponder: HTTPResponder {
       let tables = service.tables.filter { principal.may(.read, in: $0.namespace) }
       let json: JSONValue = ["streams": .array(tables.map { .string("\($0)") })]
       return CatalogResponder.response(RESTResponse(json: json.bytes), isHead: isHead)
+    case .pipelines:
+      let pipelines = service.pipelines.filter { principal.may(.read, in: $0.table.namespace) }
+      let json: JSONValue = ["pipelines": .array(pipelines.map(PipelineMetrics.json))]
+      return CatalogResponder.response(RESTResponse(json: json.bytes), isHead: isHead)
     case .stream(let table):
       if message.method == "POST" {
         try principal.require(.write, in: table.namespace)

@@ -8,6 +8,7 @@ enum StreamRoute: Hashable, Sendable {
   case readiness
   case metrics
   case streams
+  case pipelines
   case stream(TableIdentifier)
   case lookup(TableIdentifier)
   case scan(TableIdentifier)
@@ -16,6 +17,7 @@ enum StreamRoute: Hashable, Sendable {
   /// Whether a path is one of these, right or wrong.
   static func owns(_ path: Substring) -> Bool {
     path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/v1/streams"
+      || path == "/v1/pipelines"
       || path.hasPrefix("/v1/streams/")
   }
 
@@ -25,6 +27,7 @@ enum StreamRoute: Hashable, Sendable {
     case "/readyz": self = .readiness
     case "/metrics": self = .metrics
     case "/v1/streams", "/v1/streams/": self = .streams
+    case "/v1/pipelines": self = .pipelines
     default:
       var parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst(3)
       if parts.count > 1 && parts.last == "" { parts.removeLast() }
@@ -50,7 +53,7 @@ enum StreamRoute: Hashable, Sendable {
 
   var methods: [String] {
     switch self {
-    case .health, .readiness, .metrics, .streams, .scan, .changes: ["GET", "HEAD"]
+    case .health, .readiness, .metrics, .streams, .pipelines, .scan, .changes: ["GET", "HEAD"]
     case .stream: ["GET", "HEAD", "POST"]
     case .lookup: ["POST"]
     }
@@ -63,6 +66,7 @@ enum StreamRoute: Hashable, Sendable {
     case .readiness: "readyz"
     case .metrics: "metrics"
     case .streams: "streams"
+    case .pipelines: "pipelines"
     case .stream: "stream"
     case .lookup: "lookup"
     case .scan: "scan"

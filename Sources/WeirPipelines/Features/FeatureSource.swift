@@ -122,7 +122,7 @@ public struct FeatureSource: Sendable {
         throw unknown(name, "the profile '\(entry.table)'", plans.map(\.feature.name))
       }
       let plan = plans[feature]
-      guard case .last = plan.feature.function else {
+      guard plan.feature.function.keepsEvents else {
         guard parts.count == 1 else {
           throw StreamError(.invalidArgument, "the feature '\(parts[0])' has no columns")
         }

@@ -45,24 +45,50 @@ struct FeaturePlan: Sendable {
     case .decayedCount(let halfLife):
       guard halfLife > 0 else { throw Self.error(feature, "the half-life must be positive") }
       type = .float64
-    case .last(let columns, let count):
-      guard (1...ProfileFeature.lastCountMax).contains(count) else {
-        throw Self.error(
-          feature, "keeps \(count) events; it must be 1 to \(ProfileFeature.lastCountMax)")
-      }
+    case .last(let columns, _):
       names = columns
-      type = try Self.listType(columns, source, feature)
-    }
-    if feature.window != nil {
-      switch feature.function {
-      case .decayedCount, .last: throw Self.error(feature, "takes no window")
-      default: break
+      type = try Self.listType(names, source, feature)
+    case .topK(let columns, let by, _):
+      names = columns.contains(by) ? columns : columns + [by]
+      type = try Self.listType(names, source, feature)
+      guard Self.isNumeric(try Self.field(by, source, feature).type) else {
+        throw Self.error(feature, "the column '\(by)' has no numbers", by)
       }
+    case .firstTime, .lastTime: type = .timestamp(.microsecond, timeZone: "UTC")
     }
+    try Self.check(feature, names)
     self.above = above
     self.below = below
     valueNames = names
     field = Field(feature.name, type)
+  }
+
+  private static func check(
+    _ feature: ProfileFeature, _ names: [String]
+  ) throws(StreamError) {
+    switch feature.function {
+    case .last(_, let count), .topK(_, _, let count):
+      guard (1...ProfileFeature.lastCountMax).contains(count) else {
+        throw error(
+          feature, "keeps \(count) events; it must be 1 to \(ProfileFeature.lastCountMax)")
+      }
+      for name in feature.distinct where !names.contains(name) {
+        throw error(feature, "'distinct' names '\(name)', which is not kept", name)
+      }
+    default:
+      guard feature.distinct.isEmpty else { throw error(feature, "takes no 'distinct'") }
+    }
+    guard feature.window != nil else { return }
+    switch feature.function {
+    case .decayedCount, .last, .topK, .firstTime, .lastTime: throw error(feature, "takes no window")
+    default: break
+    }
+  }
+
+  /// For lists of events: the places of the columns that tell them apart, and of the one that orders them.
+  var distinctPlaces: [Int] { feature.distinct.compactMap { valueNames.firstIndex(of: $0) } }
+  var orderPlace: Int? {
+    if case .topK(_, let by, _) = feature.function { valueNames.firstIndex(of: by) } else { nil }
   }
 
   private static func listType(
@@ -254,7 +280,11 @@ extension ProfileState {
     case .decayed(var sum):
       sum.add(1, time: time)
       features[feature] = .decayed(sum)
+    case .times(let earliest, let latest):
+      features[feature] = .times(
+        earliest: min(earliest ?? time, time), latest: max(latest ?? time, time))
     case .last(var last):
+      features[feature] = .times(earliest: nil, latest: nil)
       last.add(
         LastEvents.Entry(
           time: time, shard: events.shard(row), offset: events.offset(row),

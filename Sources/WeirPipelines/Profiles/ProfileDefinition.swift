@@ -51,6 +51,21 @@ public struct ProfileFeature: Hashable, Sendable {
     case decayedCount(halfLifeMicroseconds: Int64)
     /// The last events by event time, the latest first: a list of structs of these columns and the time.
     case last(columns: [String], count: Int)
+    /// The events with the greatest values of a numeric column, the greatest first, the later one among
+    /// equals: a list of structs of these columns, that column and the time.
+    case topK(columns: [String], by: String, count: Int)
+    /// The time of the earliest event by event time; null without one.
+    case firstTime
+    /// The time of the latest event by event time; null without one.
+    case lastTime
+
+    /// Whether it is a list of events.
+    public var keepsEvents: Bool {
+      switch self {
+      case .last, .topK: true
+      default: false
+      }
+    }
   }
 
   public var name: String
@@ -59,6 +74,8 @@ public struct ProfileFeature: Hashable, Sendable {
   public var filter: Predicate?
   /// Which time before "now" counts; all of it when `nil`.
   public var window: ProfileWindow?
+  /// For lists of events: of those with equal values in these of its columns only the first is kept.
+  public var distinct: [String] = []
 
   public static let lastCountMax = 10_000
 

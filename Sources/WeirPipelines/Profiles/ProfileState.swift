@@ -21,11 +21,15 @@ enum FeatureState: Sendable {
   case tiles(TileRun)
   case decayed(DecayedSum)
   case last(LastEvents)
+  case times(earliest: Int64?, latest: Int64?)
 
   init(_ plan: FeaturePlan) {
     switch plan.feature.function {
     case .decayedCount(let halfLife): self = .decayed(DecayedSum(halfLife: halfLife))
-    case .last(_, let count): self = .last(LastEvents(limit: count))
+    case .last(_, let count), .topK(_, _, let count):
+      self = .last(
+        LastEvents(limit: count, distinct: plan.distinctPlaces, order: plan.orderPlace))
+    case .firstTime, .lastTime: self = .times(earliest: nil, latest: nil)
     default: self = .tiles(TileRun(plan.feature.window))
     }
   }
@@ -93,29 +97,50 @@ struct TileRun: Sendable {
   }
 }
 
-/// The last events by event time.
+/// The last events by event time, or those with the greatest values.
+///
+/// With `distinct` columns each combination of their values is there once, by the event that comes first.
+/// What falls out of the list never has to come back: the list's end only rises.
 struct LastEvents: Sendable {
   struct Entry: Sendable {
     var time: Int64
     var shard: Int
     var offset: Int64
     var values: [Scalar]
-
-    /// Whether the event is later than another: by event time, then by its place in the stream.
-    func isLater(than other: Entry) -> Bool {
-      (time, shard, offset) > (other.time, other.shard, other.offset)
-    }
   }
 
   let limit: Int
-  /// The latest first.
+  /// Places of values that tell events apart; none for all events.
+  var distinct: [Int] = []
+  /// The place of the value that orders events; `nil` for the time.
+  var order: Int?
+  /// In their order.
   var entries: [Entry] = []
 
-  init(limit: Int) { self.limit = limit }
+  /// Whether an event stands before another: by the greater value, then the later time, then its place in
+  /// the stream.
+  private func isBefore(_ one: Entry, _ other: Entry) -> Bool {
+    if let order {
+      let (a, b) = (FeaturePlan.double(one.values[order]), FeaturePlan.double(other.values[order]))
+      if let a, let b, a != b { return a > b }
+    }
+    return (one.time, one.shard, one.offset) > (other.time, other.shard, other.offset)
+  }
+
+  private func isSame(_ one: Entry, _ other: Entry) -> Bool {
+    distinct.allSatisfy { one.values[$0] == other.values[$0] }
+  }
 
   mutating func add(_ entry: Entry) {
-    let place = entries.firstIndex { entry.isLater(than: $0) } ?? entries.count
-    guard place < limit else { return }
+    if let order {
+      guard FeaturePlan.double(entry.values[order])?.isFinite ?? false else { return }
+    }
+    if entries.count == limit, let last = entries.last, !isBefore(entry, last) { return }
+    if !distinct.isEmpty, let old = entries.firstIndex(where: { isSame($0, entry) }) {
+      guard isBefore(entry, entries[old]) else { return }
+      entries.remove(at: old)
+    }
+    let place = entries.firstIndex { isBefore(entry, $0) } ?? entries.count
     entries.insert(entry, at: place)
     if entries.count > limit { entries.removeLast() }
   }
@@ -126,6 +151,9 @@ extension FeatureState {
   func value(_ plan: FeaturePlan, at time: Int64) -> Scalar {
     switch self {
     case .decayed(let sum): return .float64(sum.value(at: time))
+    case .times(let earliest, let latest):
+      let found = plan.feature.function == .firstTime ? earliest : latest
+      return found.map { .int($0) } ?? .null
     case .last(let events):
       return .list(
         events.entries.map { entry in

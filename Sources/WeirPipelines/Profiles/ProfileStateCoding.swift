@@ -13,7 +13,8 @@ internal import WeirStreaming
 /// |---|---|
 /// | 0 tiles | their number; of each the index, count, count of the others, number of the sum's parts, the parts (8 bytes each, little-endian) |
 /// | 1 decayed | the number of bytes, then those of `DecayedSum` |
-/// | 2 last | their number; of each the time, shard, offset, and its values |
+/// | 2 last, top_k | their number; of each the time, shard, offset, and its values |
+/// | 3 first_time, last_time | 0 without a time, or 1, the earliest and the latest |
 ///
 /// A value is a kind and its content: 0 null, 1 false, 2 true, 3 signed, 4 unsigned, 5 float, 6 double,
 /// 7 text, 8 bytes (both with their length), 9 decimal (scale, then 16 bytes).
@@ -61,6 +62,15 @@ enum ProfileStateCoding {
         writer.signed(entry.offset)
         for value in entry.values { try writer.value(value) }
       }
+    case .times(let earliest, let latest):
+      writer.bytes.append(3)
+      guard let earliest, let latest else {
+        writer.bytes.append(0)
+        return
+      }
+      writer.bytes.append(1)
+      writer.signed(earliest)
+      writer.signed(latest)
     }
   }
 
@@ -131,6 +141,11 @@ enum ProfileStateCoding {
         last.entries.append(.init(time: time, shard: shard, offset: offset, values: values))
       }
       return .last(last)
+    case (3, .times):
+      guard let flag = reader.byte() else { return nil }
+      guard flag == 1 else { return flag == 0 ? empty : nil }
+      guard let earliest = reader.signed(), let latest = reader.signed() else { return nil }
+      return .times(earliest: earliest, latest: latest)
     default: return nil
     }
   }

@@ -15,6 +15,17 @@ public protocol StreamService: AnyObject, Sendable {
 
   /// Why the streams do not take rows now (recovery, lost lease, shutting down), or `nil` when they do.
   var unreadyReason: String? { get }
+
+  /// How the pipelines are that keep its streams up with each other.
+  var pipelines: [PipelineStatus] { get }
+
+  /// Says who knows how the pipelines are.
+  func report(pipelines: @escaping @Sendable () -> [PipelineStatus])
+}
+
+extension StreamService {
+  public var pipelines: [PipelineStatus] { [] }
+  public func report(pipelines: @escaping @Sendable () -> [PipelineStatus]) {}
 }
 
 /// One stream of a service.

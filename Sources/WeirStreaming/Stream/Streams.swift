@@ -20,6 +20,7 @@ public final class Streams: StreamService {
     /// When leases are renewed next; microseconds.
     var renewTime: Int64 = 0
     var isClosed = false
+    var pipelines: @Sendable () -> [PipelineStatus] = { [] }
   }
 
   /// Opens the streams, and one for the dead letters of each.
@@ -68,6 +69,15 @@ public final class Streams: StreamService {
   }
 
   public var tables: [TableIdentifier] { order }
+
+  public var pipelines: [PipelineStatus] {
+    let report = state.withLock { $0.pipelines }
+    return report()
+  }
+
+  public func report(pipelines: @escaping @Sendable () -> [PipelineStatus]) {
+    state.withLock { $0.pipelines = pipelines }
+  }
 
   public func stream(_ table: TableIdentifier) throws(StreamError) -> any ServedStream {
     try streamTable(table)
