@@ -4,7 +4,7 @@
 1. The retriever learns from positives: the user's history before it against the item, among the
    items of the batch, with log-Q.
 2. The ranker gets a copy of the towers and learns all tasks from all examples; embeddings stay.
-3. Examples of the last part of the time are held out for figures; then both go on with all examples.
+3. Examples of the last part of the time are held out for figures; then both learn from all.
 """
 
 from __future__ import annotations
