@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
 import json
 import os
 import signal
@@ -26,16 +28,18 @@ import weir  # noqa: E402
 from weir.torch import _definition, _export  # noqa: E402
 from weir.torch._model import Model  # noqa: E402
 from weir.torch._trainer import Options, Trainer  # noqa: E402
+from weir.train import main  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
 
 
-def train(server, folder, *arguments, change=None, **options):
+def train(server, folder, *arguments, change=None) -> tuple[int, str, str]:
+    """Status, output and errors of the command, in this process."""
     project = write_project(folder, change)
-    command = [sys.executable, "-m", "weir.train", "--project", project, "--url", server.uri]
-    return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=300, **options
-    )
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        status = main(["--project", str(project), "--url", server.uri, *arguments])
+    return status, output.getvalue(), errors.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +50,9 @@ def trained(tmp_path_factory):
         world = World()
         catalog = weir.connect(server.uri)
         catalog.stream("shop.examples").append(world.table(3_000))
-        result = train(server, folder / "project", "--json", "--epochs", "12")
-        assert result.returncode == 0, result.stderr
-        yield server, world, folder / "project", json.loads(result.stdout)
+        status, answer, errors = train(server, folder / "project", "--json", "--epochs", "12")
+        assert status == 0, errors
+        yield server, world, folder / "project", json.loads(answer)
 
 
 class Published:
@@ -232,6 +236,33 @@ def test_online_publications_write_what_changed(trained):
     assert not np.array_equal(after.vectors["item", "0"], before.vectors["item", "0"])
 
 
+def test_a_killed_trainer_goes_on_where_it_was(trained):
+    server, world, folder, _ = trained
+    catalog = weir.connect(server.uri)
+    examples = catalog.stream("shop.examples")
+    newest = max(catalog.stream("shop.model").scan(["version"]).read_all()["version"].to_pylist())
+    command = [sys.executable, "-m", "weir.train", "--online", "--interval", "0.2"]
+    command += ["--project", folder, "--url", server.uri]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        examples.append(world.table(3, "served"))
+        newest = wait_for_version(catalog, newest)
+        examples.append(world.table(20, "served"))
+        process.kill()
+    result = subprocess.run([*command, "--idle", "2"], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert "going on from" in result.stderr
+    rows = catalog.stream("shop.model").scan(["version", "lineage"]).read_all().to_pylist()
+    last = max(rows, key=lambda row: row["version"])
+    assert last["version"] > newest
+    end = examples.describe()["shards"][0]["end"]
+    assert json.loads(last["lineage"])["offsets"] == {"0": end}
+    # Its first version has every row again: nothing depends on what was lost.
+    vectors = catalog.stream("shop.model_embeddings").scan(["version", "role"]).read_all()
+    mine = vectors.filter(pa.compute.greater(vectors["version"], newest)).to_pylist()
+    first = min(row["version"] for row in mine)
+    assert sum(r["version"] == first and r["role"] == "item" for r in mine) >= ITEMS
+
+
 def wait_for_version(catalog, than: int) -> int:
     deadline = time.monotonic() + 60
     while True:
@@ -269,10 +300,9 @@ def test_mistakes_are_told_in_words(trained, tmp_path):
     server, _, _, _ = trained
 
     def error(change=None, *arguments) -> str:
-        result = train(server, tmp_path, *arguments, change=change)
-        assert result.returncode == 1
-        assert "Traceback" not in result.stderr
-        return result.stderr
+        status, _, errors = train(server, tmp_path, *arguments, change=change)
+        assert status == 1
+        return errors
 
     assert "no model 'shop.modl'; there are: shop.model" in error(None, "shop.modl")
     entry = lambda p: p["models"]["shop.model"]  # noqa: E731
@@ -288,12 +318,12 @@ def test_mistakes_are_told_in_words(trained, tmp_path):
 
 def test_examples_that_teach_nothing_are_told(tmp_path):
     with StreamServer(tmp_path / "service", project=STREAMS) as server:
-        result = train(server, tmp_path / "project")
-        assert result.returncode == 1
-        assert "shop.examples has no rows yet" in result.stderr
+        status, _, errors = train(server, tmp_path / "project")
+        assert status == 1
+        assert "shop.examples has no rows yet" in errors
         rows = [{**row, "click": False} for row in World().rows(10)]
         stream = weir.connect(server.uri).stream("shop.examples")
         stream.append(pa.Table.from_pylist(rows, schema=SCHEMA))
-        result = train(server, tmp_path / "project")
-        assert "shop.examples has no row with click" in result.stderr
-        assert "Traceback" not in result.stderr
+        status, _, errors = train(server, tmp_path / "project")
+        assert status == 1
+        assert "shop.examples has no row with click" in errors
