@@ -4,8 +4,8 @@
 
 Takes the folder of `weir demo`, and does what a team would: history comes in, profiles, candidates
 and training examples are made of it, a model is trained, a feed is served. Then users whose tastes
-are what they did later ask for feeds and react, while the later events come in, the model learns on,
-and the process is killed once. In the end everything is checked, and the folder has a report.
+are what they did later ask for feeds and react, while the later events come in, the model learns
+on, and the process is killed once. In the end all is checked, and the folder has a report.
 """
 
 from __future__ import annotations
