@@ -7,6 +7,7 @@
 help:
 	@echo 'make test     set up this machine if needed, run all tests (Swift, C, Python)'
 	@echo 'make demo     set up, build in release, run the main job (DATA=path for your events,'
+	@echo '              DEMO=retailrocket for another loop, KEEP=1 to leave it running,'
 	@echo '              SPEED=1000000 to replay them that many times as fast as they happened)'
 	@echo 'make wheel    build the Python wheel into dist/'
 	@echo 'make check    format, lint, import rules, licence headers, links: one command, as in CI'

@@ -43,7 +43,7 @@ FRESHNESS = {
 def run(
     service: Service,
     world: World,
-    categories: dict[int, str],
+    tastes: Tastes,
     length: float,
     screen: Screen,
     kill: bool = True,
@@ -52,7 +52,6 @@ def run(
     screen.say(f"{length:.0f} s of users, later events and online training")
     client = Client(service)
     items = sorted({item for wanted in world.tastes.values() for item in wanted})
-    tastes = Tastes(world, categories)
     crowd = [SimulatedUser(number, service, world, tastes, 10.0, 10) for number in range(2)]
     replay = Replay(service, world, length * 0.9)
     probes = [ProfileProbe(service, 1, items, 0.25), FeedProbe(service, 2, items, 0.5)]

@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,28 @@ import world as worlds
 from evaluation import evaluate_loop
 from service import Client, Service
 from terminal import Screen
+from users import Tastes
 
-#: Of each data set: the columns of its items for title and category.
-ITEMS = {
-    "xwines": ("name", "type"),
-    "retailrocket": (None, None),
-    "stackexchange": ("title", None),
-    "synthetic": (None, None),
+
+@dataclass(frozen=True)
+class Layout:
+    """What the columns of a data set are called, and its events.
+
+    :param strong: the kind of event with which a simulated user says that it liked an item.
+    :param where: which events are feedback, where not all are.
+    """
+
+    strong: str
+    title: str | None = None
+    category: str | None = None
+    where: str | None = None
+
+
+LAYOUTS = {
+    "xwines": Layout("rating", "name", "type"),
+    "retailrocket": Layout("buy"),
+    "stackexchange": Layout("favorite", "title"),
+    "synthetic": Layout("like", "title", "topic", "event IN ('click', 'watch', 'like')"),
 }
 
 
@@ -48,6 +64,7 @@ class Loop:
         self.options = options
         self.name: str = options.name
         self.source: Path = options.folder / options.name
+        self.layout = LAYOUTS[options.name]
         self.folder: Path = options.folder / "loop"
         self.screen = Screen()
         self.took: dict[str, float] = {}
@@ -61,10 +78,9 @@ class Loop:
 
     def run(self) -> int:
         screen = self.screen
-        world = worlds.read(self.source, self.name)
-        columns = ITEMS.get(self.name, (None, None))
-        titles = worlds.titles(self.source, columns[0])
-        categories = worlds.categories(self.source, columns[1])
+        world = worlds.read(self.source, self.name, self.layout.where)
+        titles = worlds.titles(self.source, self.layout.title)
+        categories = worlds.categories(self.source, self.layout.category)
         screen.heading(
             f"The loop: {world.history_count:,} events of {self.name} are history, "
             f"{len(world.later):,} are to come"
@@ -83,7 +99,7 @@ class Loop:
 
     def rest(self, world: worlds.World, titles: dict[int, str], categories: dict[int, str]) -> int:
         screen = self.screen
-        self.history(world, columns=ITEMS.get(self.name, (None, None)))
+        self.history(world)
         self.train()
         with self.part("evaluation"):
             protocol, evaluations = evaluate_loop(
@@ -95,7 +111,7 @@ class Loop:
             found = live.run(
                 self.service,
                 world,
-                categories,
+                Tastes(world, categories, self.layout.strong),
                 self.options.seconds,
                 screen,
                 kill=not self.options.no_kill,
@@ -141,33 +157,27 @@ class Loop:
             sys.exit(f"error: {' '.join(command)}:\n{done.stderr}")
         return done.stdout
 
-    def history(self, world: worlds.World, columns: tuple[str | None, str | None]) -> None:
+    def history(self, world: worlds.World) -> None:
         screen = self.screen
         with self.part("import"):
             if (self.source / "items.parquet").exists():
                 maps = [
                     text
-                    for column, source in zip(("title", "category"), columns, strict=True)
+                    for column, source in (
+                        ("title", self.layout.title),
+                        ("category", self.layout.category),
+                    )
                     if source
                     for text in ("--map", f"{column}={source}")
                 ]
                 self.weir("import", str(self.source / "items.parquet"), "shop.items", *maps)
             begin = time.monotonic()
-            self.weir(
-                "import",
-                str(self.source / "events.parquet"),
-                "shop.events",
-                "--map",
-                "at=event_time",
-                "--map",
-                "kind=event",
-                "--time",
-                "event_time",
-                "--before",
-                f"{world.moment:%Y-%m-%dT%H:%M:%S.%fZ}",
-                "--end",
-                "now",
-            )
+            maps = ("--map", "at=event_time", "--map", "kind=event", "--map", "request_id=")
+            moment = f"{world.moment:%Y-%m-%dT%H:%M:%S.%fZ}"
+            range_ = ("--time", "event_time", "--before", moment, "--end", "now")
+            where = ("--where", self.layout.where) if self.layout.where else ()
+            events = str(self.source / "events.parquet")
+            self.weir("import", events, "shop.events", *maps, *range_, *where)
             rate = world.history_count / (time.monotonic() - begin)
         screen.say(f"history is durable and queryable: {rate:,.0f} events a second")
         with self.part("profiles and candidates of history"):
@@ -279,8 +289,8 @@ def main() -> int:
     parser.add_argument("--no-kill", action="store_true", help="do not kill the process")
     parser.add_argument("--weir", type=Path, default=Path(".build/release/weir"))
     options = parser.parse_args()
-    if options.name not in ITEMS:
-        parser.error(f"there is no project of {options.name!r}; take one of {', '.join(ITEMS)}")
+    if options.name not in LAYOUTS:
+        parser.error(f"there is no project of {options.name!r}; take one of {', '.join(LAYOUTS)}")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     return Loop(options).run()
 

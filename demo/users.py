@@ -21,7 +21,8 @@ class Tastes:
     #: likes, and on any other.
     TAKEN, LIKED, OTHER = 0.8, 0.06, 0.02
 
-    def __init__(self, world: World, categories: dict[int, str]) -> None:
+    def __init__(self, world: World, categories: dict[int, str], strong: str) -> None:
+        self.strong = strong
         self.wanted = {user: dict(items) for user, items in world.tastes.items()}
         self.categories = categories
         self.liked: dict[int, set[str]] = {}
@@ -117,7 +118,9 @@ class SimulatedUser(threading.Thread):
             at = now + place * 2_000
             events.append({**base, "at": _text(at), "kind": "click"})
             value = self.tastes.value(user, item, self.source)
-            events.append({**base, "at": _text(at + 1_000), "kind": "rating", "value": value})
+            if value >= 3 or self.tastes.strong == "rating":
+                kind = self.tastes.strong
+                events.append({**base, "at": _text(at + 1_000), "kind": kind, "value": value})
             self.tastes.wanted.get(user, {}).pop(item, None)
         body = "\n".join(json.dumps(event) for event in events)
         headers = {

@@ -34,10 +34,16 @@ class World:
         return sorted(self.tastes)
 
 
-def read(folder: Path, name: str, fraction: float = 0.8) -> World:
-    """From the events that `weir demo` wrote."""
+def read(folder: Path, name: str, where: str | None, fraction: float = 0.8) -> World:
+    """From the events that `weir demo` wrote, those of which `where` is true."""
     columns = ["event_time", "user_id", "item_id", "event", "value"]
     events = pq.read_table(folder / "events.parquet", columns=columns)
+    if where:
+        import duckdb
+
+        kinds = events.column("event").cast(pa.string())
+        events = events.set_column(3, "event", kinds)
+        events = duckdb.sql(f"FROM events WHERE {where}").to_arrow_table()
     events = events.filter(pc.is_valid(events.column("user_id"))).sort_by("event_time")
     micros = events.column("event_time").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     times = micros.to_numpy()

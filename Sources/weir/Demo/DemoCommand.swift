@@ -33,7 +33,7 @@ struct DemoCommand: ParsableCommand {
   @Option(
     name: .long, help: ArgumentHelp("Where the files go.", valueName: "folder"),
     completion: .directory)
-  var out = "out/demo"
+  var out = ".weir-demo"
 
   @Flag(name: .long, help: "Make a synthetic world even when real data is there.")
   var synthetic = false

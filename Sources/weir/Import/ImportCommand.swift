@@ -49,6 +49,9 @@ struct ImportCommand: ParsableCommand {
     help: "The source's column of time: rows are sent in its order, and known at it.")
   var time: String?
 
+  @Option(name: .customLong("where"), help: "Only rows for which a predicate is true.")
+  var filter: String?
+
   @Option(name: .long, help: "Only rows from that time on, such as 2021-01-31T12:00:00Z.")
   var after: String?
 
@@ -96,7 +99,8 @@ struct ImportCommand: ParsableCommand {
     let shape = try ImportShape(
       from: read.schema, to: columns, maps: pairs(maps, "--map"), sets: pairs(sets, "--set"),
       time: time, name: source)
-    let range = try ImportRange(after: after, before: before, end: end)
+    let range = try ImportRange(
+      after: after, before: before, end: end, filter: filter, schema: read.schema)
     let progress = Progress()
     defer { progress.clear() }
     var sender = BatchSender(

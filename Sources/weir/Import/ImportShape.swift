@@ -25,7 +25,8 @@ struct ImportShape {
         hint: close.map { "Did you mean '\($0)'?" } ?? "It has: \(stream.joined(separator: ", ")).")
     }
     let mapped = Dictionary(maps, uniquingKeysWith: { $1 })
-    for wanted in maps.map(\.1) + (time.map { [$0] } ?? []) where source[wanted] == nil {
+    for wanted in maps.map(\.1).filter({ !$0.isEmpty }) + (time.map { [$0] } ?? [])
+    where source[wanted] == nil {
       throw InputFile.missingColumn(wanted, known: known, name)
     }
     let set = Set(sets.map(\.0))
@@ -77,6 +78,7 @@ struct ImportShape {
     var batches: [RecordBatch] = []
     var count = 0
     while let batch = try reader.next() {
+      let batch = try range.filter.map { try batch.filter($0) } ?? batch
       var part = try RecordBatch(
         schema: schema, columns: names.compactMap { batch[$0] }, rowCount: batch.rowCount)
       if let time, range.after != nil || range.before != nil {

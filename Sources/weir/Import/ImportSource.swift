@@ -57,10 +57,14 @@ struct ImportRange {
   let before: Int64?
   /// What `before`, or else the last row's time, becomes.
   let end: Int64?
+  let filter: BoundPredicate?
   /// What is told to the service of it: not a time that passes.
   let text: String
 
-  init(after: String?, before: String?, end: String?) throws {
+  init(
+    after: String?, before: String?, end: String?, filter: String?, schema: Schema
+  ) throws {
+    self.filter = try filter.map { try Predicate(parsing: $0).bind(to: schema) }
     self.after = try after.map { try Self.microseconds($0, "--after") }
     self.before = try before.map { try Self.microseconds($0, "--before") }
     if end == "now" {
@@ -70,7 +74,7 @@ struct ImportRange {
     } else {
       self.end = try end.map { try Self.microseconds($0, "--end") }
     }
-    text = "\(after ?? "")/\(before ?? "")/\(end ?? "")"
+    text = "\(after ?? "")/\(before ?? "")/\(end ?? "")/\(filter ?? "")"
   }
 
   private static func microseconds(_ text: String, _ option: String) throws -> Int64 {
