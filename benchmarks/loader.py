@@ -122,7 +122,9 @@ def run_peer(home: Path, peer: str, options: argparse.Namespace) -> dict | str:
     code = PEERS_CODE / "d_loaders.py"
     if not (home / "data" / f"loader_{options.rows}" / "wds").exists():
         prep = [str(python), str(code), "prep"]
-        subprocess.run(prep, env=environment, capture_output=True, timeout=1_200)
+        done = subprocess.run(prep, env=environment, capture_output=True, text=True, timeout=1_200)
+        if done.returncode:
+            return "not prepared: " + (done.stderr.strip().splitlines() or ["failed"])[-1]
     slow = peer in ("mds", "wds")
     command = [str(python), str(code), "run", peer, str(options.workers)]
     command += ["--epochs", "1", "--limit", "60000"] if slow else ["--epochs", str(options.epochs)]

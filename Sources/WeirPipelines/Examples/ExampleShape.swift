@@ -164,6 +164,8 @@ struct ExampleShape: Sendable {
     result.primaryKey = [RequestLog.requestID, view.item.key.name]
     result.shardCount = definition.shardCount
     result.eventTime = RequestLog.at
+    // Who trains reads the table, and waits until it has what the log has.
+    result.flush.intervalMilliseconds = 10_000
     return result
   }
 

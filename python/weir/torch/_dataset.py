@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
@@ -115,6 +117,7 @@ class Dataset(IterableDataset):
         # Shared with workers that were started already.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._start = 0
+        self._chosen: np.ndarray | None = None
         self._until: int | None = None
         self._tail: dict[int, int] | None = None
 
@@ -123,7 +126,7 @@ class Dataset(IterableDataset):
     @property
     def rows(self) -> int:
         """Rows of the snapshot."""
-        return self._open().count
+        return self._open().count if self._chosen is None else len(self._chosen)
 
     def __len__(self) -> int:
         """Batches of this rank in all epochs."""
@@ -212,19 +215,19 @@ class Dataset(IterableDataset):
         worker = get_worker_info()
         index, count = (worker.id, worker.num_workers) if worker else (0, 1)
         if self._tail is None:
-            cache = self._open()
+            count_of_rows = self.rows
             first, until = self.epoch, self._end()
             taken = 0
             for epoch in range(first, until):
                 start = self._start if epoch == first else 0
-                for batch in self._share(cache.count - start):
+                for batch in self._share(count_of_rows - start):
                     mine = taken % count == index
                     taken += 1
                     place = start + batch * self.batch_size
                     end = start + (batch - batch % self.world + self.world) * self.batch_size
                     if worker is None:
                         self._epoch[0], self._until = epoch, until
-                        self._start = min(end, cache.count)
+                        self._start = min(end, count_of_rows)
                     if mine:
                         yield self.take(epoch, place, place + self.batch_size)
             if worker is None:
@@ -240,9 +243,26 @@ class Dataset(IterableDataset):
         """The rows at the places `start` ..< `end` of an epoch."""
         cache = self._open()
         order = Order(
-            cache.count, seed=self.seed, epoch=epoch, shuffle=self.shuffle, window=self.window
+            self.rows, seed=self.seed, epoch=epoch, shuffle=self.shuffle, window=self.window
         )
-        return gather(self._layout, cache.rows, cache.places(order.rows(start, end)))
+        rows = order.rows(start, end)
+        if self._chosen is not None:
+            rows = self._chosen[rows]
+        return gather(self._layout, cache.rows, cache.places(rows))
+
+    def _column(self, name: str) -> np.ndarray:
+        """A `Dense` or `Id` feature of all rows, unshuffled."""
+        cache = self._open()
+        return cache.rows.matrices[name][cache.places(np.arange(cache.count))]
+
+    def _select(self, keep: np.ndarray, batch_size: int, epochs: int, shuffle: bool) -> Dataset:
+        """The rows for which `keep` is true, from the same files."""
+        self._open()
+        result = copy.copy(self)
+        result._chosen = np.flatnonzero(keep)
+        result.batch_size, result.epochs, result.shuffle = batch_size, epochs, shuffle
+        result._epoch = torch.zeros(1, dtype=torch.int64)
+        return result
 
     def _follow(self, keep: bool) -> Iterator[dict[str, Any]]:
         assert self._source is not None

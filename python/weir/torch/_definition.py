@@ -48,6 +48,7 @@ class Definition:
             "item": Id(self.item),
             "history": Sequence(self.history, self.history_length),
             "labels": Dense(*self.tasks, bad="refuse"),
+            "positive": Dense(*self.positives, bad="refuse"),
         }
         if self.user_dense:
             result["user_dense"] = Dense(*self.user_dense)

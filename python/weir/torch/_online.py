@@ -135,11 +135,7 @@ class Online:
 
     def _positives(self, batch: dict[str, Any]) -> dict[str, Any] | None:
         """The rows that the retriever learns from."""
-        definition = self.model.definition
-        columns = [definition.tasks.index(p) for p in definition.positives if p in definition.tasks]
-        if not columns:
-            return None
-        keep = (batch["labels"][:, columns] > 0.5).any(1)
+        keep = (batch["positive"] > 0.5).any(1)
         if not keep.any():
             return None
         self.positives += int(keep.sum())

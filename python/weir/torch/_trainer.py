@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from .._errors import InvalidDataError
 from . import _metrics
 from ._dataset import Dataset
 from ._definition import Definition
-from ._features import ids as ids_of
 from ._features import text_id
 from ._model import UNKNOWN, Model
 from ._models import in_batch_loss
@@ -36,6 +34,10 @@ _HISTORY = text_id("history")
 _WEIGHT_MAX = 20.0
 #: An epoch has so many steps, unless batches became very small.
 _STEPS_MIN = 60
+#: Rows that means and deviations of features are made of.
+_NORMALIZE = 50_000
+#: With fewer rows none is held out.
+_HOLDOUT_LEAST = 100
 #: Rows that a first calibration is made of.
 _SAMPLE = 10_000
 
@@ -54,7 +56,7 @@ class Options:
     #: The share of the time's last examples that figures are taken from.
     holdout: float = 0.1
     online_rate: float = 3e-4
-    embedding_rate: float = 0.02
+    embedding_rate: float = 0.005
 
 
 Say = Callable[[str], None]
@@ -80,49 +82,46 @@ class Trainer:
         :raises InvalidDataError: there is nothing to learn from, or it is damaged.
         """
         started = time.perf_counter()
-        split, last = self._survey()
-        before, after = f"at < {_time(split)}", f"at >= {_time(split)}"
-        self._normalize(before)
+        self._read()
         options = self.options
-        self._retrieve(before, options.retriever_epochs, options.retriever_rate)
+        early = self._early
+        self._normalize(early)
+        self._retrieve(early, options.retriever_epochs, options.retriever_rate)
         self._hand_over()
-        self._rank(before, options.ranker_epochs, options.ranker_rate, start=True)
-        if split <= last:
-            self.metrics.update(self._evaluate(after))
+        self._rank(early, options.ranker_epochs, options.ranker_rate, start=True)
+        if not early.all():
+            self.metrics.update(self._evaluate(~early))
             self._say(f"held out: {self.metrics}")
-            every = f"at <= {_time(last)}"
-            self._retrieve(every, max(1, options.retriever_epochs // 2), options.retriever_rate)
+            every = np.ones(len(early), bool)
+            epochs = max(1, options.retriever_epochs // 2)
+            self._retrieve(every, epochs, options.retriever_rate)
             self._hand_over()
             self._rank(every, options.ranker_epochs, options.ranker_rate / 2)
         self.model.check()
         self.metrics["seconds"] = round(time.perf_counter() - started, 1)
         return self.model
 
-    def _survey(self) -> tuple[int, int]:
-        """Items and times; gives the time from which examples are held out, and the last one."""
+    def _read(self) -> None:
+        """Reads the rows; finds items, positives and the rows that are not held out."""
+        definition = self.definition
         if self.snapshot is None:
             raise self._nothing("no rows yet")
-        definition = self.definition
-        times, labelled = [], 0
-        columns = [definition.item, "at", *definition.positives]
-        for batch in self.table.scan(columns, at=self.snapshot).to_batches():
-            items = ids_of(batch.column(0))
-            self.model.grow(items)
-            times.append(ids_of(batch.column(1)))
-            positive = np.zeros(len(items), bool)
-            for label in range(2, len(columns)):
-                positive |= batch.column(label).fill_null(False).to_numpy(zero_copy_only=False)
-            np.add.at(self.model.counts, self.model.vocabulary.rows(items[positive]), 1)
-            labelled += int(positive.sum())
-        if not times:
+        self._data = Dataset(
+            self.table, definition.features(), seed=self.options.seed, snapshot=self.snapshot
+        )
+        if not self._data.rows:
             raise self._nothing("no rows yet")
-        if not labelled:
+        self._positive = (self._data._column("positive") > 0.5).any(1)
+        if not self._positive.any():
             raise self._nothing(f"no row with {' or '.join(definition.positives)}")
-        every = np.concatenate(times)
-        last = int(every.max())
-        if not self.options.holdout or len(every) < 100:
-            return last + 1, last
-        return int(np.quantile(every, 1 - self.options.holdout)) + 1, last
+        items = self._data._column("item")[:, 0]
+        self.model.grow(items)
+        rows = self.model.vocabulary.rows(items[self._positive])
+        self.model.counts += np.bincount(rows, minlength=len(self.model.vocabulary))
+        times = self._data._column("at")[:, 0]
+        self._early = np.ones(len(times), bool)
+        if self.options.holdout and len(times) >= _HOLDOUT_LEAST:
+            self._early = times <= np.quantile(times, 1 - self.options.holdout)
 
     def _nothing(self, what: str) -> InvalidDataError:
         return InvalidDataError(
@@ -130,23 +129,10 @@ class Trainer:
             "trained; wait until its flush, or fill it with 'weir pipeline backfill'"
         )
 
-    def _dataset(self, where: str, batch: int, epochs: int = 1, shuffle: bool = True) -> Dataset:
-        return Dataset(
-            self.table,
-            self.definition.features(),
-            batch_size=batch,
-            seed=self.options.seed,
-            shuffle=shuffle,
-            snapshot=self.snapshot,
-            where=where,
-            epochs=epochs,
-        )
-
-    def _normalize(self, where: str) -> None:
+    def _normalize(self, rows: np.ndarray) -> None:
         """Means and deviations of features, from a sample."""
-        batch = next(iter(self._dataset(where, 50_000)), None)
-        if batch is None:
-            raise self._nothing("no rows before those held out")
+        data = self._data._select(rows, _NORMALIZE, 1, True)
+        batch = data.take(0, 0, _NORMALIZE)
         self.model.note_items(batch)
         for tower, name in (("user", "user_dense"), ("item", "item_dense")):
             if name in batch:
@@ -155,9 +141,9 @@ class Trainer:
 
     # Retriever
 
-    def _retrieve(self, where: str, epochs: int, rate: float) -> None:
-        positive = " OR ".join(f"{label} = true" for label in self.definition.positives)
-        data = self._dataset(f"({where}) AND ({positive})", self.options.retriever_batch, epochs)
+    def _retrieve(self, rows: np.ndarray, epochs: int, rate: float) -> None:
+        most = self.options.retriever_batch
+        data = self._data._select(rows & self._positive, most, epochs, True)
         steps = _steps(data, self.options.retriever_batch)
         if not steps:
             return
@@ -190,8 +176,8 @@ class Trainer:
         drawn = torch.randint(0, len(known), (len(model.ranker.others),), generator=model.generator)
         model.ranker.others.copy_(model.item_vectors(known[drawn.numpy()]))
 
-    def _rank(self, where: str, epochs: int, rate: float, start: bool = False) -> None:
-        data = self._dataset(where, self.options.ranker_batch, epochs)
+    def _rank(self, rows: np.ndarray, epochs: int, rate: float, start: bool = False) -> None:
+        data = self._data._select(rows, self.options.ranker_batch, epochs, True)
         steps = _steps(data, self.options.ranker_batch)
         if not steps:
             return
@@ -221,10 +207,10 @@ class Trainer:
         features = (inputs["user_dense"], inputs["item_dense"], item, history, inputs["mask"])
         self.model.ranker.calibrate(batch["labels"], *features)
 
-    def _evaluate(self, where: str) -> dict[str, Any]:
+    def _evaluate(self, rows: np.ndarray) -> dict[str, Any]:
         """Figures of examples that were not trained on."""
         found: dict[str, list[Any]] = {"labels": [], "scores": [], "users": [], "weights": []}
-        for batch in self._dataset(where, 8192, shuffle=False):
+        for batch in self._data._select(rows, 8192, 1, False):
             inputs = self.model.inputs(batch)
             found["scores"].append(self.model.scores(inputs).numpy())
             found["labels"].append(batch["labels"].numpy())
@@ -319,8 +305,3 @@ def _warm(optimizer: torch.optim.Optimizer, steps: int) -> Any:
 
 def _mean(losses: list[float]) -> float:
     return round(float(np.mean(losses[-100:])), 5)
-
-
-def _time(microseconds: int) -> str:
-    time = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
-    return f"timestamp '{time.isoformat(sep=' ', timespec='microseconds')}'"
