@@ -100,19 +100,30 @@ class Prequential:
         labels: np.ndarray,
         scores: np.ndarray,
         weights: np.ndarray,
-    ) -> None:
+        corrections: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Takes predictions and labels ``[rows, tasks]``.
+
+        :param corrections: which rows were told before, for those that are not kept any more.
+        :returns: 1 for each label that is told for the first time, or has become true since.
+        """
         keys = zip(requests.tolist(), items.tolist())
-        for key, user, label, score, weight in zip(
-            keys, users.tolist(), labels, scores, weights.tolist()
+        news = np.ones(labels.shape, np.float32)
+        for place, (key, user, label, score, weight) in enumerate(
+            zip(keys, users.tolist(), labels, scores, weights.tolist())
         ):
             row = self._rows.get(key)
             if row is not None:
+                news[place] = label > row[1]
                 row[1], row[3] = label, weight
                 continue
+            if corrections is not None and corrections[place] > 0:
+                news[place] = label > 0.5
             self._rows[key] = [user, label, score, weight]
             self.seen += 1
         while len(self._rows) > self._window:
             self._rows.popitem(last=False)
+        return news
 
     def summary(self) -> dict[str, Any]:
         """Metrics of each task over the window."""

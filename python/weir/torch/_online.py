@@ -5,7 +5,7 @@ For every batch of the tail, in this order:
 
 1. The ranker says what it expects; figures compare that with labels, also with those that come
    later.
-2. The ranker learns from all rows.
+2. The ranker learns from all rows, corrected for positives that came as negatives first.
 3. The retriever learns from positives: only embeddings move (row-wise Adagrad: Duchi et al., JMLR
    2011, one accumulator a row), the towers stay, so that vectors of items that nobody touched stay
    right.
@@ -105,10 +105,10 @@ class Online:
         model.grow(batch["item"].numpy(), _DEVIATION_OF_NEW)
         more = len(model.vocabulary) - len(self._accumulators)
         self._accumulators = torch.cat([self._accumulators, torch.zeros(more)])
-        self._predict(batch)
+        news = self._predict(batch)
         self._moved.update(model.note_items(batch).tolist())
 
-        loss = ranker_loss(model, batch)
+        loss = ranker_loss(model, batch, news)
         if torch.isfinite(loss):
             self._optimizer.zero_grad()
             loss.backward()
@@ -116,26 +116,29 @@ class Online:
             self._optimizer.step()
             self._ranker_moved = True
 
-        positive = self._positives(batch)
+        positive = self._positives(batch, news)
         if positive is not None:
             self._step(positive)
         self.rows += len(batch["item"])
 
-    def _predict(self, batch: dict[str, Any]) -> None:
-        count = len(batch["item"])
+    def _predict(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Notes what the model says; returns which labels are news."""
+        correction = batch.get("correction")
         requests = batch.get("request", batch["_offset"]).numpy()
-        self.prequential.add(
+        news = self.prequential.add(
             requests,
             batch["item"].numpy(),
             batch["user"].numpy(),
             batch["labels"].numpy(),
             self.model.scores(self.model.inputs(batch)).numpy(),
-            weights(batch).numpy() if count else np.empty(0),
+            weights(batch).numpy(),
+            None if correction is None else correction.numpy(),
         )
+        return torch.from_numpy(news)
 
-    def _positives(self, batch: dict[str, Any]) -> dict[str, Any] | None:
-        """The rows that the retriever learns from."""
-        keep = (batch["positive"] > 0.5).any(1)
+    def _positives(self, batch: dict[str, Any], news: torch.Tensor) -> dict[str, Any] | None:
+        """The rows that the retriever learns from: positives, each when it becomes one."""
+        keep = (batch["positive"] > 0.5).any(1) & (news > 0.5).any(1)
         if not keep.any():
             return None
         self.positives += int(keep.sum())
