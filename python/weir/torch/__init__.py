@@ -16,8 +16,9 @@ except ImportError as error:
         f"weir.torch needs torch, numpy and pyarrow ({error}): pip install 'weir[torch]'"
     ) from error
 
-from ._dataset import Dataset, Loader
+from ._dataset import Dataset
 from ._features import Dense, Id, IdList, Padded, Ragged, Sequence, text_id
+from ._loader import Loader
 
 __all__ = [
     "Dataset",
