@@ -177,7 +177,7 @@ let package = Package(
       dependencies: [
         "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
         "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirPipelines", "WeirProject",
-        "WeirCurl", "WeirServing",
+        "WeirCurl", "WeirRanker", "WeirServing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),
@@ -261,7 +261,7 @@ let package = Package(
     .testTarget(
       name: "WeirProjectTests",
       dependencies: [
-        "WeirProject", "WeirPipelines", "WeirServing", "WeirStreaming", "WeirTable",
+        "WeirProject", "WeirPipelines", "WeirRanker", "WeirServing", "WeirStreaming", "WeirTable",
         "_WeirTestSupport",
       ],
       swiftSettings: weirSettings),

@@ -4,7 +4,8 @@
 //    its end. The places below are those of the table's first version, which cannot change.
 // 2. A session is a graph with its inputs and outputs, asked for once. It has no threads of its own: a
 //    run happens on the thread that calls.
-// 3. A run wraps the caller's memory, inputs and output alike: nothing is copied.
+// 3. A run copies its inputs to addresses that are multiples of 64: kernels take another path, and add up
+//    in another order, where their memory begins elsewhere.
 #define _GNU_SOURCE
 #include "CWeirOnnx.h"
 
@@ -267,12 +268,16 @@ const weir_onnx_tensor *weir_onnx_output(const weir_onnx_session *session, size_
 
 // ----------------------------------------------------------------------------------------- runs
 
-static int wrap(const weir_onnx_value *value, void **out, char *message, size_t capacity) {
+static size_t aligned(size_t count) { return (count * sizeof(float) + 63) / 64 * 64; }
+
+/// A tensor over `memory`, which it does not own.
+static int wrap(
+    const weir_onnx_value *value, char *memory, void **out, char *message, size_t capacity) {
   return failed(
       CALL(CREATE_TENSOR_WITH_DATA,
            (const void *, void *, size_t, const int64_t *, size_t, int, void **), memory_info,
-           value->values, value->count * sizeof(float), value->dimensions, value->rank,
-           WEIR_ONNX_FLOAT, out),
+           memory, value->count * sizeof(float), value->dimensions, value->rank, WEIR_ONNX_FLOAT,
+           out),
       message, capacity);
 }
 
@@ -281,15 +286,25 @@ int weir_onnx_run(
     const weir_onnx_value *output, char *message, size_t capacity) {
   void *values[INPUTS_MAX] = {NULL};
   const char *names[INPUTS_MAX];
-  void *result = NULL;
+  void *result = NULL, *memory = NULL;
   if (input_count > INPUTS_MAX) {
     snprintf(message, capacity, "a graph of more than %d inputs", INPUTS_MAX);
     return -1;
   }
-  int is_bad = wrap(output, &result, message, capacity);
+  size_t size = aligned(output->count);
+  for (size_t i = 0; i < input_count; i++) size += aligned(inputs[i].count);
+  if (posix_memalign(&memory, 64, size + 64) != 0) {
+    snprintf(message, capacity, "out of memory: %zu bytes for a run", size);
+    return -1;
+  }
+  char *place = memory;
+  int is_bad = wrap(output, place, &result, message, capacity);
+  place += aligned(output->count);
   for (size_t i = 0; i < input_count && !is_bad; i++) {
     names[i] = inputs[i].name;
-    is_bad = wrap(&inputs[i], &values[i], message, capacity);
+    if (inputs[i].count > 0) memcpy(place, inputs[i].values, inputs[i].count * sizeof(float));
+    is_bad = wrap(&inputs[i], place, &values[i], message, capacity);
+    place += aligned(inputs[i].count);
   }
   is_bad = is_bad
       || failed(
@@ -298,9 +313,13 @@ int weir_onnx_run(
                      const char *const *, size_t, void **),
                     session->session, NULL, names, values, input_count, &output->name, 1, &result),
                message, capacity);
+  if (!is_bad && output->count > 0) {
+    memcpy(output->values, memory, output->count * sizeof(float));
+  }
   for (size_t i = 0; i < input_count; i++) {
     if (values[i] != NULL) RELEASE(RELEASE_VALUE, values[i]);
   }
   if (result != NULL) RELEASE(RELEASE_VALUE, result);
+  free(memory);
   return is_bad ? -1 : 0;
 }

@@ -168,6 +168,8 @@ extension Project {
     if streams.contains(where: { $0.table == table }) { return "a stream" }
     if profiles.contains(where: { $0.table == table }) { return "a profile" }
     if candidates.contains(where: { $0.table == table }) { return "a table of candidates" }
+    if models.contains(where: { $0.table == table }) { return "a model" }
+    if models.contains(where: { $0.embeddings == table }) { return "a model's embeddings" }
     return nil
   }
 }

@@ -2,6 +2,7 @@
 
 public import WeirColumnar
 public import WeirPipelines
+public import WeirRanker
 public import WeirServing
 public import WeirStreaming
 
@@ -25,6 +26,10 @@ public struct Project: Hashable, Sendable {
   public var surfaces: [SurfaceDefinition] = []
   /// In the order of the file.
   public var candidates: [CandidateDefinition] = []
+  /// In the order of the file.
+  public var models: [ModelDefinition] = []
+  /// Where ONNX Runtime is: its file or folder, as written; looked for when `nil`.
+  public var onnxRuntime: String?
 
   /// All that is kept up with the streams.
   public var pipelines: PipelineDefinitions {

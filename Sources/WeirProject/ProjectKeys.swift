@@ -89,6 +89,8 @@ enum ProjectKeys {
     ProjectKey(
       "surfaces", "Places where people see lists of items, by their names.",
       ["type": "object", "additionalProperties": .object(reference("surface"))]),
+    models,
+    onnxRuntime,
   ]
 
   static let featureEntry = [

@@ -68,6 +68,11 @@ enum ProjectReader {
         problems: problems)
       if let definition = reader.read(value) { project.featureViews.append(definition) }
     }
+    project.onnxRuntime = section.text("onnxruntime")
+    readTables("models", section, &project, problems) { table, key, value, project in
+      let reader = ModelReader(table: table, key: key, project: project, problems: problems)
+      if let definition = reader.read(value) { project.models.append(definition) }
+    }
     if let surfaces = section["surfaces"] { readSurfaces(surfaces, into: &project, problems) }
   }
 

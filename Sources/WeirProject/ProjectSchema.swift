@@ -56,6 +56,9 @@ extension Project {
         .object(object(ProjectKeys.surfaceCap, required: ["feature", "count"]))
       ),
       ("surface_budget", .object(object(ProjectKeys.surfaceBudget))),
+      ("model", .object(object(ProjectKeys.model, required: ["examples"]))),
+      ("retriever", .object(object(ProjectKeys.retriever))),
+      ("ranker", .object(object(ProjectKeys.ranker))),
       ("flush", .object(object(ProjectKeys.flush))),
       ("log", .object(object(ProjectKeys.log))),
       ("kafka", .object(object(ProjectKeys.kafka, required: ["brokers", "topic"]))),

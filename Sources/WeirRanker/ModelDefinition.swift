@@ -13,18 +13,18 @@ public struct ModelDefinition: Hashable, Sendable {
   public var table: TableIdentifier
   /// The table of examples.
   public var examples: TableIdentifier
-  /// The label that the retriever learns to foresee.
-  public var retrieverLabel: String?
+  /// The labels any of which the retriever learns to foresee; the first of the ranker's when empty.
+  public var retrieverLabels: [String] = []
   /// Elements of the vectors of users and items.
   public var vector = 32
-  /// The labels that the ranker gives a probability of, in order.
+  /// The labels that the ranker gives a probability of, in order; all of the examples' when empty.
   public var rankerLabels: [String] = []
   /// Elements of the embedding of a user or an item.
   public var embedding = 16
   /// The list feature of the user's side whose items are the history; none without.
   public var history: String?
-  /// How many items of it count.
-  public var historyLength = 50
+  /// How many items of it count. Multiples of 16 are fast: see docs/models.md.
+  public var historyLength = 48
 
   public init(table: TableIdentifier, examples: TableIdentifier) {
     self.table = table

@@ -25,6 +25,14 @@ struct ModelEmbeddings: Sendable {
   private(set) var itemVectors: VectorTable?
   /// Of `itemVectors`.
   private(set) var index: (any VectorIndex)?
+  /// Rows that do not fit and that no later version has mended.
+  private var bad: [Place: (version: Int64, error: RankerError)] = [:]
+  private static let badMax = 10_000
+
+  private struct Place: Hashable {
+    var role: EmbeddingRole
+    var key: VectorKey
+  }
 
   init(_ metadata: ModelMetadata) {
     embedding = metadata.embedding
@@ -48,6 +56,8 @@ struct ModelEmbeddings: Sendable {
       metadata.embeddingsFrom >= from
     else { return nil }
     if metadata.embeddingsFrom == from { return self }
+    // Bad rows are found again by a scan.
+    guard bad.isEmpty else { return nil }
     var result = ModelEmbeddings(metadata)
     for (role, table) in [(EmbeddingRole.user, user), (.item, item), (.itemVector, itemVectors)] {
       try table?.visit { key, vector, stamp throws(RankerError) in
@@ -57,11 +67,11 @@ struct ModelEmbeddings: Sendable {
     return result
   }
 
-  /// Puts a row in, unless there is a greater version of it.
-  ///
-  /// - Throws: `invalidEmbedding` for a vector of another length, or with no number in it.
+  /// Puts a row in, unless there is a greater version of it. A vector of another length, or with no number
+  /// in it, is told by `check`.
   mutating func apply(_ row: EmbeddingRow) throws(RankerError) {
     guard row.version >= from else { return }
+    let place = Place(role: row.role, key: row.key)
     do throws(VectorError) {
       switch row.role {
       case .user: try user?.upsert(row.key, row.vector, stamp: row.version)
@@ -71,10 +81,29 @@ struct ModelEmbeddings: Sendable {
           try index?.upsert(row.key, row.vector)
         }
       }
+      if !bad.isEmpty, let old = bad[place], old.version <= row.version { bad[place] = nil }
     } catch {
-      throw RankerError(
+      let error = RankerError(
         .invalidEmbedding, "role '\(row.role.rawValue)', version \(row.version): \(error)")
+      guard bad.count < Self.badMax else { throw error }
+      if let old = bad[place], old.version > row.version { return }
+      if let stamp = stamp(place), stamp > row.version { return }
+      bad[place] = (row.version, error)
     }
+  }
+
+  private func stamp(_ place: Place) -> Int64? {
+    switch place.role {
+    case .user: user?.stamp(of: place.key)
+    case .item: item?.stamp(of: place.key)
+    case .itemVector: itemVectors?.stamp(of: place.key)
+    }
+  }
+
+  /// - Throws: `invalidEmbedding` when a row does not fit and no greater version of it came.
+  func check() throws(RankerError) {
+    let first = bad.min { ($0.value.version, $0.key.key) < ($1.value.version, $1.key.key) }
+    if let first { throw first.value.error }
   }
 }
 

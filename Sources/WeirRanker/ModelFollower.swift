@@ -175,6 +175,7 @@ public final class ModelFollower: Sendable {
   private func bundle(
     _ row: RegistryRow, _ vectors: ModelEmbeddings, _ other: ModelBundle?
   ) throws(RankerError) -> ModelBundle {
+    try vectors.check()
     let graphs: ModelGraphs
     if let other, other.graphVersion == row.graphVersion {
       graphs = other.graphs
@@ -182,7 +183,8 @@ public final class ModelFollower: Sendable {
       let bytes = try registry.graphs(of: row)
       graphs = try ModelGraphs(retriever: bytes.retriever, ranker: bytes.ranker, runtime: runtime)
     }
-    return try ModelProbe.check(ModelBundle(row, graphs: graphs, embeddings: vectors))
+    return try ModelProbe.check(
+      ModelBundle(row, graphs: graphs, embeddings: vectors), like: other)
   }
 
   // MARK: Replay

@@ -6,22 +6,31 @@ internal import WeirVector
 ///
 /// 1. Users and items with all features null, zero, one, large; without and with embeddings and history.
 ///    The user's vector must be finite, scores probabilities.
-/// 2. The same items among others and in another order. Where that changes a bit of a score, each item
-///    is scored in a run of its own from then on.
+/// 2. The same items among others and in other orders, once for each graph. Where that changes a bit of a
+///    score, each item is scored in a run of its own from then on.
 enum ModelProbe {
   private static let values: [Float] = [.nan, 0, 1, -1, 1e6]
+  private static let wholeTrials = 8
+  private static let trials = 64
 
   /// - Returns: the bundle that may serve.
   /// - Throws: `notFinite`; `invalidGraph` for scores that are no probabilities; `failed`.
-  static func check(_ bundle: ModelBundle) throws(RankerError) -> ModelBundle {
+  ///
+  /// - Parameter other: a version that was tried; with the same graphs it answers for 2.
+  static func check(
+    _ bundle: ModelBundle, like other: ModelBundle? = nil
+  ) throws(RankerError) -> ModelBundle {
     try bundle.graphs.check(bundle.metadata)
-    let keys = bundle.sampleKeys(ModelBundle.itemsPerRun)
+    let keys = bundle.sample(.item, ModelBundle.itemsPerRun)
     for value in values {
       for isKnown in [false, true] {
         let user = Sample(bundle, value, isKnown ? keys : [])
         try checkRetriever(bundle, user)
         try checkRanker(bundle, user, isKnown ? keys : [VectorKey("")], value)
       }
+    }
+    if let other, other.graphs === bundle.graphs {
+      return ModelBundle(bundle, itemsPerRun: other.itemsPerRun)
     }
     guard bundle.hasRanker, !isIndependent(bundle, keys) else { return bundle }
     return ModelBundle(bundle, itemsPerRun: 1)
@@ -36,7 +45,7 @@ enum ModelProbe {
 
     init(_ bundle: ModelBundle, _ value: Float, _ items: [VectorKey]) {
       dense = [Float](repeating: value, count: bundle.metadata.userDense.count)
-      key = bundle.sampleUser
+      key = bundle.sample(.user, 1).first
       history = items.isEmpty ? [] : Array(items.prefix(bundle.metadata.historyLength))
       let text = value.isNaN ? "null" : "\(value)"
       name = "features that are \(text)" + (items.isEmpty ? " and no history" : "")
@@ -73,21 +82,16 @@ enum ModelProbe {
   /// Whether a run gives each item the same bits wherever it stands, and whatever stands beside it.
   private static func isIndependent(_ bundle: ModelBundle, _ keys: [VectorKey]) -> Bool {
     let (count, width) = (bundle.itemsPerRun, bundle.metadata.itemDense.count)
-    var random = UInt64(bitPattern: 0x1234_5678_9abc_def)
-    func next() -> Float {
-      // Xorshift, to values between -4 and 4.
-      random ^= random << 13
-      random ^= random >> 7
-      random ^= random << 17
-      return Float(Int64(bitPattern: random) >> 40) / Float(1 << 21)
-    }
+    var random = Xorshift()
+    func next() -> Float { Float.random(in: -4...4, using: &random) }
     let user = (0..<bundle.metadata.userDense.count).map { _ in next() }
     let items = (0..<count).map { keys.isEmpty ? VectorKey("") : keys[$0 % keys.count] }
     let dense = (0..<count * width).map { _ in next() }
     func scores(_ order: [Int]) -> [[UInt32]]? {
       let part = try? bundle.scores(
-        userDense: user, user: bundle.sampleUser,
-        history: Array(items.prefix(bundle.metadata.historyLength)), items: order.map { items[$0] },
+        userDense: user, user: bundle.sample(.user, 1).first,
+        history: (0..<bundle.metadata.historyLength).map { items[$0 % count] },
+        items: order.map { items[$0] },
         itemDense: order.flatMap { dense[$0 * width..<($0 + 1) * width] })
       guard let part else { return nil }
       let tasks = bundle.tasks.count
@@ -97,15 +101,30 @@ enum ModelProbe {
       }
       return result
     }
-    let all = Array(0..<count)
-    guard let first = scores(all), scores(all.reversed()) == first else { return false }
+    var order = Array(0..<count)
+    guard let first = scores(order) else { return false }
     // Alone among zeros, at the first place.
-    return all.allSatisfy { item in scores([item])?[item] == first[item] }
+    guard order.allSatisfy({ scores([$0])?[$0] == first[$0] }) else { return false }
+    // Rows of whole vectors of the processor lie alike; others only now and then differ.
+    let isWhole = bundle.metadata.historyLength % 16 == 0
+    for _ in 0..<(isWhole ? wholeTrials : trials) {
+      for place in order.indices {
+        order.swapAt(place, Int.random(in: place..<count, using: &random))
+      }
+      guard scores(order) == first else { return false }
+    }
+    return true
   }
 }
 
-extension ModelBundle {
-  /// Items for probes, at most `count`.
-  fileprivate func sampleKeys(_ count: Int) -> [VectorKey] { sample(.item, count) }
-  fileprivate var sampleUser: VectorKey? { sample(.user, 1).first }
+/// The same numbers each time.
+private struct Xorshift: RandomNumberGenerator {
+  private var state: UInt64 = 0x1234_5678_9abc_def1
+
+  mutating func next() -> UInt64 {
+    state ^= state << 13
+    state ^= state >> 7
+    state ^= state << 17
+    return state
+  }
 }

@@ -84,6 +84,7 @@ struct SampleModel {
     change(&metadata)
     var vectors = ModelEmbeddings(metadata)
     for row in embeddings { try vectors.apply(row) }
+    try vectors.check()
     let graphs = try ModelGraphs(
       retriever: retriever.map(Self.graph), ranker: ranker.map(Self.graph), runtime: Runtime.shared)
     let row = RegistryRow(version: 1, graphVersion: 1, metadata: metadata)

@@ -72,7 +72,8 @@ typedef struct weir_onnx_value {
 } weir_onnx_value;
 
 /// Runs the graph on `inputs` and writes its output into `output`, whose shape must be the one that
-/// comes out. Returns 0, or -1 with the reason in `message`; the output then holds anything.
+/// comes out. Returns 0, or -1 with the reason in `message`; the output is then as it was. What comes out
+/// does not depend on where the values lie in memory.
 int weir_onnx_run(
     const weir_onnx_session *session, const weir_onnx_value *inputs, size_t input_count,
     const weir_onnx_value *output, char *message, size_t capacity);

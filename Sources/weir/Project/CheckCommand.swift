@@ -41,6 +41,7 @@ struct CheckCommand: ParsableCommand {
             ("streams", .array(project.streams.map { .string("\($0.table)") })),
             ("profiles", .array(project.profiles.map { .string("\($0.table)") })),
             ("candidates", .array(project.candidates.map { .string("\($0.table)") })),
+            ("models", .array(project.models.map { .string("\($0.table)") })),
           ]).text)
       } else {
         var parts = [Self.count(project.streams.count, "stream")]
@@ -48,6 +49,7 @@ struct CheckCommand: ParsableCommand {
         if !project.candidates.isEmpty {
           parts.append(Self.count(project.candidates.count, "table") + " of candidates")
         }
+        if !project.models.isEmpty { parts.append(Self.count(project.models.count, "model")) }
         Terminal.writeLine(
           "\(ProjectFile(file).path): \(parts.joined(separator: ", ")), no problems")
       }

@@ -91,7 +91,9 @@ struct UpCommand: AsyncParsableCommand {
     var environment = Self.environment(folder)
     environment.onEvent = { log.write($0) }
     let start = ContinuousClock.now
-    let made = try project.pipelines.streams(sources: project.streams)
+    let made =
+      try project.pipelines.streams(sources: project.streams)
+      + ModelDefinition.streams(project.models)
     let shapes = try project.surfaceShapes()
     let logs = try Serving.streams(shapes)
     let streams = try Streams(
@@ -176,6 +178,7 @@ struct UpCommand: AsyncParsableCommand {
     let made =
       project.profiles.map { ("profile ", $0.table) }
       + project.candidates.map { ("candidates", $0.table) }
+      + project.models.map { ("model   ", $0.table) }
     let surfaces = serving?.names ?? []
     let data = folder.path
     let server = StreamServer(
