@@ -2,6 +2,7 @@
 
 internal import WeirColumnar
 internal import WeirPipelines
+internal import WeirRanker
 internal import WeirStreaming
 internal import WeirTable
 internal import Yams

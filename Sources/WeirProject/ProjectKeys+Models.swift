@@ -18,14 +18,6 @@ extension ProjectKeys {
     "Where ONNX Runtime is: the file libonnxruntime.so, or a folder that has it. The default is the "
       + "wheel in a Python environment beside the project, or the system's.", ["type": "string"])
 
-  private static let text: JSONObject = ["type": "string"]
-  private static let names: JSONObject = [
-    "oneOf": [
-      ["type": "string"],
-      ["type": "array", "items": ["type": "string"], "uniqueItems": true],
-    ]
-  ]
-
   static let model = [
     ProjectKey("examples", "The table of examples that it learns from.", text),
     ProjectKey(

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import WeirColumnar
 internal import WeirPipelines
 internal import WeirProject
+internal import WeirRanker
 internal import WeirStreaming
 
 struct CheckCommand: ParsableCommand {
