@@ -66,7 +66,8 @@ extension Project {
     let (views, made) = (try views(), try streamsOfPipelines())
     return try surfaces.map { surface throws(StreamError) in
       do throws(SurfaceShape.Misfit) {
-        return try SurfaceShape(surface, views: views, streams: streams + made)
+        return try SurfaceShape(
+          surface, views: views, streams: streams + made, models: models.map(\.table))
       } catch {
         var misfit = error.error
         misfit.message = "the surface '\(surface.name)': \(misfit.message)"

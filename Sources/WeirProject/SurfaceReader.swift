@@ -2,6 +2,7 @@
 
 internal import WeirColumnar
 internal import WeirPipelines
+internal import WeirRanker
 internal import WeirServing
 internal import WeirStreaming
 internal import WeirTable
@@ -15,6 +16,7 @@ struct SurfaceReader {
   let views: [FeatureView]
   /// All streams, also those that are made for profiles and candidates.
   let streams: [StreamDefinition]
+  let models: [TableIdentifier]
   /// The logs of the surfaces before.
   let logs: [StreamDefinition]
   let problems: ProblemList
@@ -49,7 +51,8 @@ struct SurfaceReader {
   /// Tells what the surface itself would say.
   private func check(_ definition: SurfaceDefinition, _ section: Section) {
     do throws(SurfaceShape.Misfit) {
-      let shape = try SurfaceShape(definition, views: views, streams: streams)
+      let shape = try SurfaceShape(
+        definition, views: views, streams: streams, models: models)
       guard let log = definition.log else { return }
       if streams.contains(where: { $0.table == log }) {
         problems.add(
@@ -252,10 +255,12 @@ extension ProjectReader {
       }
       let streams = project.streams + made
       let reader = SurfaceReader(
-        name: name, key: key.mark, views: views, streams: streams, logs: logs, problems: problems)
+        name: name, key: key.mark, views: views, streams: streams,
+        models: project.models.map(\.table), logs: logs, problems: problems)
       guard let definition = reader.read(value) else { continue }
       project.surfaces.append(definition)
-      if let shape = try? SurfaceShape(definition, views: views, streams: streams),
+      if let shape = try? SurfaceShape(
+        definition, views: views, streams: streams, models: project.models.map(\.table)),
         let log = try? shape.logStream()
       {
         logs.append(log)

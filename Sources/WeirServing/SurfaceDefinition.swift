@@ -24,6 +24,12 @@ public struct SurfaceDefinition: Hashable, Sendable {
   /// The keyed table that holds what was served; nothing is logged when `nil`.
   public var log: TableIdentifier?
 
+  /// The models that retrieve or score for it.
+  public var models: [TableIdentifier] {
+    let named = sources.compactMap { if case .model(let table) = $0.kind { table } else { nil } }
+    return named + [score.model].compactMap { $0 }
+  }
+
   public static let sourceCountMax = 32
 
   public init(name: String, features: TableIdentifier) {

@@ -3,7 +3,7 @@
 internal import WeirColumnar
 public import WeirPipelines
 public import WeirStreaming
-internal import WeirTable
+public import WeirTable
 
 /// A surface against the view and the tables that it names.
 public struct SurfaceShape: Sendable {
@@ -34,9 +34,11 @@ public struct SurfaceShape: Sendable {
   /// - Parameters:
   ///   - views: all feature views of the project.
   ///   - streams: all streams, also those that are made for profiles and candidates.
+  ///   - models: all models of the project.
   /// - Throws: the first part of the definition that does not fit.
   public init(
-    _ definition: SurfaceDefinition, views: [FeatureView], streams: [StreamDefinition]
+    _ definition: SurfaceDefinition, views: [FeatureView], streams: [StreamDefinition],
+    models: [TableIdentifier] = []
   ) throws(Misfit) {
     self.definition = definition
     guard let view = views.first(where: { $0.definition.name == definition.features }) else {
@@ -56,7 +58,16 @@ public struct SurfaceShape: Sendable {
         part: .events,
         error: Self.unknown("stream", "\(events)", streams.map { "\($0.table)" }))
     }
-    for source in definition.sources { try Self.check(source, view, streams) }
+    for source in definition.sources {
+      try Self.check(source, view, streams)
+      guard case .model(let table) = source.kind, !models.contains(table) else { continue }
+      throw Misfit(
+        part: .source(source.name), error: Self.unknown("model", "\(table)", models.map { "\($0)" }))
+    }
+    if let table = definition.score.model, !models.contains(table) {
+      throw Misfit(
+        part: .score, error: Self.unknown("model", "\(table)", models.map { "\($0)" }))
+    }
     for name in definition.seen { try Self.checkList(name, view, .seen) }
     for cap in definition.rerank.caps {
       guard let field = view.item.columns.first(where: { $0.name == cap.feature }) else {

@@ -335,7 +335,7 @@ def replay(server, *arguments):
 def test_requests_are_replayed_while_tables_change(server):
     source = random.Random(3)
     names = []
-    for turn in range(250):
+    for turn in range(1000):
         user = source.randrange(100, 140)
         if turn % 5 == 0:
             act(server, source.randrange(100, 140), source.sample(range(ITEMS), 3))
@@ -350,7 +350,7 @@ def test_requests_are_replayed_while_tables_change(server):
         names.append(recommend(server, surface="home", user=user, count=count)["request_id"])
     code, said = replay(server, *names)
     assert code == 0, said
-    assert said.splitlines()[-1].startswith("250 requests, ")
+    assert said.splitlines()[-1].startswith("1000 requests, ")
     assert said.splitlines()[-1].endswith(", mismatch 0"), said
     code, said = replay(server, "--last", "3", "--surface", "home")
     assert code == 0

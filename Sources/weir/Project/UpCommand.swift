@@ -7,6 +7,7 @@ internal import WeirHTTP
 internal import WeirLogKafka
 internal import WeirPipelines
 internal import WeirProject
+internal import WeirRanker
 internal import WeirServing
 internal import WeirStreaming
 internal import WeirTable
@@ -94,16 +95,14 @@ struct UpCommand: AsyncParsableCommand {
     let made =
       try project.pipelines.streams(sources: project.streams)
       + ModelDefinition.streams(project.models)
-    let shapes = try project.surfaceShapes()
-    let logs = try Serving.streams(shapes)
+    let surfaces = try ServingSetup(project)
     let streams = try Streams(
-      (project.streams + made + logs).map { try Self.withEnvironment($0) },
+      (project.streams + made + surfaces.streams).map { try Self.withEnvironment($0) },
       catalog: connection.catalog,
       environment: environment)
     let pipelines = try Pipelines(project.pipelines, streams: streams) { log.write($0) }
-    let serving =
-      shapes.isEmpty ? nil : try Serving(shapes, streams: streams) { log.write($0) }
-    let count = project.streams.count + made.count + logs.count
+    let serving = try surfaces.start(streams, folder: source.resolved(".")) { log.write($0) }
+    let count = project.streams.count + made.count + surfaces.streams.count
     log.write(
       StreamEvent(
         .info, "recovered", "\(count) \(count == 1 ? "stream is" : "streams are") open",
@@ -162,7 +161,7 @@ struct UpCommand: AsyncParsableCommand {
 
   private func serve(
     _ project: Project, _ access: AccessPolicy, _ folder: DataFolder, _ connection: Connection,
-    _ streams: Streams, _ serving: Serving?, _ log: ServiceLog
+    _ streams: Streams, _ serving: RunningServing?, _ log: ServiceLog
   ) async throws {
     var limits = CatalogServerConfiguration(
       warehouseLocation: project.warehouse ?? folder.location)
@@ -179,10 +178,10 @@ struct UpCommand: AsyncParsableCommand {
       project.profiles.map { ("profile ", $0.table) }
       + project.candidates.map { ("candidates", $0.table) }
       + project.models.map { ("model   ", $0.table) }
-    let surfaces = serving?.names ?? []
+    let surfaces = serving?.serving.names ?? []
     let data = folder.path
     let server = StreamServer(
-      streams: streams, serving: serving, catalog: catalog, access: access,
+      streams: streams, serving: serving?.serving, catalog: catalog, access: access,
       configuration: StreamServerConfiguration(limits: limits),
       onReady: { address in
         var text = "weir at \(address.uri)\n"
