@@ -62,7 +62,8 @@ public struct SurfaceShape: Sendable {
       try Self.check(source, view, streams)
       guard case .model(let table) = source.kind, !models.contains(table) else { continue }
       throw Misfit(
-        part: .source(source.name), error: Self.unknown("model", "\(table)", models.map { "\($0)" }))
+        part: .source(source.name), error: Self.unknown("model", "\(table)", models.map { "\($0)" })
+      )
     }
     if let table = definition.score.model, !models.contains(table) {
       throw Misfit(
