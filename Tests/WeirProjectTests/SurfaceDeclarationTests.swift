@@ -83,7 +83,7 @@ struct SurfaceDeclarationTests {
     ("weight: 2", "weigth: 2", "did you mean 'weight'?"),
     ("weight: 2", "segment: user_events", "not a string"),
     ("seen: user_recent_item", "seen: user_nothing", "there is no feature of users"),
-    ("where: item_events > 3", "where: item_evnts > 3", "item_evnts"),
+    ("where: item_events > 3", "where: item_evnts > 3", "did you mean item_events?"),
     ("where: item_events > 3", "where: item_events >", "'where'"),
     ("feature: item_events", "feature: item_color", "there is no feature of items 'item_color'"),
     ("explore: 0.1", "explore: ten", "must be a number"),
