@@ -32,7 +32,7 @@ class Definition:
     positives: list[str]
     embedding: int = 16
     dimension: int = 32
-    history_length: int = 50
+    history_length: int = 48
     #: Columns of the examples that the trainer reads besides features.
     columns: list[str] = field(default_factory=list)
 
@@ -159,7 +159,7 @@ def definition(project: dict[str, Any], name: str | None, schema_of: Any) -> Def
         positives=positives,
         embedding=_size(model, "embedding", 16, place),
         dimension=_size(retriever, "dimension", 32, f"{place}: retriever"),
-        history_length=_size(model, "history_length", 50, place),
+        history_length=_size(model, "history_length", 48, place),
         columns=list(schema.names),
     )
 
