@@ -146,7 +146,7 @@ def test_lineage_says_what_it_was_made_of(trained):
     assert json.loads(summary["weir.stream.offsets"]) == lineage["offsets"] == {"0": 12_000}
     assert len(lineage["code"]) == 64
     assert lineage["seed"] == 0
-    assert json.loads(row["metrics"])["click"]["rows"] > 1_000
+    assert json.loads(row["metrics"])["click"]["rows"] > 500
     assert row["created_at"] > datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
     assert json.loads(row["metadata"]) == {
         "format": 1,

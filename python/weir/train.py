@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--epochs", type=int, help="of the retriever (5)")
     add("--holdout", type=float, help="share of the latest examples that figures are from (0.1)")
+    add("--repeats", action="store_true", help="learn from items of the user's history, too")
     add("--interval", type=float, default=5.0, help="seconds between online publications (5)")
     add("--idle", type=float, help="end online training when nothing came for so many seconds")
     add("--wait", type=float, default=90.0, help="seconds to wait for the examples' flush (90)")
@@ -80,7 +81,7 @@ class _Command:
             )
             self.definition, self.catalog = definition, catalog
             self.path = self._state(project) / f"{definition.name}.pt"
-            self.training = Options(seed=options.seed)
+            self.training = Options(seed=options.seed, repeats=options.repeats)
             if options.epochs is not None:
                 self.training.retriever_epochs = options.epochs
             if options.holdout is not None:

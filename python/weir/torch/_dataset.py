@@ -242,13 +242,17 @@ class Dataset(IterableDataset):
 
     def take(self, epoch: int, start: int, end: int) -> dict[str, Any]:
         """The rows at the places `start` ..< `end` of an epoch."""
-        cache = self._open()
         order = Order(
             self.rows, seed=self.seed, epoch=epoch, shuffle=self.shuffle, window=self.window
         )
         rows = order.rows(start, end)
         if self._chosen is not None:
             rows = self._chosen[rows]
+        return self._gather(rows)
+
+    def _gather(self, rows: np.ndarray) -> dict[str, Any]:
+        """Rows by their numbers, unshuffled."""
+        cache = self._open()
         return gather(self._layout, cache.rows, cache.places(rows))
 
     def _column(self, name: str) -> np.ndarray:

@@ -29,7 +29,15 @@ from ._metrics import Prequential
 from ._model import UNKNOWN, Model
 from ._publish import Publisher, Texts, lineage
 from ._tail import Tail
-from ._trainer import Options, Say, ranker_loss, ranker_parameters, retriever_loss, weights
+from ._trainer import (
+    Options,
+    Say,
+    ranker_loss,
+    ranker_parameters,
+    repeated,
+    retriever_loss,
+    weights,
+)
 
 _DEVIATION_OF_NEW = 0.01
 #: Random items beside those of a batch: there are few positives at a time.
@@ -106,6 +114,8 @@ class Online:
         more = len(model.vocabulary) - len(self._accumulators)
         self._accumulators = torch.cat([self._accumulators, torch.zeros(more)])
         news = self._predict(batch)
+        if not self._options.repeats:
+            news = news * (~repeated(batch))[:, None]
         self._moved.update(model.note_items(batch).tolist())
 
         loss = ranker_loss(model, batch, news)

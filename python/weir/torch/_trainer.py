@@ -36,6 +36,8 @@ _WEIGHT_MAX = 20.0
 _STEPS_MIN = 60
 #: Rows that means and deviations of features are made of.
 _NORMALIZE = 50_000
+#: Rows that are looked at together.
+_PART = 65_536
 #: With fewer rows none is held out.
 _HOLDOUT_LEAST = 100
 #: Rows that a first calibration is made of.
@@ -55,6 +57,8 @@ class Options:
     ranker_rate: float = 3e-3
     #: The share of the time's last examples that figures are taken from.
     holdout: float = 0.1
+    #: Whether to learn from examples whose item is in the user's history.
+    repeats: bool = False
     online_rate: float = 3e-4
     embedding_rate: float = 0.005
 
@@ -86,15 +90,16 @@ class Trainer:
         options = self.options
         early = self._early
         self._normalize(early)
-        self._retrieve(early, options.retriever_epochs, options.retriever_rate)
+        epochs = self._retrieve(early, options.retriever_epochs, options.retriever_rate)
         self._hand_over()
         self._rank(early, options.ranker_epochs, options.ranker_rate, start=True)
-        if not early.all():
+        if (~early & self._kept).any():
             self.metrics.update(self._evaluate(~early))
             self._say(f"held out: {self.metrics}")
             every = np.ones(len(early), bool)
-            epochs = max(1, options.retriever_epochs // 2)
-            self._retrieve(every, epochs, options.retriever_rate)
+            # As much of the rate as fits the epochs that did good.
+            rate = options.retriever_rate * epochs / max(1, options.retriever_epochs)
+            self._retrieve(every, max(1, epochs // 2), rate)
             self._hand_over()
             self._rank(every, options.ranker_epochs, options.ranker_rate / 2)
         self.model.check()
@@ -112,6 +117,10 @@ class Trainer:
         if not self._data.rows:
             raise self._nothing("no rows yet")
         self._positive = (self._data._column("positive") > 0.5).any(1)
+        self._kept = np.ones(len(self._positive), bool)
+        if not self.options.repeats:
+            self._kept = ~self._repeated()
+            self._positive &= self._kept
         if not self._positive.any():
             raise self._nothing(f"no row with {' or '.join(definition.positives)}")
         items = self._data._column("item")[:, 0]
@@ -122,6 +131,19 @@ class Trainer:
         self._early = np.ones(len(times), bool)
         if self.options.holdout and len(times) >= _HOLDOUT_LEAST:
             self._early = times <= np.quantile(times, 1 - self.options.holdout)
+
+    def _repeated(self) -> np.ndarray:
+        """Which rows' items are in their histories.
+
+        Lists that leave out what is known never show them, and who learns from them learns to say
+        what was there last.
+        """
+        items = self._data._column("item")[:, 0]
+        result = np.zeros(len(items), bool)
+        for start in range(0, len(items), _PART):
+            part = np.arange(start, min(start + _PART, len(items)))
+            result[part] = repeated(self._data._gather(part)).numpy()
+        return result
 
     def _nothing(self, what: str) -> InvalidDataError:
         return InvalidDataError(
@@ -141,30 +163,57 @@ class Trainer:
 
     # Retriever
 
-    def _retrieve(self, rows: np.ndarray, epochs: int, rate: float) -> None:
+    def _retrieve(self, rows: np.ndarray, epochs: int, rate: float) -> int:
+        """Trains on the positives of rows; gives the number of epochs that were good.
+
+        Where rows are held out, it stops when an epoch makes their loss greater, and takes it back.
+        """
         most = self.options.retriever_batch
-        data = self._data._select(rows & self._positive, most, epochs, True)
-        steps = _steps(data, self.options.retriever_batch)
+        data = self._data._select(rows & self._positive, most, 1, True)
+        steps = _steps(data, most)
         if not steps:
-            return
+            return 0
         # Noise grows as batches shrink; the rate falls with it.
-        rate *= (data.batch_size / self.options.retriever_batch) ** 0.5
+        rate *= (data.batch_size / most) ** 0.5
         parameters = [*self.model.retriever.parameters(), *self.model.embedding.parameters()]
         optimizer = torch.optim.Adam(parameters, lr=rate)
-        schedule = _warm(optimizer, steps)
-        losses: list[float] = []
-        for batch in data:
-            loss = retriever_loss(self.model, batch, 0)
-            if loss is None:
+        schedule = _warm(optimizer, steps * epochs)
+        held = self._data._select(~rows & self._positive, data.batch_size, 1, True)
+        best: tuple[float, list[torch.Tensor]] | None = None
+        for epoch in range(epochs):
+            losses: list[float] = []
+            for batch in data:
+                loss = retriever_loss(self.model, batch, 0)
+                if loss is not None:
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    losses.append(loss.item())
+                schedule.step()
+            self.metrics["retriever_loss"] = _mean(losses)
+            found = self._loss_of(held)
+            said = "" if found is None else f", held out {found:.4f}"
+            self._say(f"retriever: epoch {epoch + 1} of {epochs}, loss {_mean(losses)}{said}")
+            if found is None:
                 continue
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-            if len(losses) % 100 == 0:
-                self._say(f"retriever: step {len(losses)} of {steps}, loss {_mean(losses)}")
-        self.metrics["retriever_loss"] = _mean(losses)
+            if best is not None and found > best[0]:
+                with torch.no_grad():
+                    for parameter, value in zip(parameters, best[1]):
+                        parameter.copy_(value)
+                return epoch
+            best = (found, [parameter.detach().clone() for parameter in parameters])
+        return epochs
+
+    @torch.no_grad()
+    def _loss_of(self, data: Dataset) -> float | None:
+        """The retriever's loss on the batches of a full size."""
+        losses = []
+        for place in range(0, data.rows - data.batch_size + 1, data.batch_size):
+            batch = data.take(0, place, place + data.batch_size)
+            loss = retriever_loss(self.model, batch, 0)
+            if loss is not None:
+                losses.append(loss.item())
+        return float(np.mean(losses)) if losses else None
 
     # Ranker
 
@@ -177,7 +226,7 @@ class Trainer:
         model.ranker.others.copy_(model.item_vectors(known[drawn.numpy()]))
 
     def _rank(self, rows: np.ndarray, epochs: int, rate: float, start: bool = False) -> None:
-        data = self._data._select(rows, self.options.ranker_batch, epochs, True)
+        data = self._data._select(rows & self._kept, self.options.ranker_batch, epochs, True)
         steps = _steps(data, self.options.ranker_batch)
         if not steps:
             return
@@ -210,7 +259,7 @@ class Trainer:
     def _evaluate(self, rows: np.ndarray) -> dict[str, Any]:
         """Figures of examples that were not trained on."""
         found: dict[str, list[Any]] = {"labels": [], "scores": [], "users": [], "weights": []}
-        for batch in self._data._select(rows, 8192, 1, False):
+        for batch in self._data._select(rows & self._kept, 8192, 1, False):
             inputs = self.model.inputs(batch)
             found["scores"].append(self.model.scores(inputs).numpy())
             found["labels"].append(batch["labels"].numpy())
@@ -223,6 +272,12 @@ class Trainer:
             )
             for i, task in enumerate(self.definition.tasks)
         }
+
+
+def repeated(batch: dict[str, Any]) -> torch.Tensor:
+    """Which rows' items are in their histories."""
+    history = batch["history"]
+    return ((history.values == batch["item"][:, None]) & history.mask).any(1)
 
 
 def retriever_loss(model: Model, batch: dict[str, Any], more: int) -> torch.Tensor | None:
