@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import WeirColumnar
 public import WeirStreaming
 internal import WeirTable
@@ -10,7 +9,7 @@ internal import WeirTable
 /// Where it is in both it notes after the rows, in the stream of positions; what is read twice then changes
 /// nothing. Events that wait for their requests hold the noted position back. Single steps, one thread at a
 /// time.
-public final class ExampleRunner {
+public final class ExampleRunner: PipelineRunner {
   private let name: String
   private let shape: ExampleShape
   private let target: any ServedStream
@@ -20,6 +19,8 @@ public final class ExampleRunner {
   private var feedback: Source
   private var sent: Sent?
   private var stepsSinceNote = 0
+  private var readCount: Int64 = 0
+  private var writtenCount: Int64 = 0
 
   /// Batches between two notes of the position.
   private static let noteInterval = 16
@@ -38,6 +39,7 @@ public final class ExampleRunner {
   /// Rows on their way, and where the sources are behind them.
   private struct Sent {
     let append: PendingAppend
+    let rowCount: Int
     let requests: [Int: Int64]
     let feedback: [Int: Int64]
   }
@@ -76,6 +78,13 @@ public final class ExampleRunner {
     try ExampleShape(definition, view: view, feedback: feedback).stream
   }
 
+  public var progress: PipelineProgress {
+    PipelineProgress(
+      kind: "examples", table: shape.definition.table,
+      source: requests.reader.source.definition.table, position: requests.next,
+      waitingCount: joiner.heldCount, readCount: readCount, writtenCount: writtenCount)
+  }
+
   /// Events that were let go because the request that they name did not come in time.
   public var droppedCount: Int { joiner.droppedCount }
 
@@ -83,12 +92,13 @@ public final class ExampleRunner {
   ///
   /// - Throws: what kept it from going on. The next step tries again.
   @discardableResult
-  public func step() throws(StreamError) -> ProfileRunner.Progress {
+  public func step() throws(StreamError) -> PipelineStep {
     do throws(StreamError) {
       if let sent {
         guard let result = sent.append.result else { return .idle }
         self.sent = nil
         _ = try result.get()
+        writtenCount += Int64(sent.rowCount)
         (requests.next, feedback.next) = (sent.requests, sent.feedback)
         stepsSinceNote += 1
         if stepsSinceNote >= Self.noteInterval { _ = note() }
@@ -98,6 +108,7 @@ public final class ExampleRunner {
       let served = try requests.reader.read(first)
       let events = try feedback.reader.read(second)
       guard served != nil || events != nil else { return note() ? .worked : .idle }
+      readCount += Int64((served?.batch.rowCount ?? 0) + (events?.batch.rowCount ?? 0))
       try join(served?.batch, events?.batch, served?.end ?? first, events?.end ?? second)
       return .worked
     } catch {
@@ -120,7 +131,9 @@ public final class ExampleRunner {
       (requests.next, feedback.next) = (first, second)
       return
     }
-    sent = Sent(append: PendingAppend(rows, to: target), requests: first, feedback: second)
+    sent = Sent(
+      append: PendingAppend(rows, to: target), rowCount: rows.rowCount, requests: first,
+      feedback: second)
   }
 
   /// Where to go on.
@@ -155,18 +168,17 @@ public final class ExampleRunner {
   }
 }
 
-/// The answer to rows that are on their way.
+/// Rows that are on their way.
 final class PendingAppend: Sendable {
-  private let answer = Mutex<Result<StreamReceipt, StreamError>?>(nil)
+  private let answer = AppendAnswer()
 
   init(_ batch: RecordBatch, to stream: any ServedStream) {
-    stream.append(StreamAppend(batches: [batch])) { result in
-      self.answer.withLock { $0 = result }
-    }
+    let answer = answer
+    stream.append(StreamAppend(batches: [batch])) { answer.set($0) }
   }
 
   /// `nil` until it is there.
-  var result: Result<StreamReceipt, StreamError>? { answer.withLock { $0 } }
+  var result: Result<StreamReceipt, StreamError>? { answer.value }
 }
 
 /// Examples and requests in their streams.

@@ -2,18 +2,23 @@
 
 internal import Synchronization
 public import WeirStreaming
-internal import WeirTable
+public import WeirTable
 
 /// What somebody declared about the pipelines of a project.
 public struct PipelineDefinitions: Hashable, Sendable {
   public var profiles: [ProfileDefinition] = []
   public var candidates: [CandidateDefinition] = []
+  public var featureViews: [FeatureViewDefinition] = []
+  public var examples: [ExampleDefinition] = []
 
   public init(
-    profiles: [ProfileDefinition] = [], candidates: [CandidateDefinition] = []
+    profiles: [ProfileDefinition] = [], candidates: [CandidateDefinition] = [],
+    featureViews: [FeatureViewDefinition] = [], examples: [ExampleDefinition] = []
   ) {
     self.profiles = profiles
     self.candidates = candidates
+    self.featureViews = featureViews
+    self.examples = examples
   }
 
   /// The streams that pipelines need besides those that are declared: their tables, and that of the
@@ -40,7 +45,56 @@ public struct PipelineDefinitions: Hashable, Sendable {
       result.append(
         try CandidateRunner.stream(definition, source: source, profile: profile(of: definition)))
     }
-    return profiles.isEmpty ? result : result + [try PipelinePositions.stream()]
+    for definition in examples {
+      result.append(try stream(of: definition, sources: sources))
+    }
+    if examples.contains(where: { $0.history != nil }) { result += try PipelineJobs.streams() }
+    if !profiles.isEmpty || !examples.isEmpty { result.append(try PipelinePositions.stream()) }
+    return result
+  }
+
+  /// The logs that examples read, by their tables.
+  ///
+  /// - Throws: `invalidArgument` when one is read as that of two views.
+  public func requestLogs(sources: [StreamDefinition]) throws(StreamError) -> [StreamDefinition] {
+    var result: [StreamDefinition] = []
+    for definition in examples {
+      guard let table = definition.requests else { continue }
+      let stream = try RequestLog.stream(table, view: view(definition.features, streams: sources))
+      guard let other = result.first(where: { $0.table == table }) else {
+        result.append(stream)
+        continue
+      }
+      guard other == stream else {
+        throw StreamError(
+          .invalidArgument,
+          "the examples '\(definition.table)' take '\(table)' for the log of other "
+            + "features than the examples before")
+      }
+    }
+    return result
+  }
+
+  private func stream(
+    of definition: ExampleDefinition, sources: [StreamDefinition]
+  ) throws(StreamError) -> StreamDefinition {
+    guard let feedback = sources.first(where: { $0.table == definition.feedback }) else {
+      throw StreamError(
+        .notFound,
+        "there is no stream '\(definition.feedback)', the feedback of '\(definition.table)'")
+    }
+    let view = try view(definition.features, streams: sources)
+    return try ExampleRunner.stream(definition, view: view, feedback: feedback)
+  }
+
+  /// The feature view of a name.
+  public func view(
+    _ name: TableIdentifier, streams: [StreamDefinition]
+  ) throws(StreamError) -> FeatureView {
+    guard let definition = featureViews.first(where: { $0.name == name }) else {
+      throw StreamError(.notFound, "there is no feature view '\(name)'")
+    }
+    return try FeatureView(definition, profiles: profiles, streams: streams)
   }
 
   /// The profile whose table candidates follow, when it is one.
@@ -63,6 +117,27 @@ public struct PipelineDefinitions: Hashable, Sendable {
         try CandidateRunner(
           definition, profile: profile(of: definition),
           source: streams.stream(definition.source), target: streams.stream(definition.table)))
+    }
+    for definition in examples { result += try runners(definition, streams) }
+    return result
+  }
+
+  private func runners(
+    _ definition: ExampleDefinition, _ streams: any StreamService
+  ) throws(StreamError) -> [any PipelineRunner] {
+    var declared: [StreamDefinition] = []
+    for table in streams.tables { declared.append(try streams.stream(table).definition) }
+    let view = try view(definition.features, streams: declared)
+    var result: [any PipelineRunner] = []
+    if let requests = definition.requests {
+      result.append(
+        try ExampleRunner(
+          definition, view: view, requests: streams.stream(requests),
+          feedback: streams.stream(definition.feedback), target: streams.stream(definition.table),
+          positions: streams.stream(PipelinePositions.table())))
+    }
+    if definition.history != nil {
+      result.append(try HistoryRunner(definition, view: view, streams: streams))
     }
     return result
   }

@@ -19,19 +19,14 @@ public final class ProfileRunner: PipelineRunner {
   private let target: any ServedStream
   private let positions: any ServedStream
   private let fold: ProfileOperator
-  private let batchRows: Int
+  private let reader: SourceReader
   /// The next offset of each shard of the source; `nil` before it was read.
   private var next: [Int: Int64]?
   /// What of it is noted, or on its way to be.
   private var noted: [Int: Int64] = [:]
-  private var tail: (any StreamTail)?
   private var sent: Sent?
   private var note: AppendAnswer?
   private var stepsSinceNote = 0
-  /// Offsets of the source's table that are looked at together. Where offsets have gaps, as those of
-  /// Kafka do, it grows until enough events lie in it.
-  private var window: Int64
-  private static let windowMax: Int64 = 1 << 60
 
   /// Batches between two notes of the position.
   private static let noteInterval = 16
@@ -59,10 +54,9 @@ public final class ProfileRunner: PipelineRunner {
     self.source = source
     self.target = target
     self.positions = positions
-    self.batchRows = max(1, batchRows)
-    window = Int64(self.batchRows)
     fold = try ProfileOperator(
       definition, source: source.definition, store: TargetStore(target, definition.entity))
+    reader = SourceReader(source, columns: fold.columns, batchRows: batchRows)
   }
 
   public var progress: PipelineProgress {
@@ -87,7 +81,7 @@ public final class ProfileRunner: PipelineRunner {
         return .worked
       }
       let start = try position()
-      if let (batch, end) = try read(start) {
+      if let (batch, end) = try reader.read(start) {
         readCount += Int64(batch.rowCount)
         try fold(batch, end)
         return .worked
@@ -96,7 +90,8 @@ public final class ProfileRunner: PipelineRunner {
     } catch {
       // From the noted position again: rows know what they hold.
       fold.forget()
-      (next, tail) = (nil, nil)
+      next = nil
+      reader.reset()
       throw error.adding(stream: name)
     }
   }
@@ -137,85 +132,6 @@ public final class ProfileRunner: PipelineRunner {
     stepsSinceNote = 0
     positions.append(StreamAppend(batches: [batch])) { answer.set($0) }
     return true
-  }
-
-  // MARK: Events
-
-  /// The next events, and where the source is behind them; `nil` when none are there yet.
-  private func read(
-    _ start: [Int: Int64]
-  ) throws(StreamError) -> (batch: RecordBatch, end: [Int: Int64])? {
-    for shard in source.status().shards {
-      let offset = start[shard.shard] ?? 0
-      if offset < shard.logOffsets.lowerBound {
-        tail = nil
-        return try readTable(start, shard.shard, until: shard.logOffsets.lowerBound)
-      }
-    }
-    let tail: any StreamTail
-    if let open = self.tail { tail = open } else { tail = try source.tail(from: .offsets(start)) }
-    self.tail = tail
-    guard let first = try tail.next(rowCountMax: batchRows) else { return nil }
-    // All that waits at once: each batch waits for its rows to be durable.
-    var batches = [first]
-    var count = first.rowCount
-    while count < batchRows, let next = try tail.next(rowCountMax: batchRows - count) {
-      batches.append(next)
-      count += next.rowCount
-    }
-    do throws(ColumnarError) {
-      return (try RecordBatch.concatenate(batches), tail.position)
-    } catch { throw StreamError(error) }
-  }
-
-  /// The events of a piece of a shard, out of the source's table.
-  private func readTable(
-    _ start: [Int: Int64], _ shard: Int, until end: Int64
-  ) throws(StreamError) -> (batch: RecordBatch, end: [Int: Int64]) {
-    let first = start[shard] ?? 0
-    while true {
-      let (sum, isBeyond) = first.addingReportingOverflow(window)
-      let last = isBeyond ? end : min(end, sum)
-      guard let batch = try readTable(shard, first..<last) else {
-        window = max(1, window / 2)
-        continue
-      }
-      if batch.rowCount < batchRows / 2 { window = min(Self.windowMax, window * 2) }
-      var behind = start
-      behind[shard] = last
-      return (batch, behind)
-    }
-  }
-
-  /// The events of a range of offsets, in their order; `nil` when they are many more than a batch.
-  private func readTable(
-    _ shard: Int, _ range: Range<Int64>
-  ) throws(StreamError) -> RecordBatch? {
-    let filter = Predicate.all([
-      .compare(.equal, Term(StreamColumns.shard), .integer(Int128(shard))),
-      .compare(.greaterOrEqual, Term(StreamColumns.offset), .integer(Int128(range.lowerBound))),
-      .compare(.less, Term(StreamColumns.offset), .integer(Int128(range.upperBound))),
-    ])
-    let reader = try source.scan(
-      StreamScan(columns: fold.columns, filter: filter, isLive: false))
-    var batches: [RecordBatch] = []
-    var count = 0
-    do {
-      while let batch = try reader.next() {
-        count += batch.rowCount
-        guard count <= 2 * batchRows || range.count == 1 else { return nil }
-        batches.append(batch)
-      }
-    } catch { throw (error as? StreamError) ?? StreamError(.table, "\(error)") }
-    do throws(ColumnarError) {
-      let all =
-        batches.isEmpty
-        ? try RecordBatchBuilder(reader.schema).finish() : try RecordBatch.concatenate(batches)
-      guard let offsets = all[StreamColumns.offset] else {
-        throw ColumnarError(.invalidArgument, "the table has no column '\(StreamColumns.offset)'")
-      }
-      return try all.take(offsets.sortIndices())
-    } catch { throw StreamError(error) }
   }
 }
 

@@ -171,6 +171,7 @@ extension Project {
     if candidates.contains(where: { $0.table == table }) { return "a table of candidates" }
     if models.contains(where: { $0.table == table }) { return "a model" }
     if models.contains(where: { $0.embeddings == table }) { return "a model's embeddings" }
+    if examples.contains(where: { $0.table == table }) { return "a table of examples" }
     return nil
   }
 }

@@ -30,10 +30,13 @@ public struct Project: Hashable, Sendable {
   public var models: [ModelDefinition] = []
   /// Where ONNX Runtime is: its file or folder, as written; looked for when `nil`.
   public var onnxRuntime: String?
+  /// In the order of the file.
+  public var examples: [ExampleDefinition] = []
 
   /// All that is kept up with the streams.
   public var pipelines: PipelineDefinitions {
-    PipelineDefinitions(profiles: profiles, candidates: candidates)
+    PipelineDefinitions(
+      profiles: profiles, candidates: candidates, featureViews: featureViews, examples: examples)
   }
 
   public init() {}
@@ -59,6 +62,31 @@ extension Project {
   /// surfaces.
   public func streamsOfPipelines() throws(StreamError) -> [StreamDefinition] {
     try pipelines.streams(sources: streams)
+  }
+
+  /// The logs of what surfaces serve and examples read.
+  ///
+  /// - Throws: `invalidArgument` when somebody takes one for that of another view.
+  public func requestLogs(_ shapes: [SurfaceShape]) throws(StreamError) -> [StreamDefinition] {
+    var result = try Serving.streams(shapes)
+    for log in try pipelines.requestLogs(sources: streams) {
+      guard let other = result.first(where: { $0.table == log.table }) else {
+        guard !(streams + (try streamsOfPipelines())).contains(where: { $0.table == log.table })
+        else {
+          throw StreamError(
+            .invalidArgument,
+            "examples read '\(log.table)' as a log of requests, and it is another table")
+        }
+        result.append(log)
+        continue
+      }
+      guard other == log else {
+        throw StreamError(
+          .invalidArgument,
+          "examples and surfaces of '\(log.table)' have two feature views; name the same one")
+      }
+    }
+    return result
   }
 
   /// The surfaces, against their views and tables.

@@ -33,7 +33,7 @@ enum ProjectKeys {
     "type": "string", "pattern": .string(Quantity.durationPattern),
   ]
 
-  private static func reference(_ name: String) -> JSONObject {
+  static func reference(_ name: String) -> JSONObject {
     ["$ref": .string("#/definitions/\(name)")]
   }
 
@@ -91,6 +91,14 @@ enum ProjectKeys {
       ["type": "object", "additionalProperties": .object(reference("surface"))]),
     models,
     onnxRuntime,
+    ProjectKey(
+      "examples",
+      "Tables of training examples, by their names: namespace.table: what was served to users, and "
+        + "what came of it.",
+      [
+        "type": "object", "additionalProperties": .object(reference("examples")),
+        "propertyNames": ["pattern": "^[^.]+(\\.[^.]+)+$"],
+      ]),
   ]
 
   static let featureEntry = [

@@ -68,12 +68,20 @@ enum ProjectReader {
         problems: problems)
       if let definition = reader.read(value) { project.featureViews.append(definition) }
     }
+    readTables("examples", section, &project, problems) { table, key, value, project in
+      let reader = ExampleReader(table: table, key: key, project: project, problems: problems)
+      if let definition = reader.read(value) { project.examples.append(definition) }
+    }
     project.onnxRuntime = section.text("onnxruntime")
     readTables("models", section, &project, problems) { table, key, value, project in
       let reader = ModelReader(table: table, key: key, project: project, problems: problems)
       if let definition = reader.read(value) { project.models.append(definition) }
     }
     if let surfaces = section["surfaces"] { readSurfaces(surfaces, into: &project, problems) }
+    guard problems.problems.isEmpty, !project.examples.isEmpty else { return }
+    do throws(StreamError) {
+      _ = try project.requestLogs(project.surfaceShapes())
+    } catch { problems.add(section.mark(of: "examples"), error.message) }
   }
 
   /// Reads a mapping whose keys name tables that nothing else is named by.

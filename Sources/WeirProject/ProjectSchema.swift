@@ -59,6 +59,16 @@ extension Project {
       ("model", .object(object(ProjectKeys.model, required: ["examples"]))),
       ("retriever", .object(object(ProjectKeys.retriever))),
       ("ranker", .object(object(ProjectKeys.ranker))),
+      (
+        "examples",
+        .object(object(ProjectKeys.examples, required: ["features", "feedback", "labels"]))
+      ),
+      (
+        "example_label",
+        .object(object(ProjectKeys.exampleLabel, required: ["where", "window"]))
+      ),
+      ("example_negatives", .object(object(ProjectKeys.exampleNegatives, required: ["rate"]))),
+      ("example_history", .object(object(ProjectKeys.exampleHistory))),
       ("flush", .object(object(ProjectKeys.flush))),
       ("log", .object(object(ProjectKeys.log))),
       ("kafka", .object(object(ProjectKeys.kafka, required: ["brokers", "topic"]))),

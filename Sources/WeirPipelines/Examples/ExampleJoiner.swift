@@ -31,6 +31,9 @@ final class ExampleJoiner {
   /// Events that were let go because their request did not come.
   private(set) var droppedCount = 0
 
+  /// Events that wait for their requests.
+  var heldCount: Int { held.count }
+
   /// Events that wait for their requests, at most.
   static let heldCountMax = 100_000
   /// How long an event waits for its request, by the known-at times of events: 10 minutes.

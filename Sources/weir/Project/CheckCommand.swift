@@ -43,6 +43,8 @@ struct CheckCommand: ParsableCommand {
             ("profiles", .array(project.profiles.map { .string("\($0.table)") })),
             ("candidates", .array(project.candidates.map { .string("\($0.table)") })),
             ("models", .array(project.models.map { .string("\($0.table)") })),
+            ("feature_views", .array(project.featureViews.map { .string("\($0.name)") })),
+            ("examples", .array(project.examples.map { .string("\($0.table)") })),
           ]).text)
       } else {
         var parts = [Self.count(project.streams.count, "stream")]
@@ -51,6 +53,12 @@ struct CheckCommand: ParsableCommand {
           parts.append(Self.count(project.candidates.count, "table") + " of candidates")
         }
         if !project.models.isEmpty { parts.append(Self.count(project.models.count, "model")) }
+        if !project.featureViews.isEmpty {
+          parts.append(Self.count(project.featureViews.count, "feature view"))
+        }
+        if !project.examples.isEmpty {
+          parts.append(Self.count(project.examples.count, "table") + " of examples")
+        }
         Terminal.writeLine(
           "\(ProjectFile(file).path): \(parts.joined(separator: ", ")), no problems")
       }

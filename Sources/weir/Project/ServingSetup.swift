@@ -10,13 +10,13 @@ internal import WeirTable
 struct ServingSetup {
   private let project: Project
   private let shapes: [SurfaceShape]
-  /// The streams that surfaces log to.
+  /// The streams that surfaces log to, and those that examples read.
   let streams: [StreamDefinition]
 
   init(_ project: Project) throws {
     self.project = project
     shapes = try project.surfaceShapes()
-    streams = try Serving.streams(shapes)
+    streams = try project.requestLogs(shapes)
   }
 
   /// Serves; `nil` without surfaces.

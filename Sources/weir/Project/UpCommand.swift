@@ -177,6 +177,7 @@ struct UpCommand: AsyncParsableCommand {
     let made =
       project.profiles.map { ("profile ", $0.table) }
       + project.candidates.map { ("candidates", $0.table) }
+      + project.examples.map { ("examples", $0.table) }
       + project.models.map { ("model   ", $0.table) }
     let surfaces = serving?.serving.names ?? []
     let data = folder.path

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import Glibc
+internal import WeirColumnar
+internal import WeirPipelines
+
+struct BackfillCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backfill",
+    abstract: "Make the history of a table of examples, in the service that runs.",
+    discussion: """
+      The table's 'history' in the project file says which events were impressions. The request is a row \
+      of the stream weir.pipeline_jobs: once it is there the job runs, also when this command ends or the \
+      service starts anew; weir.pipeline_job_states says how far it is. The same events give the same rows, \
+      so that it may be done again. Profiles and candidates need no such job: they begin with the first \
+      event that there is.
+
+      Examples:
+        weir pipeline backfill shop.examples
+        weir pipeline backfill shop.examples --no-wait --url http://10.0.0.7:8181
+      """)
+
+  @Argument(help: "The table of examples: namespace.table.")
+  var table: String
+
+  @Flag(name: .long, help: "Return when the request is durable.")
+  var noWait = false
+
+  @Flag(name: .long, help: "Print the last state as JSON.")
+  var json = false
+
+  @OptionGroup var service: ServiceOptions
+
+  func run() throws {
+    let client = service.client()
+    let name = Self.newName()
+    let request: JSONObject = ["pipeline": .string(table), "job": .string(name)]
+    // That there is something to be asked for.
+    _ = try client.json("GET", StreamClient.path(table))
+    do {
+      _ = try client.send(
+        "POST", StreamClient.path(PipelineJobs.requestsName),
+        headers: [("Content-Type", "application/x-ndjson")],
+        body: JSONValue.object(request).bytes + [0x0a])
+    } catch {
+      throw CommandFailure(
+        "the service takes no requests for jobs: \(CommandFailure.message(of: error) ?? "\(error)")",
+        hint: "Does its project declare 'history' for '\(table)'?")
+    }
+    if noWait { return }
+    try wait(client, name)
+  }
+
+  private static func newName() -> String {
+    var random = SystemRandomNumberGenerator()
+    return String(random.next(), radix: 36)
+  }
+
+  private func wait(_ client: StreamClient, _ name: String) throws {
+    let query: JSONObject = ["keys": [["pipeline": .string(table)]]]
+    var sinceSeen = 0
+    while true {
+      let answer = try client.json(
+        "POST", StreamClient.path(PipelineJobs.statesName, "/lookup"),
+        body: JSONValue.object(query).bytes)
+      // Null as long as there is none.
+      let row = try answer.array("rows").first.flatMap { try? $0.asObject() }
+      if let row, try row.string("job") == name {
+        sinceSeen = 0
+        switch try row.string("state") {
+        case PipelineJobs.State.finished.rawValue: return try report(row)
+        case PipelineJobs.State.failed.rawValue:
+          throw CommandFailure("the job failed: \(try row.string("message"))")
+        default: break
+        }
+      } else {
+        sinceSeen += 1
+        if sinceSeen == 150 {
+          throw CommandFailure(
+            "the service has not begun with the job for 30 seconds; it keeps the request",
+            hint: "Does its project declare 'history' for '\(table)'?")
+        }
+      }
+      usleep(200_000)
+    }
+  }
+
+  private func report(_ row: JSONObject) throws {
+    if json { return Terminal.writeLine(JSONValue.object(row).text) }
+    Terminal.writeLine(
+      "\(table): \(try row.int("rows")) examples of \(try row.int("impressions")) impressions, from "
+        + "\(try row.int("events")) events")
+  }
+}
