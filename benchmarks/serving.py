@@ -112,7 +112,7 @@ def fill(port: int, items: int, users: int, source: random.Random) -> None:
             [
                 {
                     "item_id": item,
-                    "items": ranked({source.randrange(items): None for _ in range(50)}),
+                    "items": ranked({popular(source, items): None for _ in range(50)}),
                 }
                 for item in range(start, min(items, start + 10_000))
             ],
@@ -136,12 +136,15 @@ def lagging(connection, table) -> bool:
     return ends[0] == ends[1]
 
 
+def popular(source: random.Random, items: int) -> int:
+    """An item; some are much more popular than others: half of what happens is about an eighth."""
+    return int(items * source.random() ** 3)
+
+
 def event(source: random.Random, items: int, users: int) -> dict:
-    # Some items are much more popular than others.
-    item = int(items * source.random() ** 3)
     return {
         "user_id": source.randrange(users),
-        "item_id": item,
+        "item_id": popular(source, items),
         "at": datetime.datetime.now(datetime.timezone.utc).isoformat(),
         "kind": "view",
         "value": source.randrange(10) / 2,
@@ -199,7 +202,7 @@ def main() -> None:
         try:
             port = int(service.stdout.readline().decode().rsplit(":", 1)[1])
             fill(port, arguments.items, arguments.users, random.Random(1))
-            for name, seconds in (("cold", 5), ("warm", arguments.seconds)):
+            for name, seconds in (("cold", 10), ("warm", arguments.seconds)):
                 answers: multiprocessing.Queue = multiprocessing.Queue()
                 worker = multiprocessing.Process(
                     target=load,
