@@ -50,7 +50,7 @@ class Online:
 
     :param tail: batches of the definition's features, with ticks.
     :param interval: seconds between publications.
-    :param graphs_every: every so many publications the graphs are written again.
+    :param graphs_every: after so many intervals the graphs are written again.
     :param checkpoint: the file that it goes on from after a restart.
     """
 
@@ -89,6 +89,8 @@ class Online:
         self._changed: set[int] = set()
         self._moved: set[int] = set()
         self._ranker_moved = everything
+        # Times that something could be published since the graphs were.
+        self._waited = graphs_every
         if everything:
             self._changed.update(range(1, len(model.vocabulary)))
             self._moved.update(self._changed)
@@ -105,7 +107,7 @@ class Online:
                 published = now
             if stop():
                 break
-        self.publish()
+        self.publish(last=True)
 
     def learn(self, batch: dict[str, Any]) -> None:
         """Takes the examples of one batch."""
@@ -186,13 +188,16 @@ class Online:
         self._changed.update(touched)
         self._moved.update(touched)
 
-    def publish(self) -> int | None:
+    def publish(self, last: bool = False) -> int | None:
         """Writes a version with what changed since the last one, and the checkpoint; ``None`` when
         nothing did.
+
+        :param last: the graphs go out, too, if they changed.
         """
-        if not self._changed and not self._moved and not self._ranker_moved:
+        self._waited += 1
+        with_graphs = self._ranker_moved and (last or self._waited >= self._graphs_every)
+        if not self._changed and not self._moved and not with_graphs:
             return None
-        with_graphs = self._ranker_moved and self.publications % self._graphs_every == 0
         changed, moved = (np.array(sorted(s), np.int64) for s in (self._changed, self._moved))
         metrics = {
             "prequential": self.prequential.summary(),
@@ -213,6 +218,7 @@ class Online:
         self._moved.clear()
         if with_graphs:
             self._ranker_moved = False
+            self._waited = 0
         self.save()
         self._say(
             f"version {version}: {self.rows} examples, {self.positives} positives, "
