@@ -14,6 +14,7 @@ from weir.evaluate._run import compare, measure
 from weir.evaluate._service import Surface
 
 KS = (10, 20)
+SURFACES = ("rules", "home")
 
 
 def split(client: Client, world: World, count: int) -> Split:
@@ -62,7 +63,7 @@ def evaluate_loop(
         )
     ]
     users = [part.train.user_ids[user].item() for user in part.users]
-    for surface in ("rules", "home"):
+    for surface in SURFACES:
         lists, sources = Surface(service.uri, surface).lists(users, part.train.item_ids, max(KS))
         name = {"rules": "loop, rules only", "home": "the full loop"}[surface]
         results.append(measure(name, lists, part, KS))
