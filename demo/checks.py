@@ -69,11 +69,11 @@ def _examples(loop: Loop, found: Found) -> str:
         wrong, count, clicks = connection.execute(
             """
             WITH shown AS (
-              SELECT request_id, at, unnest(items) AS item_id FROM requests
+              SELECT request_id, "at", unnest(items) AS item_id FROM requests
             ), wanted AS (
               SELECT s.request_id, s.item_id,
-                bool_or(e.kind IN ('click', 'rating') AND e.at >= s.at
-                  AND e.at < s.at + INTERVAL 30 MINUTE) AS click
+                bool_or(e.kind IN ('click', 'rating') AND e."at" >= s."at"
+                  AND e."at" < s."at" + INTERVAL 30 MINUTE) AS click
               FROM shown s LEFT JOIN events e USING (request_id, item_id)
               GROUP BY ALL
             )

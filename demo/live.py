@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +91,9 @@ def run(
         f"{seconds(found.serving['p99'])}; {len(found.acknowledged):,} reactions; "
         f"{replay.acknowledged:,} later events; {len(versions)} models served"
     )
+    if found.serving["fallbacks"]:
+        parts = (f"{name} {count:,}" for name, count in found.serving["fallbacks"].items())
+        screen.say(f"fallbacks, said in the answers: {', '.join(parts)}")
     for name, arrow in found.arrows.items():
         rate = f"{arrow['rate']:>9,.0f}/s" if arrow.get("rate") is not None else " " * 11
         screen.say(
@@ -146,7 +150,7 @@ def _collect(
         "requests": len(requests),
         **summary([one[1] for one in requests]),
         "models": sorted(versions),
-        "fallbacks": sum(bool(one[6]) for one in requests),
+        "fallbacks": dict(Counter(text for one in requests for text in one[6])),
         "sources": dict(sum((user.sources for user in crowd), start=type(crowd[0].sources)())),
     }
     for tenth in range(10):

@@ -11,7 +11,6 @@ on, and the process is killed once. In the end all is checked, and the folder ha
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -90,7 +89,7 @@ class Loop:
         project = Path(__file__).parent / "projects" / f"{self.name}.yaml"
         shutil.copy(project, self.folder / "weir.yaml")
         with self.part("start"):
-            self.service = Service(self.options.weir, self.folder)
+            self.service = Service(self.options.weir, self.folder, onnx_runtime())
         self.client = Client(self.service)
         try:
             return self.rest(world, titles, categories)
@@ -170,7 +169,11 @@ class Loop:
                     if source
                     for text in ("--map", f"{column}={source}")
                 ]
-                self.weir("import", str(self.source / "items.parquet"), "shop.items", *maps)
+                # What items are was known before all events.
+                always = ("--known-at", "2000-01-01T00:00:00Z")
+                self.weir(
+                    "import", str(self.source / "items.parquet"), "shop.items", *maps, *always
+                )
             begin = time.monotonic()
             maps = ("--map", "at=event_time", "--map", "kind=event", "--map", "request_id=")
             moment = f"{world.moment:%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -205,8 +208,8 @@ class Loop:
                 sys.exit("error: profiles do not come up with the events; see weir.log")
             time.sleep(0.1)
         while True:
-            lines = self.weir("pipeline", "list", "--json").splitlines()
-            if all(json.loads(line).get("lag_rows", 0) == 0 for line in lines if line):
+            pipelines = self.client.json("GET", "/v1/pipelines")["pipelines"]
+            if not any(one["lag_rows"] or one["waiting_rows"] for one in pipelines):
                 return
             if time.monotonic() > deadline:
                 sys.exit("error: pipelines lag behind; 'weir pipeline list' says which")
@@ -277,6 +280,16 @@ class Loop:
         self.stop_trainer()
         if self.service.process.poll() is None:
             self.service.stop()
+
+
+def onnx_runtime() -> dict[str, str]:
+    """Where this Python's ONNX Runtime is, unless somebody said it."""
+    if "WEIR_ONNXRUNTIME" in os.environ:
+        return {}
+    import onnxruntime
+
+    found = sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+    return {"WEIR_ONNXRUNTIME": str(found[0])} if found else {}
 
 
 def main() -> int:

@@ -26,13 +26,16 @@ class Service:
         self.environment = {**os.environ, **(environment or {})}
         self.log = folder / "weir.log"
         self.starts = 0
+        self.options: list[str] = []
         self.start()
+        # Whoever speaks to it finds it at the same place after a kill.
+        self.options = ["--port", str(self.port)]
 
     def start(self) -> None:
         self.starts += 1
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(self.binary), "up", str(self.folder)],
+                [str(self.binary), "up", str(self.folder), *self.options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self.environment,

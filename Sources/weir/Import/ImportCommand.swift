@@ -49,6 +49,9 @@ struct ImportCommand: ParsableCommand {
     help: "The source's column of time: rows are sent in its order, and known at it.")
   var time: String?
 
+  @Option(name: .long, help: "When all rows were known, where no column of time says it.")
+  var knownAt: String?
+
   @Option(name: .customLong("where"), help: "Only rows for which a predicate is true.")
   var filter: String?
 
@@ -87,6 +90,9 @@ struct ImportCommand: ParsableCommand {
     if time == nil, after != nil || before != nil || end != nil {
       throw ValidationError("--after, --before and --end need --time, the source's column of time")
     }
+    if time != nil && knownAt != nil {
+      throw ValidationError("--time says when rows were known; leave --known-at out")
+    }
     _ = try pairs(maps, "--map")
     _ = try pairs(sets, "--set")
   }
@@ -100,7 +106,8 @@ struct ImportCommand: ParsableCommand {
       from: read.schema, to: columns, maps: pairs(maps, "--map"), sets: pairs(sets, "--set"),
       time: time, name: source)
     let range = try ImportRange(
-      after: after, before: before, end: end, filter: filter, schema: read.schema)
+      after: after, before: before, end: end, knownAt: knownAt, filter: filter,
+      schema: read.schema)
     let progress = Progress()
     defer { progress.clear() }
     var sender = BatchSender(

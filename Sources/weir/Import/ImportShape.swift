@@ -129,6 +129,12 @@ struct ImportShape {
       for _ in rows { try builder.append(row: [.string(text)]) }
       arrays.append(try builder.finish().columns[0])
     }
+    if let knownAt = range.knownAt {
+      fields.append(Field(StreamColumns.knownAt, .timestamp(.microsecond, timeZone: "UTC")))
+      let builder = RecordBatchBuilder(Schema([fields[fields.count - 1]]))
+      for _ in rows { try builder.append(row: [.int(knownAt)]) }
+      arrays.append(try builder.finish().columns[0])
+    }
     return try RecordBatch(schema: Schema(fields), columns: arrays, rowCount: part.rowCount)
   }
 

@@ -57,13 +57,16 @@ struct ImportRange {
   let before: Int64?
   /// What `before`, or else the last row's time, becomes.
   let end: Int64?
+  /// When all rows were known.
+  let knownAt: Int64?
   let filter: BoundPredicate?
   /// What is told to the service of it: not a time that passes.
   let text: String
 
   init(
-    after: String?, before: String?, end: String?, filter: String?, schema: Schema
+    after: String?, before: String?, end: String?, knownAt: String?, filter: String?, schema: Schema
   ) throws {
+    self.knownAt = try knownAt.map { try Self.microseconds($0, "--known-at") }
     self.filter = try filter.map { try Predicate(parsing: $0).bind(to: schema) }
     self.after = try after.map { try Self.microseconds($0, "--after") }
     self.before = try before.map { try Self.microseconds($0, "--before") }
@@ -74,7 +77,7 @@ struct ImportRange {
     } else {
       self.end = try end.map { try Self.microseconds($0, "--end") }
     }
-    text = "\(after ?? "")/\(before ?? "")/\(end ?? "")/\(filter ?? "")"
+    text = "\(after ?? "")/\(before ?? "")/\(end ?? "")/\(knownAt ?? "")/\(filter ?? "")"
   }
 
   private static func microseconds(_ text: String, _ option: String) throws -> Int64 {
