@@ -68,7 +68,8 @@ class Client:
     ) -> bytes:
         """The answer's body; an `OSError` when there is none now."""
         port = self.service.port
-        if self.connection is None or self.connection.port != port:
+        is_fresh = self.connection is None or self.connection.port != port
+        if is_fresh:
             self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             self.connection.request(method, path, body, headers or {})
@@ -77,7 +78,10 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             self.connection.close()
             self.connection = None
-            raise OSError(str(error)) from error
+            if is_fresh:
+                raise OSError(str(error)) from error
+            # A connection of before a kill says nothing about now.
+            return self.request(method, path, body, headers)
         if response.status in (429, 503, 504):
             raise OSError(answer.decode())
         if response.status != 200:
