@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import random
 import sys
 import time
 from collections import Counter
@@ -47,7 +48,7 @@ def run(
     tastes: Tastes,
     length: float,
     screen: Screen,
-    kill: bool = True,
+    kills: int = 1,
 ) -> Found:
     """`length`: seconds."""
     screen.say(f"{length:.0f} s of users, later events and online training")
@@ -61,11 +62,13 @@ def run(
     for thread in (*crowd, replay, *probes):
         thread.start()
     versions: dict[int, float] = {}
-    was_killed = not kill
+    # The first in the middle, more of them anywhere.
+    moments = [length / 2, *(random.Random(kills).uniform(2, length) for _ in range(kills - 1))]
+    due = sorted(moments[:kills])
     while (passed := time.monotonic() - began) < length:
         time.sleep(0.25)
-        if not was_killed and passed > length / 2:
-            was_killed = True
+        if due and passed > due[0]:
+            del due[0]
             service.kill()
             begin = time.monotonic()
             service.start()

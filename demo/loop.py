@@ -113,7 +113,7 @@ class Loop:
                 Tastes(world, categories, self.layout.strong),
                 self.options.seconds,
                 screen,
-                kill=not self.options.no_kill,
+                kills=self.options.kills,
             )
             self.stop_trainer()
         with self.part("feed before and after"):
@@ -299,7 +299,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=90, help="of users and online training")
     parser.add_argument("--users", type=int, default=2_000, help="that are evaluated")
     parser.add_argument("--keep", action="store_true", help="leave it running")
-    parser.add_argument("--no-kill", action="store_true", help="do not kill the process")
+    parser.add_argument("--kills", type=int, default=1, help="how often the process is killed")
     parser.add_argument("--weir", type=Path, default=Path(".build/release/weir"))
     options = parser.parse_args()
     if options.name not in LAYOUTS:
