@@ -92,9 +92,14 @@ def write(folder: Path, report: dict[str, Any], evaluations: list, protocol: str
 def table(headings: list[str], rows: list[list[str]]) -> str:
     head = "".join(f"<th>{html.escape(text)}</th>" for text in headings)
     lines = [
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{_side(cell)}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
     ]
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+
+
+def _side(cell: str) -> str:
+    return "" if cell[:1].isdigit() else ' class="text"'
 
 
 def _seconds(value: float | None) -> str:

@@ -14,6 +14,11 @@ from service import Client, Service
 from world import World
 
 
+def is_simulated(user: int) -> bool:
+    """Half of the users ask for feeds; the others do what they did."""
+    return user % 2 == 0
+
+
 class Tastes:
     """What users like: the items they took later, and a little of what is like them."""
 
@@ -52,7 +57,7 @@ class SimulatedUser(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.number, self.client, self.tastes = number, Client(service), tastes
-        self.users = world.users
+        self.users = [user for user in world.users if is_simulated(user)]
         self.rate, self.count = rate, count
         self.source = random.Random(f"user {number}")
         self.ended = threading.Event()
@@ -139,12 +144,15 @@ def _text(micros: int) -> str:
 
 
 class Replay(threading.Thread):
-    """The real events that came later, as fast as fits into the demo, through the ingest server."""
+    """What the other users did later, as fast as fits into the demo, through the ingest server."""
 
     def __init__(self, service: Service, world: World, seconds: float) -> None:
         super().__init__(daemon=True)
-        self.client, self.world = Client(service), world
-        due = world.later.column("due").to_numpy()
+        self.client = Client(service)
+        users = world.later.column("user_id").to_pylist()
+        later = world.later.filter([not is_simulated(user) for user in users])
+        due = later.column("due").to_numpy()
+        self.rows = later.drop_columns(["due"]).to_pylist()
         self.due = due / max(float(due[-1]), 1e-9) * seconds
         self.ended = threading.Event()
         self.acknowledged = 0
@@ -158,7 +166,7 @@ class Replay(threading.Thread):
             self.failure = f"replay: {error!r}"
 
     def replay(self) -> None:
-        rows = self.world.later.drop_columns(["due"]).to_pylist()
+        rows = self.rows
         begin = time.monotonic()
         sent = sequence = 0
         while sent < len(rows) and not self.ended.is_set():

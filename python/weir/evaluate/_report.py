@@ -10,12 +10,13 @@ from typing import Any
 from ._run import Evaluation
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 60rem;
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 68rem;
   margin: 2.5rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid #dde3ea; }
 th:first-child, td:first-child { text-align: left; }
+td.text { text-align: left; } .wide { overflow-x: auto; }
 td small { color: #66727f; } p.note { color: #66727f; }
 svg text { font: 13px system-ui, sans-serif; fill: #1d2733; }
 """
@@ -95,7 +96,7 @@ def _number_table(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> 
             row += f"<td>{value:.4f}<br><small>{low:.4f} to {high:.4f}</small></td>"
         row += "".join(f"<td>{one.coverage[k]:.3f}</td>" for k in ks)
         rows.append(f"<tr>{row}</tr>")
-    return f"<table>{''.join(rows)}</table>"
+    return f'<div class="wide"><table>{"".join(rows)}</table></div>'
 
 
 def bars(rows: Sequence[tuple[str, float, float, float]], label: str) -> str:
