@@ -161,6 +161,36 @@ def test_scores_that_are_nan_are_refused() -> None:
         evaluate.evaluate(Broken(), evaluate.split_by_time(random_events(1), 0.7))
 
 
+def test_served_scores_beside_what_came() -> None:
+    generator = np.random.default_rng(4)
+    requests, examples, rows = [], [], []
+    for number in range(60):
+        items = generator.permutation(30)[:8].tolist()
+        scores = (generator.integers(0, 20, 8) / 20).tolist()
+        requests.append({"request_id": f"r{number}", "items": items, "scores": scores})
+        for item, score in zip(items, scores):
+            truth, user = bool(generator.random() < score), number % 7
+            rows.append((user, truth, score))
+            examples.append(
+                {"request_id": f"r{number}", "user_id": user, "item_id": item, "click": truth}
+                | {"sampling_rate": 1.0}
+            )
+    examples.append(
+        {"request_id": "history:0:1", "user_id": 1, "item_id": 2, "click": True}
+        | {"sampling_rate": 0.1}
+    )
+    tables = pa.Table.from_pylist(requests), pa.Table.from_pylist(examples)
+    result = evaluate.served(*tables, "click")
+    users, truths, scores = zip(*rows)
+    assert result["rows"] == 480
+    assert result["positives"] == sum(truths)
+    assert result["gauc"] == pytest.approx(evaluate.grouped_auc(users, truths, scores))
+    assert result["auc"] == pytest.approx(evaluate.auc(truths, scores))
+    assert result["logloss"] == pytest.approx(evaluate.logloss(truths, scores))
+    with pytest.raises(weir.InvalidDataError, match="no column 'buy'"):
+        evaluate.served(*tables, "buy")
+
+
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "weir.evaluate", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)

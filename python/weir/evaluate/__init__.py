@@ -13,6 +13,7 @@ from ._baselines import EASE, ItemToItem, Popularity, Recommender
 from ._interactions import Interactions, read, read_lists
 from ._metrics import auc, bootstrap, calibration, grouped_auc, logloss
 from ._run import Evaluation, compare, evaluate
+from ._served import served
 from ._splits import Split, split_by_lists, split_by_time, split_last_item
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "logloss",
     "read",
     "read_lists",
+    "served",
     "split_by_lists",
     "split_by_time",
     "split_last_item",

@@ -15,6 +15,7 @@ from . import _report
 from ._baselines import EASE, ItemToItem, Popularity, Recommender
 from ._interactions import Interactions, read, read_lists
 from ._run import Evaluation, evaluate, measure
+from ._served import served
 from ._service import Surface
 from ._splits import Split, split_by_lists, split_by_time, split_last_item
 
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "events",
+        nargs="?",
         help="a CSV or Parquet file, a stream of a service, or a published split: a "
         "file of users' lists (.txt), or its training part with --test",
     )
@@ -79,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--url", help="a running service")
     add("--token", help="to send to it")
     add("--surface", help="of the service, which must know the training part only")
+    add("--served", metavar="LOG", help="a request log: how served scores ordered what was shown")
+    add("--examples", help="with --served: the training examples of its requests")
+    add("--label", help="with --served: the label")
     add("--users", type=int, help="test this many users, drawn by --seed, instead of all")
     add("-k", "--k", type=int, nargs="+", default=[10, 20], help="lengths of lists")
     add("--seed", type=int, default=0)
@@ -93,7 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if min(options.k) < 1:
         parser.error("-k takes lengths of 1 and more")
+    if options.served and not (options.url and options.examples and options.label):
+        parser.error("--served needs --url, --examples and --label")
+    if not options.served and options.events is None:
+        parser.error("say which events; --help tells")
     try:
+        if options.served:
+            return _served(options)
         split = _split(options)
         evaluations = _evaluations(options, split)
     except (WeirError, ImportError, OSError) as error:
@@ -110,6 +121,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.html:
         title = f"Evaluation on {Path(options.events).name}"
         options.html.write_text(_report.page(title, split.protocol, evaluations))
+    return 0
+
+
+def _served(options: argparse.Namespace) -> int:
+    from .._stream import Stream
+
+    log = Stream(options.url, options.served, token=options.token)
+    examples = Stream(options.url, options.examples, token=options.token)
+    names = ["request_id", options.user, options.item, "sampling_rate", options.label]
+    result = served(
+        log.scan(columns=["request_id", "items", "scores"]).read_all(),
+        examples.scan(columns=names, where="source = 'served'").read_all(),
+        options.label,
+        user=options.user,
+        item=options.item,
+    )
+    for name, value in result.items():
+        if name != "calibration":
+            print(f"{name:<10} {value:,}" if isinstance(value, int) else f"{name:<10} {value:.4f}")
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
     return 0
 
 
