@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import sys
@@ -182,5 +183,32 @@ def _collect(
         known = rows.column("_known_at").cast("int64").to_numpy()
         values = ((came - known) / 1e6).tolist()
         found.arrows[name] = {"rows": len(rows), "rate": len(rows) / length, **summary(values)}
-    models = client.scan("shop.model", "version,created_at,lineage").to_pylist()
+    clock = time.time() - time.monotonic()
+    served = {version: at + clock for version, at in versions.items()}
+    models = client.scan("shop.model", "version,lineage").to_pylist()
     found.serving["published"] = len(models)
+    feedback = client.scan(
+        "shop.examples", "_shard,_offset,_known_at", f"is_correction and _ingest_time > '{since}'"
+    )
+    found.arrows["feedback -> model that learnt it"] = {
+        "rows": None,
+        "rate": None,
+        **summary(_learnt(feedback, models, served)),
+    }
+
+
+def _learnt(feedback: Any, models: list[dict[str, Any]], served: dict[int, float]) -> list[float]:
+    """Seconds from feedback until a feed was ranked by a model whose lineage holds it."""
+    made_of = []
+    for model in sorted(models, key=lambda one: one["version"]):
+        offsets = json.loads(model["lineage"]).get("offsets")
+        if offsets and model["version"] in served:
+            made_of.append((served[model["version"]], offsets))
+    known = feedback.column("_known_at").cast("int64").to_numpy() / 1e6
+    shards, offsets = (feedback.column(name).to_pylist() for name in ("_shard", "_offset"))
+    result = []
+    for shard, offset, at in zip(shards, offsets, known.tolist(), strict=True):
+        first = (when for when, ends in made_of if ends.get(str(shard), 0) > offset)
+        if (when := next(first, None)) is not None:
+            result.append(when - at)
+    return result
