@@ -3,13 +3,15 @@
 /// The rules of object paths, the same in every store.
 ///
 /// A path is segments with `/` between them: 1 to 1,024 bytes of UTF-8 in all and 1 to 255 bytes per
-/// segment; no segment is `.` or `..` or starts with `.weir-` (Weir's own files); no control
-/// characters. A path never starts or ends with `/`. Two paths are the same when their bytes are.
+/// segment; no segment is `.`, `..`, `.weir-locks` or starts with `.weir-tmp-` (Weir's own files); no
+/// control characters. A path never starts or ends with `/`. Two paths are the same when their bytes are.
 public enum ObjectPath {
   public static let byteCountMax = 1_024
   public static let segmentByteCountMax = 255
-  /// How the names of Weir's own files and folders start, which are no objects.
-  public static let reservedPrefix = ".weir-"
+  /// The folder of a local store's locks, which is no object.
+  static let lockFolderName = ".weir-locks"
+  /// How the names of files begin that are not finished, which are no objects.
+  static let temporaryPrefix = ".weir-tmp-"
 
   /// Throws `invalidPath` when `path` is none.
   public static func check(_ path: String, operation: String) throws(StorageError) {
@@ -57,8 +59,8 @@ public enum ObjectPath {
     if segment.elementsEqual(".".utf8) || segment.elementsEqual("..".utf8) {
       return "has a segment . or .."
     }
-    if segment.starts(with: reservedPrefix.utf8) {
-      return "has a segment that starts with \(reservedPrefix), which is reserved"
+    if segment.elementsEqual(lockFolderName.utf8) || segment.starts(with: temporaryPrefix.utf8) {
+      return "has a segment \(lockFolderName) or \(temporaryPrefix)…, which are reserved"
     }
     if segment.contains(where: isControl) { return "holds a control character" }
     return nil

@@ -112,7 +112,7 @@ internal import _WeirTestSupport
     let store = try kind.make(folder)
     let bad = [
       "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b", "a\0b", "a\nb",
-      ".weir-x", "a/.weir-tmp-1/b", "a\u{7f}", String(repeating: "n", count: 256),
+      ".weir-locks", "a/.weir-tmp-1/b", "a\u{7f}", String(repeating: "n", count: 256),
       "b/" + String(repeating: "n", count: 256), String(repeating: "abc/", count: 256) + "d",
     ]
     for path in bad {

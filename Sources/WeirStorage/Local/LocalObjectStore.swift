@@ -32,7 +32,7 @@ public import WeirColumnar
 public final class LocalObjectStore: ObjectStore {
   /// How many lock files paths are spread over.
   static let lockCount = 64
-  static let lockFolderName = ObjectPath.reservedPrefix + "locks"
+  static let lockFolderName = ObjectPath.lockFolderName
   /// The most folders remembered as durable.
   private static let durableFolderCountMax = 4_096
   /// How often a put makes its folder again when somebody removes it in that moment.

@@ -8,7 +8,7 @@ internal import Synchronization
 /// process writes and, but for a chance of 2^-64, among those of others that share the folder, on
 /// other machines, too. What a killed process leaves is recognised by the name.
 enum TemporaryName {
-  static let prefix = ObjectPath.reservedPrefix + "tmp-"
+  static let prefix = ObjectPath.temporaryPrefix
 
   private static let counter = Atomic<UInt64>(0)
 
