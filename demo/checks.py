@@ -61,7 +61,7 @@ def _examples(loop: Loop, found: Found) -> str:
             "shop.events", "request_id,item_id,at,kind,value", "request_id IS NOT NULL"
         )
         examples = loop.client.scan(
-            "shop.examples", "request_id,item_id,click,like", "source = 'served'"
+            "shop.examples", "request_id,item_id,click", "source = 'served'"
         )
         connection = duckdb.connect()
         for name, table in (("requests", requests), ("events", events), ("examples", examples)):

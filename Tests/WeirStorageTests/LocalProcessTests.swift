@@ -32,10 +32,12 @@ internal import _WeirTestSupport
   /// A child puts objects, and a thread of it kills it at some instant. Whatever is visible then is
   /// whole; what was acknowledged is there.
   @Test(arguments: 0..<6) func aKilledProcessLeavesWholeObjects(seed: Int) async throws {
-    let root = folder.path
+    // Beside the store's folder, or it were one of its objects.
+    let acknowledged = "\(folder.path)/acknowledged"
+    let root = "\(folder.path)/store"
     await #expect(processExitsWith: .signal(SIGKILL)) {
-      [root = root as String, seed = seed as Int] in
-      let store = try LocalObjectStore(root: root, createsRoot: false, syncs: false)
+      [root = root as String, acknowledged = acknowledged as String, seed = seed as Int] in
+      let store = try LocalObjectStore(root: root, syncs: false)
       var random = SeededRandom(seed: UInt64(seed))
       var delay = UInt32(1_000 + random.next() % 60_000)
       var thread = pthread_t()
@@ -46,7 +48,7 @@ internal import _WeirTestSupport
           kill(getpid(), SIGKILL)
           return nil
         }, &delay)
-      let log = Glibc.open("\(root)/.weir-acknowledged", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+      let log = Glibc.open(acknowledged, O_WRONLY | O_CREAT | O_APPEND, 0o600)
       var number = 0
       while true {
         let path = "f\(number % 40 % 3)/object-\(number % 40)"
@@ -71,7 +73,7 @@ internal import _WeirTestSupport
       #expect(isWholeObject(text), "\(object.path) with \(object.size) bytes")
     }
     let paths = Set(objects.map(\.path))
-    let log = try LocalFile.open("\(root)/.weir-acknowledged")
+    let log = try LocalFile.open(acknowledged)
     for line in try log.read(0..<log.size).text.split(separator: "\n") {
       #expect(paths.contains(String(line)), "acknowledged and not there")
     }
