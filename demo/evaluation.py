@@ -9,9 +9,7 @@ from terminal import Screen
 from world import World
 
 from weir import evaluate
-from weir.evaluate import Evaluation, Interactions, Split, _report
-from weir.evaluate._run import compare, measure
-from weir.evaluate._service import Surface
+from weir.evaluate import Evaluation, Interactions, Split, compare, measure, report
 
 KS = (10, 20)
 SURFACES = ("rules", "home")
@@ -64,11 +62,13 @@ def evaluate_loop(
     ]
     users = [part.train.user_ids[user].item() for user in part.users]
     for surface in SURFACES:
-        lists, sources = Surface(service.uri, surface).lists(users, part.train.item_ids, max(KS))
+        lists, sources = evaluate.Surface(service.uri, surface).lists(
+            users, part.train.item_ids, max(KS)
+        )
         name = {"rules": "loop, rules only", "home": "the full loop"}[surface]
         results.append(measure(name, lists, part, KS))
     screen.say(f"evaluation: {part.protocol}")
-    shown = _report.text_table(results, [f"{name}@20" for name in ("recall", "ndcg", "hr", "mrr")])
+    shown = report.text_table(results, [f"{name}@20" for name in ("recall", "ndcg", "hr", "mrr")])
     print("\n" + "\n".join("    " + line for line in shown.splitlines()) + "\n")
     for other in (results[0], results[2]):
         value, low, high = compare(results[-1], other, "ndcg@20")

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
-from service import Client
+from service import EVENTS, Client, timestamp
 from terminal import Screen
-from users import _text
 from world import World
 
 #: Somebody nobody has met.
@@ -28,14 +26,12 @@ class Feeds:
         took = [entry["item"] for entry in before[:3]]
         base = {"user_id": NEWCOMER, "kind": "rating", "value": 5.0}
         now = time.time_ns() // 1_000
-        body = "\n".join(
-            json.dumps({**base, "item_id": item, "at": _text(now + place)})
+        events = [
+            {**base, "item_id": item, "at": timestamp(now + place)}
             for place, item in enumerate(took)
-        )
-        headers = {"Content-Type": "application/x-ndjson", "Weir-Producer-Id": "newcomer"}
-        headers["Weir-Producer-Sequence"] = "0"
+        ]
         begin = time.monotonic()
-        self.client.until_answered("POST", "/v1/events?surface=home", body, headers)
+        self.client.send(EVENTS, events, "newcomer", 0)
         shown = {entry["item"] for entry in before}
         while time.monotonic() - begin < 10:
             after = self.ask()

@@ -304,6 +304,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.name not in LAYOUTS:
         parser.error(f"there is no project of {options.name!r}; take one of {', '.join(LAYOUTS)}")
+    if not (options.folder / options.name / "events.parquet").exists():
+        parser.error(f"{options.folder} has no events of {options.name}: run 'weir demo' first")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     return Loop(options).run()
 

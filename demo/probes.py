@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
 
-from service import Client, Service
-from users import _text
+from service import EVENTS, Client, Service, timestamp
 
 #: Users of our own: nobody of the data has these.
 FIRST_PROBE = 9_000_000_000
@@ -45,14 +43,9 @@ class Probe(threading.Thread):
 
     def send(self, item: int, kind: str = "click", request: str | None = None) -> None:
         event = {"user_id": self.user, "item_id": item, "kind": kind, "value": 5.0}
-        event |= {"at": _text(time.time_ns() // 1_000), "request_id": request}
-        headers = {
-            "Content-Type": "application/x-ndjson",
-            "Weir-Producer-Id": f"probe-{self.user}",
-            "Weir-Producer-Sequence": str(self.count),
-        }
+        event |= {"at": timestamp(time.time_ns() // 1_000), "request_id": request}
+        self.client.send(EVENTS, [event], f"probe-{self.user}", self.count)
         self.count += 1
-        self.client.until_answered("POST", "/v1/events?surface=home", json.dumps(event), headers)
 
     def until(self, begin: float, is_seen: Callable[[], bool]) -> None:
         while time.monotonic() - begin < self.LIMIT:

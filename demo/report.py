@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from weir.evaluate import _report
+from weir.evaluate import report as pages
 
 
 def percentile(values: list[float], part: float) -> float | None:
@@ -75,9 +75,9 @@ def write(folder: Path, report: dict[str, Any], evaluations: list, protocol: str
     if report.get("clicks"):
         parts.append("<h2>Clicks on the feed, by tenths of the time</h2>")
         series = {"clicks of 100 items shown": [tuple(one) for one in report["clicks"]]}
-        parts.append(_report.lines(series, "click rate"))
+        parts.append(pages.lines(series, "click rate"))
     if evaluations:
-        parts.append("<h2>Evaluation</h2>" + _report.section(protocol, evaluations))
+        parts.append("<h2>Evaluation</h2>" + pages.section(protocol, evaluations))
     parts.append("<h2>A feed, before and after</h2>" + _feeds(report.get("feed") or {}))
     parts.append("<h2>Checks</h2>")
     parts.append(table(["", ""], [[k, str(v)] for k, v in report["checks"].items()]))
@@ -85,7 +85,7 @@ def write(folder: Path, report: dict[str, Any], evaluations: list, protocol: str
     parts.append(table(["", "s"], [[k, f"{v:.1f}"] for k, v in report["seconds"].items()]))
     parts.append("<h2>Versions</h2>")
     parts.append(table(["", ""], [[k, v] for k, v in report["versions"].items()]))
-    page = _report.document("Weir: from event to feed", "".join(parts))
+    page = pages.document("Weir: from event to feed", "".join(parts))
     (folder / "report.html").write_text(page)
 
 

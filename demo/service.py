@@ -16,6 +16,14 @@ from urllib.parse import quote, urlencode, urlsplit
 import pyarrow as pa
 
 ARROW = "application/vnd.apache.arrow.stream"
+#: Where a person's reactions go.
+EVENTS = "/v1/events?surface=home"
+
+
+def timestamp(micros: int) -> str:
+    """Microseconds since 1970, as the service reads them."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(micros // 1_000_000))
+    return f"{whole}.{micros % 1_000_000:06d}Z"
 
 
 class Service:
@@ -93,11 +101,18 @@ class Client:
         text = None if body is None else json.dumps(body)
         return json.loads(self.request(method, path, text, {"Content-Type": "application/json"}))
 
-    def until_answered(self, method: str, path: str, body: Any, headers: dict[str, str]) -> bytes:
-        """As `request`, again and again while the service is away."""
+    def send(self, path: str, events: list[dict], producer: str, sequence: int) -> None:
+        """Appends events, once, however often the service goes away before it answers."""
+        headers = {
+            "Content-Type": "application/x-ndjson",
+            "Weir-Producer-Id": producer,
+            "Weir-Producer-Sequence": str(sequence),
+        }
+        body = "\n".join(json.dumps(event) for event in events)
         while True:
             try:
-                return self.request(method, path, body, headers)
+                self.request("POST", path, body, headers)
+                return
             except OSError:
                 time.sleep(0.02)
 

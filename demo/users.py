@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from service import Client, Service
+from service import EVENTS, Client, Service, timestamp
 from world import World
 
 
@@ -121,26 +121,15 @@ class SimulatedUser(threading.Thread):
         for place, item in enumerate(clicked):
             base = {"user_id": user, "item_id": item, "request_id": request}
             at = now + place * 2_000
-            events.append({**base, "at": _text(at), "kind": "click"})
+            events.append({**base, "at": timestamp(at), "kind": "click"})
             value = self.tastes.value(user, item, self.source)
             if value >= 3 or self.tastes.strong == "rating":
                 kind = self.tastes.strong
-                events.append({**base, "at": _text(at + 1_000), "kind": kind, "value": value})
+                events.append({**base, "at": timestamp(at + 1_000), "kind": kind, "value": value})
             self.tastes.wanted.get(user, {}).pop(item, None)
-        body = "\n".join(json.dumps(event) for event in events)
-        headers = {
-            "Content-Type": "application/x-ndjson",
-            "Weir-Producer-Id": f"user-{self.number}",
-            "Weir-Producer-Sequence": str(self.sequence),
-        }
+        self.client.send(EVENTS, events, f"user-{self.number}", self.sequence)
         self.sequence += 1
-        self.client.until_answered("POST", "/v1/events?surface=home", body, headers)
         self.acknowledged += [(request, event["item_id"], event["kind"]) for event in events]
-
-
-def _text(micros: int) -> str:
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(micros // 1_000_000))
-    return f"{whole}.{micros % 1_000_000:06d}Z"
 
 
 class Replay(threading.Thread):
@@ -177,15 +166,10 @@ class Replay(threading.Thread):
             if end == sent:
                 self.ended.wait(0.02)
                 continue
-            now = _text(time.time_ns() // 1_000)
-            body = "\n".join(json.dumps({**row, "at": now}) for row in rows[sent:end])
-            headers = {
-                "Content-Type": "application/x-ndjson",
-                "Weir-Producer-Id": "replay",
-                "Weir-Producer-Sequence": str(sequence),
-            }
+            now = timestamp(time.time_ns() // 1_000)
+            events = [{**row, "at": now} for row in rows[sent:end]]
             started = time.monotonic()
-            self.client.until_answered("POST", "/v1/streams/shop.events", body, headers)
+            self.client.send("/v1/streams/shop.events", events, "replay", sequence)
             self.latencies.append(time.monotonic() - started)
             self.acknowledged = sent = end
             sequence += 1

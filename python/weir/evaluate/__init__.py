@@ -9,11 +9,13 @@
 Needs NumPy; reading files needs pyarrow. ``python -m weir.evaluate`` is the command line.
 """
 
+from . import report
 from ._baselines import EASE, ItemToItem, Popularity, Recommender
 from ._interactions import Interactions, read, read_lists
 from ._metrics import auc, bootstrap, calibration, grouped_auc, logloss
-from ._run import Evaluation, compare, evaluate
+from ._run import Evaluation, compare, evaluate, measure
 from ._served import served
+from ._service import Surface
 from ._splits import Split, split_by_lists, split_by_time, split_last_item
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Popularity",
     "Recommender",
     "Split",
+    "Surface",
     "auc",
     "bootstrap",
     "calibration",
@@ -31,8 +34,10 @@ __all__ = [
     "evaluate",
     "grouped_auc",
     "logloss",
+    "measure",
     "read",
     "read_lists",
+    "report",
     "served",
     "split_by_lists",
     "split_by_time",

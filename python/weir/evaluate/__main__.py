@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InvalidArgumentError, WeirError
-from . import _report
+from . import report
 from ._baselines import EASE, ItemToItem, Popularity, Recommender
 from ._interactions import Interactions, read, read_lists
 from ._run import Evaluation, evaluate, measure
@@ -113,14 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     largest = max(options.k)
     shown = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "hr", "mrr")]
     print(f"{len(split.users):,} users; {split.protocol}\n")
-    print(_report.text_table(evaluations, shown))
-    result = _report.as_json(split.protocol, evaluations)
+    print(report.text_table(evaluations, shown))
+    result = report.as_json(split.protocol, evaluations)
     result.update(users=len(split.users), events=options.events, seed=options.seed)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     if options.html:
         title = f"Evaluation on {Path(options.events).name}"
-        options.html.write_text(_report.page(title, split.protocol, evaluations))
+        options.html.write_text(report.page(title, split.protocol, evaluations))
     return 0
 
 
