@@ -9,6 +9,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,15 +44,21 @@ FRESHNESS = {
 }
 
 
+def moments(count: int, length: float) -> list[float]:
+    """So many seconds out of `length`: the first in the middle, more of them anywhere."""
+    source = random.Random(count)
+    return [length / 2, *(source.uniform(2, length) for _ in range(count - 1))][:count]
+
+
 def run(
     service: Service,
     world: World,
     tastes: Tastes,
     length: float,
     screen: Screen,
-    kills: int = 1,
+    due: list[tuple[float, Callable[[], str]]],
 ) -> Found:
-    """`length`: seconds."""
+    """`length`: seconds; `due`: what is done at which second, and says what it did."""
     screen.say(f"{length:.0f} s of users, later events and online training")
     client = Client(service)
     items = sorted({item for wanted in world.tastes.values() for item in wanted})
@@ -63,20 +70,11 @@ def run(
     for thread in (*crowd, replay, *probes):
         thread.start()
     versions: dict[int, float] = {}
-    # The first in the middle, more of them anywhere.
-    moments = [length / 2, *(random.Random(kills).uniform(2, length) for _ in range(kills - 1))]
-    due = sorted(moments[:kills])
+    due = sorted(due, key=lambda one: one[0])
     while (passed := time.monotonic() - began) < length:
         time.sleep(0.25)
-        if due and passed > due[0]:
-            del due[0]
-            service.kill()
-            begin = time.monotonic()
-            service.start()
-            screen.say(
-                f"{screen.red}kill -9{screen.plain}; started again in "
-                f"{time.monotonic() - begin:.1f} s, everybody goes on"
-            )
+        if due and passed > due[0][0]:
+            screen.say(f"{screen.red}kill -9{screen.plain}; {due.pop(0)[1]()}")
         for one in crowd:
             if one.requests and (version := one.requests[-1][5]) is not None:
                 versions.setdefault(version, time.monotonic())

@@ -11,6 +11,7 @@ on, and the process is killed once. In the end all is checked, and the folder ha
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import shutil
 import signal
@@ -32,6 +33,9 @@ from evaluation import evaluate_loop
 from service import Client, Service
 from terminal import Screen
 from users import Tastes
+
+#: How times are written for commands.
+MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,9 @@ class Loop:
         self.folder: Path = options.folder / "loop"
         self.screen = Screen()
         self.took: dict[str, float] = {}
+        #: What history's end becomes. One moment for the whole run: an import that is broken off
+        #: and made again moves all events alike.
+        self.now: str = options.now or f"{datetime.datetime.now(datetime.timezone.utc):{MOMENT}}"
         self.trainer: subprocess.Popen[bytes] | None = None
 
     @contextmanager
@@ -76,11 +83,18 @@ class Loop:
         self.took[name] = time.monotonic() - begin
 
     def run(self) -> int:
-        screen = self.screen
         world = worlds.read(self.source, self.name, self.layout.where)
+        self.open(world)
         titles = worlds.titles(self.source, self.layout.title)
         categories = worlds.categories(self.source, self.layout.category)
-        screen.heading(
+        try:
+            return self.rest(world, titles, categories)
+        finally:
+            self.stop()
+
+    def open(self, world: worlds.World) -> None:
+        """The service, with nothing in it."""
+        self.screen.heading(
             f"The loop: {world.history_count:,} events of {self.name} are history, "
             f"{len(world.later):,} are to come"
         )
@@ -91,10 +105,6 @@ class Loop:
         with self.part("start"):
             self.service = Service(self.options.weir, self.folder, onnx_runtime())
         self.client = Client(self.service)
-        try:
-            return self.rest(world, titles, categories)
-        finally:
-            self.stop()
 
     def rest(self, world: worlds.World, titles: dict[int, str], categories: dict[int, str]) -> int:
         screen = self.screen
@@ -107,14 +117,7 @@ class Loop:
         feed = feeds.Feeds(self.client, titles, world)
         with self.part("live"):
             self.follow()
-            found = live.run(
-                self.service,
-                world,
-                Tastes(world, categories, self.layout.strong),
-                self.options.seconds,
-                screen,
-                kills=self.options.kills,
-            )
+            found = self.live(world, Tastes(world, categories, self.layout.strong))
             self.stop_trainer()
         with self.part("feed before and after"):
             feed.show(screen)
@@ -147,14 +150,24 @@ class Loop:
 
     # The parts.
 
-    def weir(self, *arguments: str) -> str:
-        """Runs a command of `weir` against the service."""
-        environment = {**self.service.environment, "WEIR_URL": self.service.uri}
-        command = [str(self.options.weir), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    def execute(self, name: str, command: list[str]) -> None:
+        """Runs a command of the loop to its end; its words come into a file of that name."""
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as file:
+            done = subprocess.run(
+                command, env=self.environment, stdout=file, stderr=subprocess.STDOUT
+            )
         if done.returncode:
-            sys.exit(f"error: {' '.join(command)}:\n{done.stderr}")
-        return done.stdout
+            last = log.read_text(errors="replace")[-2000:]
+            sys.exit(f"error: {' '.join(command)}:\n{last}")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of commands that speak to the service."""
+        return {**self.service.environment, "WEIR_URL": self.service.uri}
+
+    def weir(self, name: str, *arguments: str) -> None:
+        self.execute(name, [str(self.options.weir), *arguments])
 
     def history(self, world: worlds.World) -> None:
         screen = self.screen
@@ -171,16 +184,15 @@ class Loop:
                 ]
                 # What items are was known before all events.
                 always = ("--known-at", "2000-01-01T00:00:00Z")
-                self.weir(
-                    "import", str(self.source / "items.parquet"), "shop.items", *maps, *always
-                )
+                items = str(self.source / "items.parquet")
+                self.weir("import-items", "import", items, "shop.items", *maps, *always)
             begin = time.monotonic()
             maps = ("--map", "at=event_time", "--map", "kind=event", "--map", "request_id=")
-            moment = f"{world.moment:%Y-%m-%dT%H:%M:%S.%fZ}"
-            range_ = ("--time", "event_time", "--before", moment, "--end", "now")
+            before = f"{world.moment:{MOMENT}}"
+            range_ = ("--time", "event_time", "--before", before, "--end", self.now)
             where = ("--where", self.layout.where) if self.layout.where else ()
             events = str(self.source / "events.parquet")
-            self.weir("import", events, "shop.events", *maps, *range_, *where)
+            self.weir("import", "import", events, "shop.events", *maps, *range_, *where)
             rate = world.history_count / (time.monotonic() - begin)
         screen.say(f"history is durable and queryable: {rate:,.0f} events a second")
         with self.part("profiles and candidates of history"):
@@ -189,7 +201,7 @@ class Loop:
             f"profiles and candidates: {self.took['profiles and candidates of history']:.1f} s"
         )
         with self.part("examples of history"):
-            self.weir("pipeline", "backfill", "shop.examples")
+            self.weir("backfill", "pipeline", "backfill", "shop.examples")
         count = len(self.client.scan("shop.examples", "request_id"))
         screen.say(
             f"{count:,} training examples, features as known then: "
@@ -229,10 +241,8 @@ class Loop:
         ]
 
     def train(self) -> None:
-        with self.part("training"), (self.folder / "train.log").open("wb") as log:
-            done = subprocess.run(self.train_command(), stdout=log, stderr=subprocess.STDOUT)
-        if done.returncode:
-            sys.exit(f"error: training failed:\n{(self.folder / 'train.log').read_text()[-2000:]}")
+        with self.part("training"):
+            self.execute("train", self.train_command())
         rows = self.client.scan("shop.model", "version,metrics").to_pylist()
         newest = max(rows, key=lambda row: row["version"])
         self.screen.say(f"model {newest['version']} trained: {self.took['training']:.1f} s")
@@ -249,12 +259,17 @@ class Loop:
             time.sleep(0.1)
         sys.exit(f"error: the service does not take model {version}; see {self.service.log}")
 
+    def live(self, world: worlds.World, tastes: Tastes) -> live.Found:
+        kills = live.moments(self.options.kills, self.options.seconds)
+        due = [(moment, self.service.kill_and_start) for moment in kills]
+        return live.run(self.service, world, tastes, self.options.seconds, self.screen, due)
+
     def follow(self) -> None:
         """Starts online training."""
-        log = (self.folder / "online.log").open("wb")
-        self.trainer = subprocess.Popen(
-            self.train_command("--online"), stdout=log, stderr=subprocess.STDOUT
-        )
+        with (self.folder / "online.log").open("ab") as log:
+            self.trainer = subprocess.Popen(
+                self.train_command("--online"), stdout=log, stderr=subprocess.STDOUT
+            )
 
     def stop_trainer(self) -> None:
         if self.trainer and self.trainer.poll() is None:
@@ -300,6 +315,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=2_000, help="that are evaluated")
     parser.add_argument("--keep", action="store_true", help="leave it running")
     parser.add_argument("--kills", type=int, default=1, help="how often the process is killed")
+    parser.add_argument("--now", help="what history's end becomes; now without it")
     parser.add_argument("--weir", type=Path, default=Path(".build/release/weir"))
     options = parser.parse_args()
     if options.name not in LAYOUTS:

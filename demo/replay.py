@@ -5,9 +5,9 @@
 Takes the folder of `weir demo`: the events in its Parquet files, at the pace at which they
 happened, so many times as fast. One writer for each data set sends every batch to a log table and
 to two keyed ones, again when it got no answer, while readers scan live and look keys up. At half
-of the events the process is killed and started again. In the end all rows are compared with the
-files, as Weir scans them live and as PyIceberg reads the tables. The exit code is 1 if an event
-is missing or there twice.
+of the events the process is killed and started again, with --kills more often, at random. In the
+end all rows are compared with the files, as Weir scans them live and as PyIceberg reads the tables.
+The exit code is 1 if an event is missing or there twice.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import io
 import itertools
 import json
 import os
+import random
 import shutil
 import sys
 import threading
@@ -216,6 +217,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="what weir demo wrote")
     parser.add_argument("--speed", type=float, help="times as fast (default: 3 s for each set)")
+    parser.add_argument("--kills", type=int, default=1, help="how often the process is killed")
+    parser.add_argument("--seed", type=int, default=0, help="of the kills' moments")
     parser.add_argument("--weir", type=Path, default=Path(".build/release/weir"))
     options = parser.parse_args()
     bold, _, red, plain = colours()
@@ -241,13 +244,14 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"  {time.monotonic() - started:5.1f} s  {text}", flush=True)
 
-    was_killed = False
+    source = random.Random(options.seed)
+    due = sorted([0.5, *(source.random() for _ in range(options.kills - 1))][: options.kills])
     next_line = 0.5
     while any(each.is_alive() for each in sets):
         time.sleep(0.005)
         acknowledged = sum(each.acknowledged for each in sets)
-        if not was_killed and acknowledged >= total / 2:
-            was_killed = True
+        if due and acknowledged >= total * due[0]:
+            del due[0]
             service.kill()
             acknowledged = sum(each.acknowledged for each in sets)
             say(f"{red}kill -9{plain} with {acknowledged:,} events acknowledged")

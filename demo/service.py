@@ -40,6 +40,16 @@ class Service:
         self.options = ["--port", str(self.port)]
 
     def start(self) -> None:
+        self.launch()
+        line = self.process.stdout.readline().decode()
+        if not line.startswith("weir at "):
+            last = "".join(self.log.read_text(errors="replace").splitlines(True)[-5:])
+            sys.exit(f"error: weir up did not start; the end of {self.log}:\n{last}")
+        self.uri = line.rsplit(" ", 1)[1].strip()
+        self.port = urlsplit(self.uri).port
+
+    def launch(self) -> None:
+        """Starts the process, and does not wait until it serves."""
         self.starts += 1
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -48,16 +58,18 @@ class Service:
                 stderr=log,
                 env=self.environment,
             )
-        line = self.process.stdout.readline().decode()
-        if not line.startswith("weir at "):
-            last = "".join(self.log.read_text(errors="replace").splitlines(True)[-5:])
-            sys.exit(f"error: weir up did not start; the end of {self.log}:\n{last}")
-        self.uri = line.rsplit(" ", 1)[1].strip()
-        self.port = urlsplit(self.uri).port
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
+
+    def kill_and_start(self) -> str:
+        """Says how long it was away."""
+        self.kill()
+        begin = time.monotonic()
+        self.start()
+        return f"started again in {time.monotonic() - begin:.1f} s, everybody goes on"
 
     def stop(self) -> None:
         self.process.terminate()
