@@ -273,6 +273,11 @@ def test_history_is_what_a_query_says(tmp_path):
         server.start()
         backfill(server)
         assert examples(server, "history") == found
+        # Several who ask at once: each gets an answer, though one job is enough for all.
+        command = [str(BINARY), "pipeline", "backfill", "shop.examples", "--url", server.uri]
+        asked = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+        assert [one.wait(100) for one in asked] == [0] * 4
+        assert examples(server, "history") == found
 
 
 def table_of_items(items: list[dict]) -> pa.Table:

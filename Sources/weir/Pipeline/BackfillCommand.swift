@@ -57,33 +57,53 @@ struct BackfillCommand: ParsableCommand {
     return String(random.next(), radix: 36)
   }
 
-  private func wait(_ client: StreamClient, _ name: String) throws {
-    let query: JSONObject = ["keys": [["pipeline": .string(table)]]]
-    var sinceSeen = 0
+  private static let pollsPerSecond = 5
+  /// Polls until the job begins: where nothing runs, and where the job before it does not move.
+  private static let beginPollsMax = 30 * pollsPerSecond
+  private static let beforePollsMax = 600 * pollsPerSecond
+
+  private func wait(_ client: StreamClient, _ asked: String) throws {
+    var name = asked
+    var last: String?
+    var unchanged = 0
     while true {
-      let answer = try client.json(
-        "POST", StreamClient.path(PipelineJobs.statesName, "/lookup"),
-        body: JSONValue.object(query).bytes)
-      // Null as long as there is none.
-      let row = try answer.array("rows").first.flatMap { try? $0.asObject() }
-      if let row, try row.string("job") == name {
-        sinceSeen = 0
-        switch try row.string("state") {
+      let row = try lookup(client, PipelineJobs.statesName)
+      let isOurs = try row?.string("job") == name
+      let state = try row?.string("state")
+      if isOurs, let row {
+        switch state {
         case PipelineJobs.State.finished.rawValue: return try report(row)
         case PipelineJobs.State.failed.rawValue:
           throw CommandFailure("the job failed: \(try row.string("message"))")
         default: break
         }
-      } else {
-        sinceSeen += 1
-        if sinceSeen == 150 {
-          throw CommandFailure(
-            "the service has not begun with the job for 30 seconds; it keeps the request",
-            hint: "Does its project declare 'history' for '\(table)'?")
-        }
+      } else if let latest = try lookup(client, PipelineJobs.requestsName)?.string("job") {
+        // Who asks later takes the place of who asked before; that job has the same rows.
+        name = latest
       }
-      usleep(200_000)
+      // A job that was asked for before, perhaps by a command that was broken off, ends first.
+      let text = row.map { JSONValue.object($0).text }
+      unchanged = text == last ? unchanged + 1 : 0
+      last = text
+      let isRunning = state == PipelineJobs.State.running.rawValue
+      if !isOurs, unchanged >= (isRunning ? Self.beforePollsMax : Self.beginPollsMax) {
+        throw CommandFailure(
+          "the service has not begun with the job for \(unchanged / Self.pollsPerSecond) seconds; it "
+            + "keeps the request",
+          hint: isRunning
+            ? "A job that was asked for before does not go on; 'weir pipeline list' says why."
+            : "Does its project declare 'history' for '\(table)'?")
+      }
+      usleep(1_000_000 / UInt32(Self.pollsPerSecond))
     }
+  }
+
+  /// The table's row in a stream of jobs; `nil` as long as there is none.
+  private func lookup(_ client: StreamClient, _ stream: String) throws -> JSONObject? {
+    let query: JSONObject = ["keys": [["pipeline": .string(table)]]]
+    let answer = try client.json(
+      "POST", StreamClient.path(stream, "/lookup"), body: JSONValue.object(query).bytes)
+    return try answer.array("rows").first.flatMap { try? $0.asObject() }
   }
 
   private func report(_ row: JSONObject) throws {
