@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from service import Client, Service
 from terminal import Screen
@@ -12,7 +14,9 @@ from weir import evaluate
 from weir.evaluate import Evaluation, Interactions, Split, compare, measure, report
 
 KS = (10, 20)
+#: The last one is the loop as people see it.
 SURFACES = ("rules", "home")
+NAMES = {"rules": "loop, rules only", "home": "the full loop"}
 
 
 def split(client: Client, world: World, count: int) -> Split:
@@ -48,7 +52,12 @@ def split(client: Client, world: World, count: int) -> Split:
 
 
 def evaluate_loop(
-    service: Service, client: Client, world: World, count: int, screen: Screen
+    service: Service,
+    client: Client,
+    world: World,
+    count: int,
+    screen: Screen,
+    surfaces: Sequence[str] = SURFACES,
 ) -> tuple[str, list[Evaluation]]:
     """Prints and returns the evaluations, the whole loop last."""
     part = split(client, world, count)
@@ -61,12 +70,11 @@ def evaluate_loop(
         )
     ]
     users = [part.train.user_ids[user].item() for user in part.users]
-    for surface in SURFACES:
+    for surface in surfaces:
         lists, sources = evaluate.Surface(service.uri, surface).lists(
             users, part.train.item_ids, max(KS)
         )
-        name = {"rules": "loop, rules only", "home": "the full loop"}[surface]
-        results.append(measure(name, lists, part, KS))
+        results.append(measure(NAMES.get(surface, surface), lists, part, KS))
     screen.say(f"evaluation: {part.protocol}")
     shown = report.text_table(results, [f"{name}@20" for name in ("recall", "ndcg", "hr", "mrr")])
     print("\n" + "\n".join("    " + line for line in shown.splitlines()) + "\n")

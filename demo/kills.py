@@ -268,7 +268,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.name not in LAYOUTS:
         parser.error(f"there is no project of {options.name!r}; take one of {', '.join(LAYOUTS)}")
-    options.keep, options.now, options.span = False, None, 0.0
+    options.keep, options.now, options.project, options.span = False, None, None, 0.0
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = options.folder / "reference"
     shutil.rmtree(folder, ignore_errors=True)

@@ -34,6 +34,7 @@ from service import Client, Service
 from terminal import Screen
 from users import Tastes
 
+PROJECTS = Path(__file__).parent / "projects"
 #: How times are written for commands.
 MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -100,7 +101,7 @@ class Loop:
         )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        project = Path(__file__).parent / "projects" / f"{self.name}.yaml"
+        project = self.options.project or PROJECTS / f"{self.name}.yaml"
         shutil.copy(project, self.folder / "weir.yaml")
         with self.part("start"):
             self.service = Service(self.options.weir, self.folder, onnx_runtime())
@@ -315,6 +316,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=2_000, help="that are evaluated")
     parser.add_argument("--keep", action="store_true", help="leave it running")
     parser.add_argument("--kills", type=int, default=1, help="how often the process is killed")
+    parser.add_argument("--project", type=Path, help="another project file than the demo's")
     parser.add_argument("--now", help="what history's end becomes; now without it")
     parser.add_argument("--weir", type=Path, default=Path(".build/release/weir"))
     options = parser.parse_args()

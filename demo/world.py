@@ -34,8 +34,13 @@ class World:
         return sorted(self.tastes)
 
 
-def read(folder: Path, name: str, where: str | None, fraction: float = 0.8) -> World:
-    """From the events that `weir demo` wrote, those of which `where` is true."""
+def read(
+    folder: Path, name: str, where: str | None, fraction: float = 0.8, until: float = 1.0
+) -> World:
+    """From the events that `weir demo` wrote, those of which `where` is true.
+
+    :param fraction: of the events that are history; `until`: of those that there are at all.
+    """
     columns = ["event_time", "user_id", "item_id", "event", "value"]
     events = pq.read_table(folder / "events.parquet", columns=columns)
     if where:
@@ -48,8 +53,11 @@ def read(folder: Path, name: str, where: str | None, fraction: float = 0.8) -> W
     micros = events.column("event_time").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     times = micros.to_numpy()
     cut = times[int(len(times) * fraction)]
-    later = events.slice(int(np.searchsorted(times, cut)))
-    history = events.slice(0, len(events) - len(later))
+    first = int(np.searchsorted(times, cut))
+    end = len(times)
+    if until < 1:
+        end = int(np.searchsorted(times, times[int(len(times) * until)]))
+    later, history = events.slice(first, end - first), events.slice(0, first)
     met = set(zip(history["user_id"].to_pylist(), history["item_id"].to_pylist(), strict=True))
     rows = zip(
         *(later[column].to_pylist() for column in ("user_id", "item_id", "value")), strict=True
@@ -58,7 +66,7 @@ def read(folder: Path, name: str, where: str | None, fraction: float = 0.8) -> W
     for user, item, value in rows:
         if (user, item) not in met:
             tastes.setdefault(user, {})[item] = value
-    due = (times[len(history) :] - cut) / 1e6
+    due = (times[first:end] - cut) / 1e6
     kinds = later.column("event").cast(pa.string())
     later = pa.table(
         {

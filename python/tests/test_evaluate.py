@@ -145,6 +145,55 @@ def test_logloss_and_bootstrap() -> None:
     assert low < values.mean() < high
 
 
+def test_values_of_one_user_are_drawn_together() -> None:
+    generator = np.random.default_rng(4)
+    base = generator.random(400)
+    low, high = evaluate.bootstrap(base)
+    # The same values four times are no more evidence than once.
+    again = evaluate.bootstrap(np.tile(base, 4), clusters=np.tile(np.arange(400), 4))
+    assert again == pytest.approx((low, high), abs=1e-12)
+    assert evaluate.bootstrap(base, clusters=np.arange(400)[::-1]) == (low, high)
+    # Clusters of many sizes: the mean of all values, with the deviation of a ratio of sums.
+    clusters = generator.integers(0, 60, 400)
+    sums, counts = np.bincount(clusters, base), np.bincount(clusters)
+    rest = sums - base.mean() * counts
+    half = 1.96 * math.sqrt((rest**2).sum()) / counts.sum()
+    low, high = evaluate.bootstrap(base, clusters=clusters, samples=4_000)
+    assert high - low == pytest.approx(2 * half, rel=0.15)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rolling_splits_know_the_past_and_ask_for_what_comes_next(seed: int) -> None:
+    events = random_events(seed, users=60)
+    splits = evaluate.rolling_splits(events, 4, 0.5, known_users=seed % 2 == 0)
+    rows = list(zip(events.times.tolist(), events.users.tolist(), events.items.tolist()))
+    moments = [events.times[int(len(events) * share)] for share in (0.5, 0.625, 0.75, 0.875)]
+    assert len(splits) == 4
+    for split, begin, end in zip(splits, moments, [*moments[1:], math.inf]):
+        known = [row for row in rows if row[0] < begin]
+        assert list(zip(split.train.users.tolist(), split.train.items.tolist())) == [
+            row[1:] for row in known
+        ]
+        met = {row[1:] for row in known}
+        asked: dict[int, set[int]] = {}
+        for time, user, item in rows:
+            is_asked = seed % 2 or user in {one[1] for one in known}
+            if begin <= time < end and (user, item) not in met and is_asked:
+                asked.setdefault(user, set()).add(item)
+        assert dict(zip(split.users, map(set, split.targets))) == asked
+    parts = [evaluate.evaluate(evaluate.Popularity(), split, ks=(5,)) for split in splits]
+    pooled = evaluate.pool(parts)
+    values = np.concatenate([part.per_user["ndcg@5"] for part in parts])
+    assert pooled.metrics["ndcg@5"][0] == values.mean()
+    users = [split.train.user_ids[user] for split in splits for user in split.users]
+    assert pooled.users.tolist() == users
+    assert pooled.coverage[5] == pytest.approx(np.mean([part.coverage[5] for part in parts]))
+    assert evaluate.compare(pooled, pooled, "ndcg@5") == (0, 0, 0)
+    for count, fraction in ((0, 0.5), (3, 1.0), (500, 0.5)):
+        with pytest.raises(weir.InvalidArgumentError, match="splits"):
+            evaluate.rolling_splits(events, count, fraction)
+
+
 def test_the_better_one_is_found_better() -> None:
     split = evaluate.split_by_time(random_events(3), 0.7)
     one = evaluate.evaluate(evaluate.Popularity(), split, ks=(5,))
@@ -219,6 +268,13 @@ def test_the_command_line(tmp_path) -> None:
         results.append([one["metrics"] for one in result["recommenders"]])
         assert "<svg" in (tmp_path / "out.html").read_text()
     assert results[0] == results[1]
+    out = ["--json", tmp_path / "out.json", "--splits", 3, "--fraction", 0.6]
+    done = run(tmp_path / "events.csv", *columns, *out)
+    assert done.returncode == 0, done.stderr
+    assert "ndcg@5 of item-to-item beside popularity: " in done.stdout
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert len(result["splits"]) == 3
+    assert result["users"] == sum(split["users"] for split in result["splits"])
 
 
 def test_what_is_wrong_is_said(tmp_path) -> None:
@@ -228,6 +284,10 @@ def test_what_is_wrong_is_said(tmp_path) -> None:
     (tmp_path / "bad.txt").write_text("1 2 3\n4 x\n")
     assert "line 2" in run(tmp_path / "bad.txt").stderr
     columns = ["--user", "a", "--item", "b", "--time", "a"]
+    done = run(tmp_path / "x.csv", *columns, "--splits", 2, "--before", "2020-01-01")
+    assert "--splits goes with neither" in done.stderr
+    done = run(tmp_path / "x.csv", *columns, "--splits", 2)
+    assert "2 splits from the fraction 0.8" in done.stderr
     done = run(tmp_path / "x.csv", *columns, "--surface", "home")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

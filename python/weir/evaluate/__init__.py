@@ -13,10 +13,10 @@ from . import report
 from ._baselines import EASE, ItemToItem, Popularity, Recommender
 from ._interactions import Interactions, read, read_lists
 from ._metrics import auc, bootstrap, calibration, grouped_auc, logloss
-from ._run import Evaluation, compare, evaluate, measure
+from ._run import Evaluation, compare, evaluate, measure, pool
 from ._served import served
 from ._service import Surface
-from ._splits import Split, split_by_lists, split_by_time, split_last_item
+from ._splits import Split, rolling_splits, split_by_lists, split_by_time, split_last_item
 
 __all__ = [
     "EASE",
@@ -35,9 +35,11 @@ __all__ = [
     "grouped_auc",
     "logloss",
     "measure",
+    "pool",
     "read",
     "read_lists",
     "report",
+    "rolling_splits",
     "served",
     "split_by_lists",
     "split_by_time",

@@ -14,10 +14,10 @@ from .._errors import InvalidArgumentError, WeirError
 from . import report
 from ._baselines import EASE, ItemToItem, Popularity, Recommender
 from ._interactions import Interactions, read, read_lists
-from ._run import Evaluation, evaluate, measure
+from ._run import Evaluation, compare, evaluate, measure, pool
 from ._served import served
 from ._service import Surface
-from ._splits import Split, split_by_lists, split_by_time, split_last_item
+from ._splits import Split, rolling_splits, split_by_lists, split_by_time, split_last_item
 
 _DAY = 86_400.0
 _RECOMMENDERS: dict[str, Callable[[argparse.Namespace], Recommender]] = {
@@ -61,10 +61,18 @@ def _parser() -> argparse.ArgumentParser:
         help="one moment for all, or each user's last item (%(default)s)",
     )
     add("--fraction", type=float, default=0.8, help="of events known (%(default)s)")
+    add(
+        "--splits",
+        type=int,
+        default=1,
+        help="so many moments from --fraction on, each asked for what came until the next; users "
+        "of all of them are pooled (%(default)s)",
+    )
     add("--before", metavar="TIME", help="events before it are known, instead of --fraction")
     add("--test", help="lists held out; EVENTS then is the lists known")
     add("--repeats", action="store_true", help="items met before are asked for and ranked, too")
     add("--known-items", action="store_true", help="ask only for items somebody met before")
+    add("--known-users", action="store_true", help="ask only users who met something before")
     add(
         "--recommenders",
         nargs="*",
@@ -105,22 +113,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.served:
             return _served(options)
-        split = _split(options)
-        evaluations = _evaluations(options, split)
+        splits = _splits(options)
+        parts = [_evaluations(options, split) for split in splits]
     except (WeirError, ImportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    evaluations = [pool(of, seed=options.seed) if len(of) > 1 else of[0] for of in zip(*parts)]
+    count, protocol = sum(len(split.users) for split in splits), splits[-1].protocol
+    if len(splits) > 1:
+        people = len(set(evaluations[0].users.tolist())) if evaluations else 0
+        protocol = (
+            f"{len(splits)} moments, each asked for what came until the next, {people:,} users "
+            f"pooled, drawn together in intervals; the last: {protocol}"
+        )
     largest = max(options.k)
     shown = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "hr", "mrr")]
-    print(f"{len(split.users):,} users; {split.protocol}\n")
+    print(f"{count:,} users; {protocol}\n")
     print(report.text_table(evaluations, shown))
-    result = report.as_json(split.protocol, evaluations)
-    result.update(users=len(split.users), events=options.events, seed=options.seed)
+    _compare(evaluations, f"ndcg@{largest}", options.seed)
+    result = report.as_json(protocol, evaluations)
+    result.update(users=count, events=options.events, seed=options.seed)
+    if len(splits) > 1:
+        result["splits"] = [
+            {**report.as_json(split.protocol, part), "users": len(split.users)}
+            for split, part in zip(splits, parts)
+        ]
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     if options.html:
         title = f"Evaluation on {Path(options.events).name}"
-        options.html.write_text(report.page(title, split.protocol, evaluations))
+        options.html.write_text(report.page(title, protocol, evaluations))
     return 0
 
 
@@ -145,6 +167,34 @@ def _served(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(evaluations: list[Evaluation], metric: str, seed: int) -> None:
+    """The last recommender beside the others, user by user."""
+    for other in evaluations[:-1]:
+        value, low, high = compare(evaluations[-1], other, metric, seed=seed)
+        name = f"{metric} of {evaluations[-1].name} beside {other.name}"
+        print(f"{name}: {value:+.4f} ({low:+.4f} to {high:+.4f})")
+
+
+def _splits(options: argparse.Namespace) -> list[Split]:
+    if options.splits == 1:
+        return [_drawn(options, _split(options))]
+    if options.test or options.events.endswith(".txt") or options.split == "last":
+        raise InvalidArgumentError("--splits takes moments: --split time, and events with times")
+    if options.surface or options.before:
+        raise InvalidArgumentError(
+            "--splits goes with neither --surface, which knows one training part, nor --before"
+        )
+    made = rolling_splits(
+        _events(options),
+        options.splits,
+        options.fraction,
+        repeats=options.repeats,
+        known_items=options.known_items,
+        known_users=options.known_users,
+    )
+    return [_drawn(options, split) for split in made]
+
+
 def _split(options: argparse.Namespace) -> Split:
     if options.test:
         split = split_by_lists(read_lists(options.events), read_lists(options.test))
@@ -166,7 +216,12 @@ def _split(options: argparse.Namespace) -> Split:
                 time=_moment(options.before) if options.before else None,
                 repeats=options.repeats,
                 known_items=options.known_items,
+                known_users=options.known_users,
             )
+    return split
+
+
+def _drawn(options: argparse.Namespace, split: Split) -> Split:
     if not split.users:
         raise InvalidArgumentError("nobody has an event that is held out; --fraction may help")
     if options.users and options.users < len(split.users):

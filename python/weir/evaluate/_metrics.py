@@ -29,15 +29,32 @@ def ranking(hits: npt.NDArray[np.bool_], target_count: int, k: int) -> tuple[flo
 
 
 def bootstrap(
-    values: Floats, *, seed: int = 0, samples: int = 1000, level: float = 0.95
+    values: Floats,
+    *,
+    clusters: npt.ArrayLike | None = None,
+    seed: int = 0,
+    samples: int = 1000,
+    level: float = 0.95,
 ) -> tuple[float, float]:
-    """The interval of a mean: percentiles of the means of samples drawn with replacement."""
+    """The interval of a mean: percentiles of the means of samples drawn with replacement.
+
+    :param clusters: of each value, such as its user: values of one cluster are drawn together.
+    """
     if len(values) == 0:
         return (float("nan"), float("nan"))
     generator = np.random.default_rng(seed)
+    sums, counts = np.asarray(values, np.float64), None
+    if clusters is not None:
+        names, numbers = np.unique(np.asarray(clusters), return_inverse=True)
+        if len(names) < len(values):
+            sums, counts = np.bincount(numbers, values), np.bincount(numbers)
     means = np.empty(samples)
     for index in range(samples):
-        means[index] = values[generator.integers(0, len(values), len(values))].mean()
+        drawn = generator.integers(0, len(sums), len(sums))
+        if counts is None:
+            means[index] = sums[drawn].mean()
+        else:
+            means[index] = sums[drawn].sum() / counts[drawn].sum()
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return (float(low), float(high))

@@ -27,6 +27,7 @@ class Evaluation:
     :param metrics: "recall@20" -> (value, low, high): the mean over users and its 95 % interval.
     :param coverage: of K: the part of all items that stood in somebody's list.
     :param per_user: "recall@20" -> the value of each user of the split, in its order.
+    :param users: the user of each of these values; in several splits a user may stand again.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Evaluation:
     coverage: dict[int, float]
     seconds: float
     per_user: dict[str, npt.NDArray[np.float64]] = field(repr=False)
+    users: npt.NDArray[Any] = field(repr=False)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -98,12 +100,37 @@ def measure(
         for index, k in enumerate(ks)
         for place, metric in enumerate(RANKING)
     }
-    metrics = {
-        metric: (float(value.mean()), *bootstrap(value, seed=seed))
+    coverage = {k: float(seen[k].mean()) for k in ks}
+    users = split.train.user_ids[np.asarray(split.users)]
+    return Evaluation(name, _means(per_user, users, seed), coverage, seconds, per_user, users)
+
+
+def pool(parts: Sequence[Evaluation], *, seed: int = 0) -> Evaluation:
+    """One recommender on several splits as one: every user of every split counts once.
+
+    The interval is of users: what stands in several splits of one user is drawn together. Coverage
+    is the mean of the splits'.
+    """
+    if not parts:
+        raise InvalidArgumentError("there is no evaluation to pool")
+    users = np.concatenate([part.users for part in parts])
+    per_user = {
+        metric: np.concatenate([part.per_user[metric] for part in parts])
+        for metric in parts[0].per_user
+    }
+    coverage = {k: float(np.mean([part.coverage[k] for part in parts])) for k in parts[0].coverage}
+    seconds = sum(part.seconds for part in parts)
+    metrics = _means(per_user, users, seed)
+    return Evaluation(parts[0].name, metrics, coverage, seconds, per_user, users)
+
+
+def _means(
+    per_user: dict[str, npt.NDArray[np.float64]], users: npt.NDArray[Any], seed: int
+) -> dict[str, tuple[float, float, float]]:
+    return {
+        metric: (float(value.mean()), *bootstrap(value, clusters=users, seed=seed))
         for metric, value in per_user.items()
     }
-    coverage = {k: float(seen[k].mean()) for k in ks}
-    return Evaluation(name, metrics, coverage, seconds, per_user)
 
 
 def _ranked_lists(
@@ -152,4 +179,4 @@ def compare(
 ) -> tuple[float, float, float]:
     """How much better the first is, for the same users: the mean difference, and its interval."""
     difference = ours.per_user[metric] - other.per_user[metric]
-    return (float(difference.mean()), *bootstrap(difference, seed=seed))
+    return (float(difference.mean()), *bootstrap(difference, clusters=ours.users, seed=seed))

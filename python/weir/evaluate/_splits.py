@@ -33,14 +33,18 @@ def split_by_time(
     fraction: float = 0.8,
     *,
     time: float | None = None,
+    until: float | None = None,
     repeats: bool = False,
     known_items: bool = False,
+    known_users: bool = False,
 ) -> Split:
     """One moment for everybody: earlier events are known, later ones are held out.
 
     :param fraction: of the events that are known; or ``time``, seconds since 1970.
+    :param until: events from then on are neither known nor asked for.
     :param repeats: also asks for items that the user met before.
     :param known_items: asks for items only that somebody met before.
+    :param known_users: asks only users of whom something is known.
     """
     if time is None:
         if not 0 < fraction < 1:
@@ -51,8 +55,13 @@ def split_by_time(
     met = _pairs(train)
     items_met = np.zeros(events.item_count, bool)
     items_met[train.items] = True
+    users_met = np.zeros(events.user_count, bool)
+    users_met[train.users] = True
     targets: dict[int, list[int]] = {}
-    for row in np.flatnonzero(~is_known):
+    is_asked = ~is_known if until is None else ~is_known & (events.times < until)
+    if known_users:
+        is_asked &= users_met[events.users]
+    for row in np.flatnonzero(is_asked):
         user, item = int(events.users[row]), int(events.items[row])
         if not repeats and user * events.item_count + item in met:
             continue
@@ -68,7 +77,42 @@ def split_by_time(
     )
     if known_items:
         protocol += "; items nobody met before are not asked for"
+    if known_users:
+        protocol += "; users without history are not asked"
     return Split(train, users, [targets[user] for user in users], protocol)
+
+
+def rolling_splits(
+    events: Interactions,
+    count: int,
+    fraction: float = 0.5,
+    *,
+    repeats: bool = False,
+    known_items: bool = False,
+    known_users: bool = False,
+) -> list[Split]:
+    """Several moments, one after the other: each knows what was before it and asks for what came
+    until the next one. Evaluations of them are one by ``pool``.
+
+    :param fraction: of the events before the first moment; the rest is cut into equal counts.
+    """
+    if not 0 < fraction < 1 or count < 1 or len(events) < 2 * count:
+        raise InvalidArgumentError(
+            f"{count} splits from the fraction {fraction} on of {len(events)} events"
+        )
+    places = [fraction + (1 - fraction) * number / count for number in range(count)]
+    moments = [float(events.times[int(len(events) * place)]) for place in places]
+    return [
+        split_by_time(
+            events,
+            time=moment,
+            until=moments[number + 1] if number + 1 < count else None,
+            repeats=repeats,
+            known_items=known_items,
+            known_users=known_users,
+        )
+        for number, moment in enumerate(moments)
+    ]
 
 
 def split_last_item(events: Interactions) -> Split:
