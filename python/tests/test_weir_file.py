@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weir files: what Weir writes, read by the specification's second reader and by Weir itself.
+
+WEIR_TEST_SECONDS is the time for the random tables (10 unless given), WEIR_TEST_SEED the first
+seed. A failure names its seed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from random_tables import Generator
+from table_difference import difference
+from weir_file_pages import Node, parse
+from weir_file_reader import File, read
+
+import weir
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(weir, "write_file"), reason="this library does not write Weir files"
+)
+SECONDS = float(os.environ.get("WEIR_TEST_SECONDS", "10"))
+FIRST_SEED = int(os.environ.get("WEIR_TEST_SEED", "1"))
+PROFILES = ["fast", "compact"]
+
+
+def check_equal(got: pa.Table, expected: pa.Table) -> None:
+    assert got.schema.names == expected.schema.names
+    assert got.schema.types == expected.schema.types
+    assert got.num_rows == expected.num_rows
+    for field, mine, theirs in zip(expected.schema, got, expected, strict=True):
+        arrays = [column.combine_chunks() for column in (mine, theirs)]
+        arrays = [pa.concat_arrays(a.chunks) if hasattr(a, "chunks") else a for a in arrays]
+        found = difference(*arrays, field.name)
+        assert found is None, found
+
+
+def check_file(path: str, expected: pa.Table, r: random.Random) -> None:
+    """Both readers: all rows, some columns, some rows, and batches."""
+    check_equal(read(path), expected)
+    file = weir.open_file(path)
+    assert pa.schema(file.schema).equals(expected.schema, check_metadata=True)
+    check_equal(pa.table(file.read()), expected)
+    names = r.sample(expected.column_names, r.randint(1, expected.num_columns))
+    check_equal(pa.table(file.read(columns=names)), expected.select(names))
+    check_equal(read(path, names), expected.select(names))
+    count = expected.num_rows
+    rows = np.array(sorted(r.sample(range(count), min(count, r.choice([0, 1, 9, 300])))), np.int64)
+    taken = expected.take(pa.array(rows)) if count else expected
+    check_equal(pa.table(file.read(rows=rows)), taken)
+    check_equal(pa.table(file.read(columns=names, rows=rows)), taken.select(names))
+    batches = [pa.record_batch(b) for b in file.iter_batches(batch_rows=r.choice([1, 7, 65_536]))]
+    check_equal(pa.Table.from_batches(batches, schema=expected.schema), expected)
+
+
+def seeds():
+    end, seed = time.monotonic() + SECONDS, FIRST_SEED
+    while time.monotonic() < end or seed < FIRST_SEED + 10:
+        yield seed
+        seed += 1
+
+
+def plain_enough(type_: pa.DataType) -> bool:
+    """Without dictionaries, which table_difference alone compares by their values."""
+    if pa.types.is_dictionary(type_):
+        return False
+    return all(plain_enough(type_.field(i).type) for i in range(type_.num_fields))
+
+
+def test_random_tables(tmp_path):
+    path = str(tmp_path / "file.weir")
+    for seed in seeds():
+        generator = Generator(seed)
+        table = generator.table(generator.random.choice([0, 1, 5, 100, 400]))
+        names = [f.name for f in table.schema if plain_enough(f.type)]
+        if not names:
+            continue
+        table = table.select(names)
+        try:
+            weir.write_file(table, path, profile=PROFILES[seed % 2])
+            check_file(path, table, generator.random)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {table.schema}") from error
+
+
+def lists(values: list[list[int]], kind: pa.DataType) -> pa.Array:
+    return pa.array(values, pa.list_(kind))
+
+
+def features(rows: int, seed: int) -> pa.Table:
+    """Columns as recommendation has them: what the encodings are for."""
+    g = np.random.default_rng(seed)
+    user = np.sort(g.zipf(1.3, rows) % 500)
+    history = {u: g.integers(0, 10_000, 40).tolist() for u in np.unique(user).tolist()}
+    last, equal = [], []
+    for u in user.tolist():
+        history[u].extend(g.integers(0, 10_000, int(g.integers(0, 3))).tolist())
+        last.append(history[u][-40:])
+        equal.append(history[u][:7] if u % 3 else [])
+    sparse = np.where(g.random(rows) < 0.01, g.integers(0, 1 << 40, rows), 0)
+    words = [f"word-{i}-{'x' * int(i % 9)}" for i in range(3_000)]
+    return pa.table(
+        {
+            "constant": pa.array(np.full(rows, 7)),
+            "user": pa.array(user),
+            "time": pa.array(np.cumsum(g.integers(0, 900, rows)) + 1_790_000_000_000),
+            "sparse": pa.array(sparse),
+            "zipf": pa.array(g.zipf(1.2, rows) % 100_000),
+            "outliers": pa.array(np.where(g.random(rows) < 0.01, 1 << 50, g.integers(0, 50, rows))),
+            "hashed": pa.array(g.integers(0, 1 << 63, 400)[g.integers(0, 400, rows)]),
+            "small": pa.array(g.integers(-3, 3, rows).astype(np.int8)),
+            "price": pa.array(np.round(g.lognormal(3, 1, rows), 2)),
+            "ratio": pa.array(np.round(g.random(rows), 3).astype(np.float32)),
+            "noise": pa.array(g.standard_normal(rows)),
+            "noise32": pa.array(g.standard_normal(rows).astype(np.float32), mask=sparse > 0),
+            "flag": pa.array(g.random(rows) < 0.01),
+            "word": pa.array([words[i] for i in (g.zipf(1.3, rows) % 3_000).tolist()]),
+            "id": pa.array([f"{int(v):016x}" for v in g.integers(0, 1 << 62, rows)]),
+            "url": pa.array([f"https://x.org/item/{i % 977}?p={i}" for i in range(rows)]),
+            "window": lists(last, pa.int64()),
+            "same": lists(equal, pa.int32()),
+            "ragged": lists([g.zipf(1.5, int(n)).tolist() for n in g.poisson(3, rows)], pa.int64()),
+            "vector": pa.FixedSizeListArray.from_arrays(
+                pa.array(g.standard_normal(8 * rows).astype(np.float32)), 8
+            ),
+        }
+    )
+
+
+def encodings(path: str) -> Counter:
+    """How many nodes of each encoding a file's data pages have."""
+    file, counts = File(open(path, "rb").read()), Counter()  # noqa: SIM115
+
+    def visit(node: Node) -> None:
+        counts[node.encoding] += 1
+        for child in node.children:
+            visit(child)
+
+    for entry in file.entries():
+        for place in file.descriptor(entry)[0]:
+            visit(parse(file.page(place.offset, place.size, place.crc)))
+    return counts
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_columns_of_recommendation(tmp_path, profile):
+    path = str(tmp_path / "file.weir")
+    found: Counter = Counter()
+    for seed in range(2):
+        table = features(4_000, seed)
+        weir.write_file(table, path, profile=profile)
+        check_file(path, table, random.Random(seed))
+        found += encodings(path)
+    print(dict(found))
+    assert {1, 2} <= set(found), "neither constants nor packed numbers"
+    assert 15 in found, "windows that slide are not stored as such"
+
+
+def test_damaged_files_give_errors_or_the_same_rows(tmp_path):
+    path, table, r = tmp_path / "file.weir", features(60, 1), random.Random(4)
+    weir.write_file(table, str(path))
+    original = path.read_bytes()
+    damaged = tmp_path / "damaged.weir"
+    for _ in range(300):
+        data = bytearray(original)
+        for _ in range(r.choice([1, 1, 5])):
+            data[r.randrange(len(data))] ^= r.randint(1, 255)
+        if r.random() < 0.1:
+            data = data[: r.randrange(len(data))]
+        damaged.write_bytes(data)
+        try:
+            got = pa.table(weir.open_file(str(damaged)).read())
+        except (weir.WeirError, pa.ArrowInvalid):
+            continue
+        check_equal(got, table)
