@@ -170,7 +170,8 @@ public final class ModelBundle: Sendable {
     return OnnxInput("item_embedding", [itemsPerRun, width], values)
   }
 
-  /// The inputs of the user's side that a graph has, the same in each of `rows`.
+  /// The inputs of the user's side that a graph has, the same in each of `rows`; one row where the graph
+  /// wants no more.
   private func userInputs(
     _ session: OnnxSession, _ dense: [Float], _ user: VectorKey?, _ history: [VectorKey?],
     rows: Int
@@ -183,6 +184,7 @@ public final class ModelBundle: Sendable {
     let (embedding, length) = (metadata.embedding, metadata.historyLength)
     var result: [OnnxInput] = []
     for input in session.inputs {
+      let rows = input.dimensions.first == 1 ? 1 : rows
       var row: [Float] = []
       var dimensions = [rows]
       switch input.name {

@@ -48,6 +48,11 @@ final class ModelGraphs: Sendable {
     }
   }
 
+  /// The inputs of whose rows a ranker needs one only: all items of a run are for one user.
+  static let ofUser: Set<String> = [
+    "user_dense", "user_embedding", "history_embedding", "history_mask",
+  ]
+
   /// The shape of each input that a graph may have; the first length is that of the batch.
   static func inputs(_ metadata: ModelMetadata, hasItem: Bool) -> [OnnxTensor] {
     let (embedding, length) = (metadata.embedding, metadata.historyLength)
@@ -75,7 +80,9 @@ final class ModelGraphs: Sendable {
           "the \(graph) has an input \(input); it may have "
             + known.map(\.name).joined(separator: ", "))
       }
-      try check(input, expected, "the \(graph)'s input")
+      try check(
+        input, expected, "the \(graph)'s input",
+        maySingle: hasItem && ofUser.contains(input.name))
     }
     guard let found = session.outputs.first(where: { $0.name == output.name }) else {
       let names = session.outputs.map { "'\($0.name)'" }.joined(separator: ", ")
@@ -86,7 +93,7 @@ final class ModelGraphs: Sendable {
   }
 
   private static func check(
-    _ tensor: OnnxTensor, _ expected: OnnxTensor, _ what: String
+    _ tensor: OnnxTensor, _ expected: OnnxTensor, _ what: String, maySingle: Bool = false
   ) throws(RankerError) {
     var fits = tensor.isFloat && tensor.dimensions.count == expected.dimensions.count
     if fits {
@@ -94,7 +101,8 @@ final class ModelGraphs: Sendable {
         fits = fits && (length == nil || length == wanted)
       }
       // The batch has any length.
-      fits = fits && tensor.dimensions.first == .some(nil)
+      fits =
+        fits && (tensor.dimensions.first == .some(nil) || maySingle && tensor.dimensions[0] == 1)
     }
     if !fits {
       throw RankerError(.invalidGraph, "\(what) is \(tensor); by the metadata it is \(expected)")

@@ -15,9 +15,11 @@ public final class Serving: Sendable {
   private let caches: [any RefreshedCache]
   private let worker: Worker?
 
-  /// Lists that a table keeps in memory, and rows that an entry of a view keeps.
-  private static let listCountMax = 10_000
-  private static let rowCountMax = 50_000
+  /// Lists that a table keeps in memory, and rows that an entry of a view keeps: of items, which one
+  /// request needs by the hundred, and of users.
+  private static let listCountMax = 30_000
+  private static let itemCountMax = 50_000
+  private static let userCountMax = 20_000
   private static let refreshNanoseconds = 20_000_000
 
   /// The streams that surfaces need besides those that are declared: their logs. Surfaces of one feature
@@ -59,7 +61,9 @@ public final class Serving: Sendable {
     for shape in shapes {
       surfaces[shape.definition.name] = try Surface(
         shape, streams: streams, lists: tables.lists(shape, countMax: Self.listCountMax),
-        items: tables.items(shape.view, countMax: Self.rowCountMax), models: models, clock: clock,
+        users: tables.rows(shape.view.user, shape.view, countMax: Self.userCountMax),
+        items: tables.rows(shape.view.item, shape.view, countMax: Self.itemCountMax),
+        models: models, clock: clock,
         onFailure: { failures.tell($0, $1) })
     }
     self.surfaces = surfaces
@@ -106,12 +110,12 @@ public final class Serving: Sendable {
 private struct CachedTables {
   private let streams: any StreamService
   private var lists: [TableIdentifier: RowCache<CandidateList>] = [:]
-  /// Of each view the sources of its items.
-  private var items: [TableIdentifier: [RowCache<FeatureSourceRow>]] = [:]
+  /// By view and side the sources of that side.
+  private var rows: [String: [RowCache<FeatureSourceRow>]] = [:]
 
   init(_ streams: any StreamService) { self.streams = streams }
 
-  var all: [any RefreshedCache] { Array(lists.values) + items.values.flatMap { $0 } }
+  var all: [any RefreshedCache] { Array(lists.values) + rows.values.flatMap { $0 } }
 
   mutating func lists(
     _ shape: SurfaceShape, countMax: Int
@@ -136,18 +140,22 @@ private struct CachedTables {
     return result
   }
 
-  mutating func items(
-    _ view: FeatureView, countMax: Int
+  mutating func rows(
+    _ side: FeatureSide, _ view: FeatureView, countMax: Int
   ) throws(StreamError) -> [RowCache<FeatureSourceRow>] {
-    if let found = items[view.definition.name] { return found }
+    let name = "\(side.side) of \(view.definition.name)"
+    if let found = rows[name] { return found }
+    let isUser = side.side == .user
     var result: [RowCache<FeatureSourceRow>] = []
-    for source in view.item.sources {
+    for source in side.sources {
       result.append(
         try RowCache(
           streams.stream(source.entry.table), columns: source.tableColumns, countMax: countMax
-        ) { rows throws(StreamError) in try source.rows(of: rows) })
+        ) { rows throws(StreamError) in
+          isUser ? try source.encodedRows(of: rows) : try source.rows(of: rows)
+        })
     }
-    items[view.definition.name] = result
+    rows[name] = result
     return result
   }
 }

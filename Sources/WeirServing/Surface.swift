@@ -23,7 +23,8 @@ public final class Surface: Sendable {
   let lists: [RowCache<CandidateList>?]
   let features: FeatureReader
   private let writes: OwnWrites?
-  /// For each source of the item's features.
+  /// For each source of the user's features, and of the item's.
+  private let users: [RowCache<FeatureSourceRow>]
   private let items: [RowCache<FeatureSourceRow>]
   let clock: ServingClock
   let models: [TableIdentifier: ModelFollower]
@@ -31,12 +32,13 @@ public final class Surface: Sendable {
 
   init(
     _ shape: SurfaceShape, streams: any StreamService, lists: [RowCache<CandidateList>?],
-    items: [RowCache<FeatureSourceRow>], models: [TableIdentifier: ModelFollower],
-    clock: ServingClock,
+    users: [RowCache<FeatureSourceRow>], items: [RowCache<FeatureSourceRow>],
+    models: [TableIdentifier: ModelFollower], clock: ServingClock,
     onFailure: @escaping @Sendable (_ code: String, StreamError) -> Void
   ) throws(StreamError) {
     self.shape = shape
     self.lists = lists
+    self.users = users
     self.items = items
     self.clock = clock
     self.models = models
@@ -60,14 +62,15 @@ public final class Surface: Sendable {
       throw StreamError(
         .invalidArgument, "'count' is \(count) and must be between 1 and \(SurfaceRerank.countMax)")
     }
-    let userKey = try EntityID.column([request.user], shape.view.user.key.type)
+    // A name that can be no key is a mistake, and not a user without events.
+    _ = try EntityID.column([request.user], shape.view.user.key.type)
     let answer = Recommendation(
       requestID: clock.requestID(), surface: definition.name, user: request.user,
       time: clock.now())
     // All of a request is of one version.
     let bundles = models.compactMapValues(\.current)
     var run = Run(answer: answer, mark: clock.steady(), bundles: bundles)
-    let user = hydrateUser(userKey, &run)
+    let user = hydrateUser(&run)
     let seen = seenItems(user).union(request.exclude)
     let (parts, candidates) = retrieve(user, seen, &run)
     let ranked = hydrate(candidates, user, &run)
@@ -133,19 +136,21 @@ public final class Surface: Sendable {
 
   // MARK: Stages
 
-  private func hydrateUser(_ key: ArrayData, _ run: inout Run) -> FeatureRows? {
-    let time = run.answer.time
-    let user = run.answer.user
+  private func hydrateUser(_ run: inout Run) -> FeatureRows? {
+    let (user, time, side) = (run.answer.user, run.answer.time, shape.view.user)
     let rows = attempt("user_failed", &run) { run throws(StreamError) in
-      var rows = try self.features.features(.user, of: key, at: time)
+      var rows = try side.features(of: Self.rows([user], self.users), count: 1, at: time)
       guard let writes = self.writes else { return rows }
+      var isFirst = true
       while let offsets = rows.offsets.first, !writes.isIn(user, offsets) {
         guard !run.isOver(self.definition.budget.fresh, self.clock) else {
           run.fallBack("user_behind")
           break
         }
-        self.clock.pause()
-        rows = try self.features.features(.user, of: key, at: time)
+        if !isFirst { self.clock.pause() }
+        isFirst = false
+        for cache in self.users { cache.refresh() }
+        rows = try side.features(of: Self.rows([user], self.users), count: 1, at: time)
       }
       writes.forget(user)
       return rows
@@ -232,7 +237,7 @@ public final class Surface: Sendable {
       let end = min(candidates.items.count, count + Self.partCount)
       let items = Array(candidates.items[count..<end])
       let part = attempt("hydrate_failed", &run) { _ throws(StreamError) in
-        try side.features(of: self.rows(items), count: items.count, at: time)
+        try side.features(of: Self.rows(items, self.items), count: items.count, at: time)
       }
       guard let part else { break }
       parts.append(part)
@@ -252,9 +257,11 @@ public final class Surface: Sendable {
     return ranked
   }
 
-  /// What the tables hold of items.
-  private func rows(_ ids: [EntityID]) throws(StreamError) -> [FeatureInput] {
-    try items.map { cache throws(StreamError) in .decoded(try cache.values(of: ids)) }
+  /// What the tables hold of users or items.
+  private static func rows(
+    _ ids: [EntityID], _ caches: [RowCache<FeatureSourceRow>]
+  ) throws(StreamError) -> [FeatureInput] {
+    try caches.map { cache throws(StreamError) in .decoded(try cache.values(of: ids)) }
   }
 
   /// Items that are worked on between two looks at the clock.

@@ -9,9 +9,10 @@ internal import _WeirTestSupport
 @Suite(.enabled(if: Runtime.isThere, .init(rawValue: Runtime.missing)))
 struct ModelBundleTests {
   /// One row at a time in Python, chunks here.
-  @Test func givesWhatOnnxruntimeAndNumpyGive() throws {
+  @Test(arguments: ["ranker", "ranker_of_one_user"])
+  func givesWhatOnnxruntimeAndNumpyGive(ranker: String) throws {
     let model = try SampleModel()
-    let bundle = try model.bundle()
+    let bundle = try model.bundle(ranker: ranker)
     #expect(bundle.itemsPerRun == ModelBundle.itemsPerRun)
     #expect(bundle.itemCount == 40)
     for sample in model.cases {
@@ -33,7 +34,7 @@ struct ModelBundleTests {
   func scoresDoNotDependOnTheBatch(seed: Int) throws {
     var random = SeededRandom(seed: UInt64(seed))
     let model = try SampleModel()
-    let bundle = try model.bundle()
+    let bundle = try model.bundle(ranker: seed % 2 == 0 ? "ranker" : "ranker_of_one_user")
     let sample = model.cases[1]
     func scores(_ order: [Int]) throws -> [[UInt32]] {
       let scores = try bundle.scores(

@@ -195,6 +195,19 @@ public struct FeatureSource: Sendable {
     return result
   }
 
+  /// As `rows(of:)`, but a profile's states stay the bytes that they are in the table until they are
+  /// used: for rows of which many are kept, and each is seldom used.
+  public func encodedRows(of batch: RecordBatch) throws(StreamError) -> [FeatureSourceRow] {
+    guard profile != nil else { return try rows(of: batch) }
+    let column = batch[ProfileOperator.stateColumn]
+    return (0..<batch.rowCount).map { row in
+      guard case .binary(let bytes)? = column?.scalar(at: row) else {
+        return FeatureSourceRow(content: .encoded(nil))
+      }
+      return FeatureSourceRow(content: .encoded(bytes))
+    }
+  }
+
   /// Appends a row's values at a time; those of no row when `nil`.
   ///
   /// - Returns: which events are in it.
@@ -205,6 +218,7 @@ public struct FeatureSource: Sendable {
     let (values, offsets): ([Scalar], [Int64]) =
       switch row?.content {
       case .profile(let state): (self.values(state, at: time), self.offsets(state))
+      case .encoded(let bytes): try values(bytes, at: time)
       case .values(let values, let offset): (values, [offset])
       case nil:
         profile == nil
@@ -217,6 +231,13 @@ public struct FeatureSource: Sendable {
     return offsets
   }
 
+  private func values(
+    _ bytes: [UInt8]?, at time: Int64
+  ) throws(StreamError) -> ([Scalar], [Int64]) {
+    let state = try state(bytes)
+    return (values(state, at: time), offsets(state))
+  }
+
   func offsets(_ state: ProfileState) -> [Int64] {
     (0..<offsetCount).map { state.positions[$0] ?? 0 }
   }
@@ -226,6 +247,7 @@ public struct FeatureSource: Sendable {
 public struct FeatureSourceRow: Sendable {
   enum Content: Sendable {
     case profile(ProfileState)
+    case encoded([UInt8]?)
     case values([Scalar], offset: Int64)
   }
 

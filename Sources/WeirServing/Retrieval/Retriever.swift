@@ -31,38 +31,54 @@ struct SourceItems: Sendable {
   /// The lists of seeds: an item's score is the sum of its scores in them, each weighed by `decay` to
   /// the power of the seed's place. Parts are added in the order of the seeds.
   init(seeds: [EntityID], lists: [CandidateList?], decay: Double, count: Int) {
-    var places: [EntityID: Int] = [:]
-    var best: [Double] = []
+    struct Sum {
+      var score: Double
+      var best: Double
+      /// Where `best` comes from.
+      var seed: Int
+      var place: Int
+    }
+    var (all, sums): ([EntityID], [Sum]) = ([], [])
+    let itemCount = lists.reduce(0) { $0 + ($1?.items.count ?? 0) }
+    all.reserveCapacity(itemCount)
+    sums.reserveCapacity(itemCount)
+    var places = [EntityID: Int](minimumCapacity: itemCount)
     var weight = 1.0
-    for (seed, list) in zip(seeds, lists) {
+    for (seed, list) in lists.enumerated() where seed < seeds.count {
       defer { weight *= decay }
       guard let list else { continue }
-      for place in list.items.indices {
+      for (place, item) in list.items.enumerated() {
         let part = weight * list.scores[place]
-        let item = list.items[place]
-        if let found = places[item] {
-          scores[found] += part
-          if part > best[found] {
-            best[found] = part
-            origins[found] = Origin(list: list, place: place, seed: seed)
+        let found = places[item, default: sums.count]
+        guard found == sums.count else {
+          sums[found].score += part
+          if part > sums[found].best {
+            (sums[found].best, sums[found].seed, sums[found].place) = (part, seed, place)
           }
-        } else {
-          places[item] = items.count
-          items.append(item)
-          scores.append(part)
-          best.append(part)
-          origins.append(Origin(list: list, place: place, seed: seed))
+          continue
         }
+        places[item] = found
+        all.append(item)
+        sums.append(Sum(score: part, best: part, seed: seed, place: place))
       }
     }
-    let order = items.indices.sorted { left, right in
-      scores[left] != scores[right] ? scores[left] > scores[right] : items[left] < items[right]
-    }.prefix(count)
-    let all = self
-    items = order.map { all.items[$0] }
-    scores = order.map { all.scores[$0] }
-    origins = order.map { all.origins[$0] }
+    for place in bestFirst(all, sums.map(\.score), count: count) {
+      let sum = sums[place]
+      items.append(all[place])
+      scores.append(sum.score)
+      origins.append(Origin(list: lists[sum.seed], place: sum.place, seed: seeds[sum.seed]))
+    }
   }
+}
+
+/// Places of the items with the greatest scores, the greatest first, and the least item among equals.
+private func bestFirst(_ items: [EntityID], _ scores: [Double], count: Int) -> [Int] {
+  // Numbers alone are moved about.
+  let sorted = scores.enumerated().sorted { left, right in
+    left.element != right.element
+      ? left.element > right.element : items[left.offset] < items[right.offset]
+  }
+  return sorted.prefix(count).map(\.offset)
 }
 
 /// Candidates of all sources.
@@ -83,7 +99,8 @@ struct Candidates: Sendable {
   ///   - seen: items that are left out.
   ///   - count: how many there are at most.
   init(_ parts: [SourceItems], weights: [Double], without seen: Set<EntityID>, count: Int) {
-    var places: [EntityID: Int] = [:]
+    let itemCount = parts.reduce(0) { $0 + $1.items.count }
+    var places = [EntityID: Int](minimumCapacity: itemCount)
     var best: [Double] = []
     for (source, part) in parts.enumerated() {
       for (place, item) in part.items.enumerated() {
@@ -103,13 +120,7 @@ struct Candidates: Sendable {
         }
       }
     }
-    let order = items.indices.sorted { left, right in
-      scores[left] != scores[right] ? scores[left] > scores[right] : items[left] < items[right]
-    }.prefix(count)
-    let all = self
-    items = order.map { all.items[$0] }
-    scores = order.map { all.scores[$0] }
-    sources = order.map { all.sources[$0] }
+    self = kept(bestFirst(items, scores, count: count))
   }
 
   /// Only some of them, in order.

@@ -12,16 +12,20 @@ protocol RefreshedCache: Sendable {
 
 /// Rows of a keyed table in a form made for use, kept in memory for as long as they are the table's.
 ///
-/// 1. A tail of the table says which keys have new rows; `refresh` takes those out. 2. `values` looks up
-/// what is not there. A row that was looked up while its key changed is used, and not kept. So a value
-/// is never older than the last refresh before it was asked for, and rows that were acknowledged before
-/// that refresh are in it. Threads may share it.
+/// 1. A tail of the table brings new rows: `refresh` puts them in the place of those that are kept, or
+/// takes those out where a version in the log is not a row yet (merge engines other than the last write
+/// by order). 2. `values` looks up what is not there. A row that was looked up while its key changed is
+/// used, and not kept; one that was kept while a refresh read on is taken out by it, for it may be newer
+/// than what was read. So a value is never older than the last refresh before it was asked for, and rows
+/// that were acknowledged before that refresh are in it. Threads may share it.
 final class RowCache<Value: Sendable>: RefreshedCache {
   private let stream: any ServedStream
   private let key: Field
   private let columns: [String]
   private let countMax: Int
   private let decode: @Sendable (RecordBatch) throws(StreamError) -> [Value]
+  /// Whether a version in the log is the row.
+  private let isWhole: Bool
   private let state = Mutex(State())
   private let follower = Mutex(Follower())
 
@@ -29,11 +33,18 @@ final class RowCache<Value: Sendable>: RefreshedCache {
   private static var refreshRowsMax: Int { 20_000 }
   private static var changedCountMax: Int { 65_536 }
 
+  private struct Entry {
+    /// `nil` where the table has no row.
+    var value: Value?
+    /// When it was kept.
+    var generation: Int
+  }
+
   private struct State {
     /// Used since the last time there were too many, and before it.
-    var young: [EntityID: Value?] = [:]
-    var old: [EntityID: Value?] = [:]
-    /// Counts refreshes that took something out.
+    var young: [EntityID: Entry] = [:]
+    var old: [EntityID: Entry] = [:]
+    /// Counts beginnings of refreshes, and changes that they made.
     var generation = 0
     /// When keys changed; what is forgotten here changed at `floor` at the latest.
     var changed: [EntityID: Int] = [:]
@@ -64,6 +75,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
     }
     key = Field(field.name, field.type, nullable: false, metadata: field.metadata)
     self.stream = stream
+    isWhole = stream.definition.merge == .lastWrite(sequence: [])
     self.columns = columns
     self.countMax = max(1, countMax)
     self.decode = decode
@@ -76,15 +88,18 @@ final class RowCache<Value: Sendable>: RefreshedCache {
           follower.tail = try stream.tail(from: .latest)
           return forget()
         }
-        var count = 0
+        let began = state.withLock { state in
+          state.generation += 1
+          return state.generation
+        }
+        var news = News()
         while let rows = try tail.next(rowCountMax: 4_096) {
-          count += rows.rowCount
-          guard count <= Self.refreshRowsMax, let column = rows[key.name] else {
+          guard news.add(rows, key.name), news.rowCount <= Self.refreshRowsMax else {
             follower.tail = try stream.tail(from: .latest)
             return forget()
           }
-          drop(EntityID.list(column, 0..<rows.rowCount))
         }
+        if !news.places.isEmpty { try take(news, since: began) }
       } catch {
         // Its place in the log is gone: the next refresh begins anew.
         follower.tail = nil
@@ -101,17 +116,84 @@ final class RowCache<Value: Sendable>: RefreshedCache {
     }
   }
 
-  private func drop(_ ids: [EntityID]) {
+  /// What a refresh read: of each key the last version.
+  private struct News {
+    var batches: [RecordBatch] = []
+    var places: [EntityID: (batch: Int, row: Int)] = [:]
+    var rowCount = 0
+
+    mutating func add(_ rows: RecordBatch, _ key: String) -> Bool {
+      guard let column = rows[key] else { return false }
+      let ids = EntityID.list(column, 0..<rows.rowCount)
+      guard ids.count == rows.rowCount else { return false }
+      for (row, id) in ids.enumerated() { places[id] = (batches.count, row) }
+      batches.append(rows)
+      rowCount += rows.rowCount
+      return true
+    }
+
+    /// The rows of some keys, those that delete left out.
+    func rows(
+      _ ids: [EntityID], _ columns: [String]
+    ) throws(ColumnarError) -> [(ids: [EntityID], rows: RecordBatch)] {
+      var members: [Int: [(id: EntityID, row: Int)]] = [:]
+      for id in ids {
+        guard let place = places[id] else { continue }
+        let operation = batches[place.batch][StreamColumns.operation]?.scalar(at: place.row)
+        guard operation != .int(1) else { continue }
+        members[place.batch, default: []].append((id, place.row))
+      }
+      var result: [(ids: [EntityID], rows: RecordBatch)] = []
+      for (number, members) in members {
+        let batch = batches[number]
+        var (fields, picked): ([Field], [ArrayData]) = ([], [])
+        for name in columns {
+          guard let place = batch.schema.index(of: name) else {
+            throw ColumnarError(.invalidArgument, "the rows lack the column", column: name)
+          }
+          fields.append(batch.schema.fields[place])
+          picked.append(batch.columns[place])
+        }
+        let rows = try RecordBatch(
+          schema: Schema(fields), columns: picked, rowCount: batch.rowCount)
+        result.append((members.map(\.id), try rows.take(members.map(\.row))))
+      }
+      return result
+    }
+  }
+
+  private func take(_ news: News, since began: Int) throws(StreamError) {
+    var values: [EntityID: Value?] = [:]
+    if isWhole {
+      let ids = state.withLock { state in
+        news.places.keys.filter { state.young[$0] != nil || state.old[$0] != nil }
+      }
+      for id in ids { values[id] = .some(nil) }
+      do throws(ColumnarError) {
+        for part in try news.rows(ids, columns) {
+          let decoded: [Value]
+          do throws(StreamError) {
+            decoded = try decode(part.rows)
+          } catch { throw ColumnarError(.invalidArgument, error.message) }
+          for (id, value) in zip(part.ids, decoded) { values[id] = .some(value) }
+        }
+      } catch { throw StreamError(error) }
+    }
     state.withLock { state in
       state.generation += 1
-      if state.changed.count + ids.count > Self.changedCountMax {
+      if state.changed.count + news.places.count > Self.changedCountMax {
         state.changed = [:]
         state.floor = state.generation
       }
-      for id in ids {
-        state.young[id] = nil
-        state.old[id] = nil
+      for id in news.places.keys {
         state.changed[id] = state.generation
+        let new = values[id].map { Entry(value: $0, generation: state.generation) }
+        if let entry = state.young[id] {
+          state.young[id] = entry.generation >= began ? nil : new
+          state.old[id] = nil
+        } else if let entry = state.old[id] {
+          state.old[id] = entry.generation >= began ? nil : new
+        }
       }
     }
   }
@@ -123,11 +205,11 @@ final class RowCache<Value: Sendable>: RefreshedCache {
     var order: [EntityID] = []
     let generation = state.withLock { state in
       for (place, id) in ids.enumerated() {
-        if let value = state.young[id] {
-          result[place] = .some(value)
-        } else if let value = state.old[id] {
-          result[place] = .some(value)
-          keep(value, id, &state)
+        if let entry = state.young[id] {
+          result[place] = .some(entry.value)
+        } else if let entry = state.old[id] {
+          result[place] = .some(entry.value)
+          keep(entry, id, &state)
         } else {
           if missing[id] == nil { order.append(id) }
           missing[id, default: []].append(place)
@@ -141,19 +223,21 @@ final class RowCache<Value: Sendable>: RefreshedCache {
       for (id, value) in zip(order, found) {
         for place in missing[id] ?? [] { result[place] = .some(value) }
         if generation >= state.floor, state.changed[id] ?? 0 <= generation {
-          keep(value, id, &state)
+          keep(Entry(value: value, generation: state.generation), id, &state)
         }
       }
     }
     return result.map { $0 ?? nil }
   }
 
-  private func keep(_ value: Value?, _ id: EntityID, _ state: inout State) {
+  private func keep(_ entry: Entry, _ id: EntityID, _ state: inout State) {
+    // Room for all of them, which memory is used for when they come: to grow takes milliseconds.
+    if state.young.isEmpty { state.young.reserveCapacity(countMax) }
     if state.young.count >= countMax {
       state.old = state.young
-      state.young = [:]
+      state.young = Dictionary(minimumCapacity: countMax)
     }
-    state.young[id] = .some(value)
+    state.young[id] = entry
   }
 
   private func lookup(_ ids: [EntityID]) throws(StreamError) -> [Value?] {

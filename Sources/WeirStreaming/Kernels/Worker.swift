@@ -21,14 +21,20 @@ package final class Worker: @unchecked Sendable {
   private let isStopped = Atomic(false)
   private let isAwake = Atomic(true)
   private let step: @Sendable () -> Next
+  private let isBackground: Bool
   private var thread = pthread_t()
+  private static let backgroundNiceness: Int32 = 10
   private let joined = Mutex(false)
 
   /// Starts the thread.
   ///
-  /// - Parameter step: must not block for long without a bound.
-  package init(_ step: @escaping @Sendable () -> Next) {
+  /// - Parameters:
+  ///   - isBackground: leaves the processors to other threads where there are too few. Such a thread
+  ///     should hold locks that others wait for only for moments.
+  ///   - step: must not block for long without a bound.
+  package init(isBackground: Bool = false, _ step: @escaping @Sendable () -> Next) {
     self.step = step
+    self.isBackground = isBackground
     lock = .allocate(capacity: 1)
     pthread_mutex_init(lock, nil)
     condition = .allocate(capacity: 1)
@@ -72,6 +78,8 @@ package final class Worker: @unchecked Sendable {
   }
 
   private func run() {
+    // On Linux a thread has a niceness of its own; 0 is the thread that calls.
+    if isBackground { _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, Self.backgroundNiceness) }
     while !isStopped.load(ordering: .acquiring) {
       guard case .wait(let nanoseconds) = step() else { continue }
       isAwake.store(false, ordering: .sequentiallyConsistent)

@@ -136,6 +136,11 @@ public protocol KeyIndex: AnyObject, Sendable {
   /// Makes a batch ready without changing anything that readers see: the long part of a change.
   func stage(_ batch: IndexBatch) throws(StreamError) -> any StagedIndexBatch
 
+  /// Does of `publish` what takes time, outside of locks that readers wait for: they see what there was
+  /// until `publish`, which is to follow, and which does it where this was not called. Errors are those of
+  /// `publish`.
+  func prepare(_ staged: any StagedIndexBatch) throws(StreamError)
+
   /// Makes a staged batch take effect. After an error the index is as before, or must be opened again
   /// when the error says so.
   func publish(_ staged: any StagedIndexBatch) throws(StreamError)
@@ -143,6 +148,9 @@ public protocol KeyIndex: AnyObject, Sendable {
   /// Moves the index to another snapshot with the same rows in the same places: one that somebody
   /// else's append made, or maintenance of metadata.
   func move(to position: IndexPosition) throws(StreamError)
+
+  /// A batch that does the same, for `prepare` and `publish`; `nil` where `move` takes no time.
+  func stageMove(to position: IndexPosition) throws(StreamError) -> (any StagedIndexBatch)?
 
   /// Calls `body` with all keys in ascending order, in batches, until it returns `false`.
   func forEach(
@@ -157,6 +165,12 @@ public protocol KeyIndex: AnyObject, Sendable {
 }
 
 extension KeyIndex {
+  public func prepare(_ staged: any StagedIndexBatch) throws(StreamError) {}
+
+  public func stageMove(
+    to position: IndexPosition
+  ) throws(StreamError) -> (any StagedIndexBatch)? { nil }
+
   /// `stage` and `publish` at once.
   public func apply(_ batch: IndexBatch) throws(StreamError) { try publish(stage(batch)) }
 }

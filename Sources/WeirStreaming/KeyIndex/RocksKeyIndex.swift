@@ -30,6 +30,8 @@ public final class RocksKeyIndex: KeyIndex {
 
   struct State: Sendable {
     var store: RocksStore
+    /// What readers see while a batch is in the store and not published.
+    var pinned: RocksStore.Snapshot?
     var position: IndexPosition?
     var files: [String] = []
     var fileNumbers: [String: UInt32] = [:]
@@ -42,6 +44,8 @@ public final class RocksKeyIndex: KeyIndex {
     let writer: RocksStore.Writer
     let position: IndexPosition?
     let files: [String]
+    /// Whether it is in the store.
+    var isPrepared = false
     init(_ writer: RocksStore.Writer, _ position: IndexPosition?, _ files: [String]) {
       self.writer = writer
       self.position = position
@@ -187,7 +191,7 @@ public final class RocksKeyIndex: KeyIndex {
   public func reader() throws(StreamError) -> any KeyIndexReader {
     try state.withLock { state throws(StreamError) -> RocksKeyIndexReader in
       guard let state else { throw closed }
-      return RocksKeyIndexReader(state)
+      return RocksKeyIndexReader(state, state.pinned)
     }
   }
 
@@ -263,6 +267,22 @@ public final class RocksKeyIndex: KeyIndex {
     try put([0, UInt8(ascii: "v")], [formatVersion])
   }
 
+  public func prepare(_ staged: any StagedIndexBatch) throws(StreamError) {
+    guard let staged = staged as? Staged, !staged.isPrepared else { return }
+    let store = try state.withLock { state throws(StreamError) -> RocksStore in
+      guard let store = state?.store else { throw closed }
+      state?.pinned = RocksStore.Snapshot(store)
+      return store
+    }
+    do throws(StreamError) {
+      try store.ingest(staged.writer)
+    } catch {
+      state.withLock { $0?.pinned = nil }
+      throw error
+    }
+    staged.isPrepared = true
+  }
+
   public func publish(_ staged: any StagedIndexBatch) throws(StreamError) {
     guard let staged = staged as? Staged else {
       preconditionFailure("a batch is published by the index that staged it")
@@ -271,11 +291,12 @@ public final class RocksKeyIndex: KeyIndex {
       guard var new = state else { throw closed }
       state = nil  // The arrays in it are changed in place.
       do throws(StreamError) {
-        try new.store.ingest(staged.writer)
+        if !staged.isPrepared { try new.store.ingest(staged.writer) }
       } catch {
         state = new
         throw error
       }
+      new.pinned = nil
       new.position = staged.position
       for path in staged.files {
         new.fileNumbers[path] = UInt32(truncatingIfNeeded: new.files.count)
@@ -286,8 +307,16 @@ public final class RocksKeyIndex: KeyIndex {
   }
 
   public func move(to position: IndexPosition) throws(StreamError) {
+    try publish(stageAll(position))
+  }
+
+  public func stageMove(
+    to position: IndexPosition
+  ) throws(StreamError) -> (any StagedIndexBatch)? { try stageAll(position) }
+
+  private func stageAll(_ position: IndexPosition) throws(StreamError) -> any StagedIndexBatch {
     let nothing = try bytesArray([])
-    try apply(
+    return try stage(
       IndexBatch(
         position: position, files: [], keys: nothing, states: [], locations: [],
         versions: nothing, rows: nothing))
@@ -298,7 +327,7 @@ public final class RocksKeyIndex: KeyIndex {
   ) throws(StreamError) {
     let snapshot = try state.withLock { state throws(StreamError) -> RocksStore.Snapshot in
       guard let state else { throw closed }
-      return RocksStore.Snapshot(state.store)
+      return state.pinned ?? RocksStore.Snapshot(state.store)
     }
     var keys: [[UInt8]?] = []
     let reader = RocksKeyIndexReader(State(store: snapshot.store), snapshot)
@@ -362,31 +391,4 @@ public final class RocksKeyIndex: KeyIndex {
   }
 
   public func close() { state.withLock { $0 = nil } }
-}
-
-final class RocksKeyIndexReader: KeyIndexReader {
-  private let snapshot: RocksStore.Snapshot
-  private let state: RocksKeyIndex.State
-
-  init(_ state: RocksKeyIndex.State, _ snapshot: RocksStore.Snapshot? = nil) {
-    self.state = state
-    self.snapshot = snapshot ?? RocksStore.Snapshot(state.store)
-  }
-
-  var position: IndexPosition? { state.position }
-
-  func path(of file: UInt32) -> String? {
-    Int(file) < state.files.count ? state.files[Int(file)] : nil
-  }
-
-  func layout(_ number: UInt16) -> Schema? {
-    Int(number) < state.layouts.count ? state.layouts[Int(number)] : nil
-  }
-
-  func get(
-    _ keys: ArrayData, isSorted: Bool, withRows: Bool
-  ) throws(StreamError) -> IndexedRows {
-    try IndexEntryReader(snapshot, folder: state.store.folder)
-      .get(keys, isSorted: isSorted, withRows: withRows)
-  }
 }

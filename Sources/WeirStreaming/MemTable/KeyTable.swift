@@ -31,14 +31,33 @@ struct KeyTable: Sendable {
 
   /// Rows whose keys have this hash, the latest first.
   func rows(_ hash: UInt64) -> [Int] {
-    guard !slots.isEmpty else { return [] }
     var result: [Int] = []
-    var row = Int(slots[slot(hash)]) - 1
-    while row >= 0 {
+    visit(hash) { row in
       result.append(row)
-      row = Int(previous[row])
+      return true
     }
     return result
+  }
+
+  /// Rows whose keys have this hash, the latest first, until `body` has found what it wants.
+  ///
+  /// - Parameter body: returns whether it wants more.
+  func visit(_ hash: UInt64, _ body: (Int) -> Bool) {
+    guard !slots.isEmpty else { return }
+    var row = Int(slots[slot(hash)]) - 1
+    while row >= 0, body(row) { row = Int(previous[row]) }
+  }
+
+  /// The entry that a row is in, and its place there.
+  ///
+  /// - Parameter firstRows: the first row of each entry, ascending from 0.
+  static func entry(of row: Int, _ firstRows: [Int]) -> (entry: Int, place: Int) {
+    var (low, high) = (0, firstRows.count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if firstRows[middle] <= row { low = middle } else { high = middle }
+    }
+    return (low, row - firstRows[low])
   }
 
   @inline(__always)

@@ -14,7 +14,10 @@ struct LookupHits: Sendable {
 
   private let keyCount: Int
   private var hits: [Hit] = []
+  /// Those that have hits: there are many more.
   private var entries: [LiftedRows] = []
+  /// Of the run, where its entries are in `entries`.
+  private var places: [Int: Int] = [:]
 
   init(keyCount: Int) { self.keyCount = keyCount }
 
@@ -24,20 +27,19 @@ struct LookupHits: Sendable {
     _ keys: ArrayData
   ) {
     for row in rows.reversed() {
-      var (low, high) = (0, firstRows.count)
-      while high - low > 1 {
-        let middle = (low + high) / 2
-        if firstRows[middle] <= row { low = middle } else { high = middle }
+      let (number, row) = KeyTable.entry(of: row, firstRows)
+      guard VersionBytes.compare(runEntries[number].keys, row, keys, key) == 0 else { continue }
+      let place = places[number] ?? entries.count
+      if place == entries.count {
+        entries.append(runEntries[number])
+        places[number] = place
       }
-      let place = row - firstRows[low]
-      if VersionBytes.compare(runEntries[low].keys, place, keys, key) == 0 {
-        hits.append(Hit(key: key, entry: entries.count + low, row: place))
-      }
+      hits.append(Hit(key: key, entry: place, row: row))
     }
   }
 
   /// Later rows are of another run.
-  mutating func endRun(_ runEntries: [LiftedRows]) { entries += runEntries }
+  mutating func endRun() { places.removeAll(keepingCapacity: true) }
 
   /// The keys' rows.
   func rows(
@@ -89,14 +91,7 @@ struct LookupHits: Sendable {
     let ordered = try columnar { () throws(ColumnarError) in
       merged == nil ? rows : try rows.take(sorted)
     }
-    return LookupRows(places: places, rows: Self.projected(ordered, wanted), cut: cut)
-  }
-
-  private static func projected(_ rows: RecordBatch, _ columns: [Int]?) -> RecordBatch {
-    guard let columns else { return rows }
-    return RecordBatch(
-      trusted: Schema(columns.map { rows.schema.fields[$0] }),
-      columns: columns.map { rows.columns[$0] }, rowCount: rows.rowCount)
+    return LookupRows(places: places, rows: ordered.picked(wanted), cut: cut)
   }
 
   /// The hits as candidates of a merge, key by key.

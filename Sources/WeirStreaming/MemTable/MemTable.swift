@@ -80,9 +80,21 @@ public final class MemTable: Sendable {
     state.withLock { $0.active.rowCount + ($0.frozen?.rowCount ?? 0) }
   }
 
+  /// What `move` can do before it; to be followed by it.
+  func prepareMove(to snapshotID: Int64) throws(StreamError) -> (any StagedIndexBatch)? {
+    guard let index, let position = index.position else { return nil }
+    let staged = try index.stageMove(
+      to: IndexPosition(snapshotID: snapshotID, offset: position.offset))
+    try prepare(staged)
+    return staged
+  }
+
   /// The table has another snapshot with the same rows in the same places.
-  public func move(to snapshotID: Int64) throws(StreamError) {
+  func move(
+    to snapshotID: Int64, _ prepared: (any StagedIndexBatch)?
+  ) throws(StreamError) {
     guard let index, let position = index.position else { return }
+    if let prepared { return try index.publish(prepared) }
     try index.move(to: IndexPosition(snapshotID: snapshotID, offset: position.offset))
   }
 
@@ -175,6 +187,17 @@ public final class MemTable: Sendable {
     return try index.stage(rows.indexBatch(files, snapshotID, codec))
   }
 
+  /// Does the long part of `finishFlush`, which is to follow: readers see nothing of it, and do not wait.
+  func prepare(_ staged: (any StagedIndexBatch)?) throws(StreamError) {
+    if let index, let staged { try index.prepare(staged) }
+  }
+
+  /// Lets the index have what was prepared while the memory does not follow: reads are refused until both
+  /// are made anew.
+  func giveUp(_ staged: (any StagedIndexBatch)?) {
+    if let index, let staged { try? index.publish(staged) }
+  }
+
   /// Ends a flush: the frozen rows are the table's now. Views before and after show the same rows.
   ///
   /// After an error of the index, drop this memory table and open the index again.
@@ -250,19 +273,38 @@ public final class MemTable: Sendable {
     }
     let encoded = try layout.keyEncoder.encode(keys.columns, rowCount: keys.rowCount)
     let hashes = KeyHash.hashes(encoded)
-    let (hits, cut, reader) = try state.withLock {
-      state throws(StreamError) -> (LookupHits, Int64, any KeyIndexReader) in
-      var hits = LookupHits(keyCount: keys.rowCount)
-      for run in [state.frozen, state.active].compactMap({ $0 }) where run.keys.rowCount > 0 {
-        for (key, hash) in hashes.enumerated() {
-          hits.add(key, run.keys.rows(hash), run.firstRows, run.entries, encoded)
+    guard layout.merger.isLastWhole else {
+      let (hits, cut, reader) = try locked(index) { state in
+        var hits = LookupHits(keyCount: keys.rowCount)
+        for run in [state.frozen, state.active].compactMap({ $0 }) where run.keys.rowCount > 0 {
+          for (key, hash) in hashes.enumerated() {
+            hits.add(key, run.keys.rows(hash), run.firstRows, run.entries, encoded)
+          }
+          hits.endRun()
         }
-        hits.endRun(run.entries)
+        return hits
       }
+      return try hits.rows(encoded, resolver, reader, columns, cut: cut)
+    }
+    let (latest, cut, reader) = try locked(index) { state in
+      var latest = LatestRows(keyCount: keys.rowCount)
+      for run in [state.active, state.frozen].compactMap({ $0 }) where run.keys.rowCount > 0 {
+        latest.look(encoded, hashes, run.keys, run.firstRows, run.entries)
+      }
+      return latest
+    }
+    return try latest.rows(encoded, resolver, reader, columns, cut: cut)
+  }
+
+  /// What `body` finds in memory, with the end of the log there and the index that belongs to it.
+  private func locked<Found: Sendable>(
+    _ index: any KeyIndex, _ body: (borrowing State) -> Found
+  ) throws(StreamError) -> (Found, Int64, any KeyIndexReader) {
+    try state.withLock {
+      state throws(StreamError) -> (Found, Int64, any KeyIndexReader) in
       let reader = try index.reader()
       try check(reader, state)
-      return (hits, state.offsets.upperBound, reader)
+      return (body(state), state.offsets.upperBound, reader)
     }
-    return try hits.rows(encoded, resolver, reader, columns, cut: cut)
   }
 }

@@ -89,8 +89,10 @@ struct RowResolver: Sendable {
   }
 
   /// Rows of an index in the layout's file schema, whatever schema they were encoded under.
+  ///
+  /// - Parameter columns: places in that schema; all by default.
   func decode(
-    _ rows: ArrayData, _ reader: any KeyIndexReader
+    _ rows: ArrayData, _ reader: any KeyIndexReader, columns: [Int]? = nil
   ) throws(StreamError) -> RecordBatch {
     var byLayout: [UInt16: [Int]] = [:]
     for row in 0..<rows.length {
@@ -109,8 +111,12 @@ struct RowResolver: Sendable {
       let encoded = try columnar { () throws(ColumnarError) in
         byLayout.count == 1 ? rows : try rows.take(members)
       }
-      let part = try RowCodec(schema, layoutNumber: number).decode(encoded)
-      parts.append(try conformed(part))
+      let codec = try RowCodec(schema, layoutNumber: number)
+      if schema == layout.fileSchema {
+        parts.append(try codec.decode(encoded, columns: columns))
+      } else {
+        parts.append(try conformed(try codec.decode(encoded)).picked(columns))
+      }
       for row in members {
         places[row] = next
         next += 1
@@ -119,7 +125,7 @@ struct RowResolver: Sendable {
     if parts.count == 1 { return parts[0] }
     if parts.isEmpty {
       return try columnar { () throws(ColumnarError) in
-        try RecordBatchBuilder(layout.fileSchema).finish()
+        try RecordBatchBuilder(layout.fileSchema).finish().picked(columns)
       }
     }
     let (all, order) = (parts, places)

@@ -52,6 +52,8 @@ struct MergeOutput {
 protocol Merger: Sendable {
   /// Whether merging needs the base row itself, not only its version.
   var needsBaseRows: Bool { get }
+  /// Whether the last version of a key in the log is its row.
+  var isLastWhole: Bool { get }
 
   /// The versions of lifted rows, as the index keeps them; `nil` for engines that compare none.
   func versions(_ rows: RecordBatch, deletes: [Bool]) throws(StreamError) -> ArrayData?
@@ -60,6 +62,8 @@ protocol Merger: Sendable {
 }
 
 extension Merger {
+  var isLastWhole: Bool { false }
+
   /// An array of `count` empty versions.
   func noVersions(_ count: Int) -> ArrayData {
     let builder = BinaryBuilder(.binary)

@@ -20,6 +20,7 @@ struct WinnerMerger: Merger {
   let sequence: KeyEncoder?
 
   var needsBaseRows: Bool { false }
+  var isLastWhole: Bool { rule == .last && sequence == nil }
 
   func versions(_ rows: RecordBatch, deletes: [Bool]) throws(StreamError) -> ArrayData? {
     let sequences = try sequence?.encode(rows)

@@ -140,17 +140,44 @@ struct FlushRun {
         staged.append(
           try part.memory.stage(part.rows, files: part.written, snapshotID: snapshotID))
       }
+      let others = stream.shards.filter { shard in !parts.contains { $0.shard === shard } }
+      let moves = try prepare(parts, staged, others, snapshotID)
       // What is staged and published belongs together: readers see all of it or nothing.
       try stream.published.withLock { published throws(StreamError) in
         for (part, staged) in zip(parts, staged) { try part.memory.finishFlush(staged) }
-        for shard in stream.shards where !parts.contains(where: { $0.shard === shard }) {
-          try shard.memory.move(to: snapshotID)
+        for (shard, move) in zip(others, moves) {
+          try shard.memory.move(to: snapshotID, move)
         }
         published.metadata = metadata
         published.covered = covered
       }
     } catch {
       throw TableError(.conflict, "the key index failed: \(error.description)")
+    }
+  }
+}
+
+extension FlushRun {
+  /// Does what takes time before readers have to wait.
+  ///
+  /// - Returns: for each of the other shards what moves it to the new snapshot.
+  private func prepare(
+    _ parts: [Part], _ staged: [(any StagedIndexBatch)?], _ others: [StreamShard],
+    _ snapshotID: Int64
+  ) throws(StreamError) -> [(any StagedIndexBatch)?] {
+    var moves: [(any StagedIndexBatch)?] = []
+    var count = 0
+    do throws(StreamError) {
+      for (part, staged) in zip(parts, staged) {
+        try part.memory.prepare(staged)
+        count += 1
+      }
+      for shard in others { moves.append(try shard.memory.prepareMove(to: snapshotID)) }
+      return moves
+    } catch {
+      for (part, staged) in zip(parts, staged).prefix(count) { part.memory.giveUp(staged) }
+      for (shard, move) in zip(others, moves) { shard.memory.giveUp(move) }
+      throw error
     }
   }
 }

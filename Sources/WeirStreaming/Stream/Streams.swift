@@ -57,7 +57,8 @@ public final class Streams: StreamService {
     order = streams.keys.sorted { $0.description < $1.description }
     state.withLock { $0.renewTime = Self.renewal(environment) }
     guard environment.hasThreads else { return }
-    let worker = Worker { [weak self] in
+    // A flush takes seconds of a processor, and nobody waits for it.
+    let worker = Worker(isBackground: true) { [weak self] in
       guard let self else { return .wait(nanoseconds: 1_000_000_000) }
       return maintain() ? .again : .wait(nanoseconds: 20_000_000)
     }

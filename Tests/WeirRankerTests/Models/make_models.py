@@ -72,13 +72,22 @@ class Graph:
         return self.node("Div", total, self.node("Max", count, one))
 
     def save(
-        self, name: str, inputs: list[str], output: str, width: int, batch: int | str = "B"
+        self,
+        name: str,
+        inputs: list[str],
+        output: str,
+        width: int,
+        batch: int | str = "B",
+        users: int | str | None = None,
     ) -> None:
+        def rows(name: str) -> int | str:
+            return batch if users is None or name.startswith("item") else users
+
         graph = helper.make_graph(
             self.nodes,
             name,
             [
-                helper.make_tensor_value_info(i, TensorProto.FLOAT, [batch, *SHAPES[i]])
+                helper.make_tensor_value_info(i, TensorProto.FLOAT, [rows(i), *SHAPES[i]])
                 for i in inputs
             ],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, [batch, width])],
@@ -120,6 +129,29 @@ def ranker(name: str, seed: int = 2, end: str = "Sigmoid", tasks: int = 2, batch
     logits = graph.linear(hidden, HIDDEN, tasks)
     graph.node(end, logits, name="scores")
     graph.save(name, list(SHAPES), "scores", tasks, batch)
+
+
+def ranker_of_one_user() -> None:
+    """The same as `ranker`, with the user's inputs in one row for all items."""
+    graph = Graph(2)
+    zero = graph.constant(np.zeros(1, np.float32))
+    items = graph.node("ReduceMax", graph.node("Mul", "item_embedding", zero), axes=[1])
+
+    def each(value: str) -> str:
+        return graph.node("Add", value, items)
+
+    joined = graph.node(
+        "Concat",
+        each(graph.dense("user_dense", DENSE_USER)),
+        graph.dense("item_dense", DENSE_ITEM),
+        each("user_embedding"),
+        "item_embedding",
+        each(graph.history()),
+        axis=1,
+    )
+    hidden = graph.node("Relu", graph.linear(joined, 16 + 3 * EMBEDDING, HIDDEN))
+    graph.node("Sigmoid", graph.linear(hidden, HIDDEN, 2), name="scores")
+    graph.save("ranker_of_one_user", list(SHAPES), "scores", 2, users=1)
 
 
 def plain_ranker() -> None:
@@ -217,6 +249,7 @@ def main() -> None:
     retriever()
     retriever("retriever_2", seed=5)
     ranker("ranker")
+    ranker_of_one_user()
     ranker("ranker_of_logits", end="Identity")
     ranker("ranker_of_batches", end="Mean")
     ranker("ranker_of_three", tasks=3)

@@ -119,6 +119,14 @@ internal import _WeirTestSupport
       do {
         let staged = try index.stage(batch(number, &random, &known))
         try check(try index.reader(), before, &random)
+        if random.chance(0.5) {
+          // Nobody sees it before it is published.
+          let position = index.position
+          try index.prepare(staged)
+          #expect(index.position == position)
+          try check(try index.reader(), before, &random)
+          #expect(try all(index, batchRows: 10) == before.mapValues(\.bytes))
+        }
         try index.publish(staged)
       }
       #expect(
@@ -127,7 +135,14 @@ internal import _WeirTestSupport
       reader = nil  // It keeps the index open.
       try check(try index.reader(), known, &random)
       if random.chance(0.1) {
-        try index.move(to: IndexPosition(snapshotID: 777, offset: Int64(number)))
+        let position = IndexPosition(snapshotID: 777, offset: Int64(number))
+        if random.chance(0.5), let staged = try index.stageMove(to: position) {
+          try index.prepare(staged)
+          #expect(index.position?.snapshotID == Int64(number))
+          try index.publish(staged)
+        } else {
+          try index.move(to: position)
+        }
         #expect(index.position?.snapshotID == 777)
       }
       if random.chance(0.03) {
@@ -145,6 +160,24 @@ internal import _WeirTestSupport
     }
     #expect(try all(index, batchRows: 7) == known.mapValues(\.bytes))
     _ = try index.layout(for: Schema([Field("z", .int8)]))
+    index.close()
+  }
+
+  /// After a crash between the two steps the index is that of the batch, and says so.
+  @Test func whatWasPreparedIsThereAfterACrash() throws {
+    var random = SeededRandom(seed: 1)
+    let folder = IndexFolder()
+    var known: [[UInt8]: Known] = [:]
+    do {
+      let index = try RocksKeyIndex(folder: folder.path, cacheBytes: 1 << 20)
+      try index.apply(batch(0, &random, &known))
+      try index.prepare(index.stage(batch(1, &random, &known)))
+      #expect(index.position == IndexPosition(snapshotID: 0, offset: 0))
+      index.close()
+    }
+    let index = try RocksKeyIndex(folder: folder.path, cacheBytes: 1 << 20)
+    #expect(index.position == IndexPosition(snapshotID: 1, offset: 10))
+    #expect(try all(index, batchRows: 10) == known.mapValues(\.bytes))
     index.close()
   }
 

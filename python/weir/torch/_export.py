@@ -24,6 +24,8 @@ class _Graph(nn.Module):
 
     output = ""
     wanted: tuple[str, ...] = ()
+    #: Inputs that have one row, whatever the batch.
+    single: tuple[str, ...] = ()
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -34,9 +36,14 @@ class _Graph(nn.Module):
 
     def forward(self, *values: Tensor) -> Tensor:
         given = dict(zip(self.names, values))
-        count = given["history_mask"]
-        nothing = count[:, :0]
-        return self.compute({name: given.get(name, nothing) for name in self.wanted})
+        for name, like in (("user_dense", "history_mask"), ("item_dense", "item_embedding")):
+            if name in self.wanted and name not in given:
+                given[name] = given[like][:, :0]
+        return self.compute(given)
+
+    def picked(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of inputs that have one row the last one."""
+        return {name: given[name][-1:] if name in self.single else given[name] for name in given}
 
     def compute(self, given: dict[str, Tensor]) -> Tensor:
         raise NotImplementedError
@@ -51,7 +58,10 @@ class RetrieverGraph(_Graph):
 
 
 class RankerGraph(_Graph):
+    """One user and a batch of items: what is the user's is computed once."""
+
     output = "scores"
+    single = ("user_dense", "history_embedding", "history_mask")
     wanted = (
         "user_dense",
         "item_dense",
@@ -73,8 +83,9 @@ def graphs(model: Model) -> tuple[bytes, bytes]:
 
 
 def export(graph: _Graph, model: Model) -> bytes:
-    example = sample(model, 3)
+    example = graph.picked(sample(model, 3))
     inputs = tuple(example[name] for name in graph.names)
+    batches = [name for name in (*graph.names, graph.output) if name not in graph.single]
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -84,7 +95,7 @@ def export(graph: _Graph, model: Model) -> bytes:
             buffer,
             input_names=graph.names,
             output_names=[graph.output],
-            dynamic_axes={name: {0: "batch"} for name in [*graph.names, graph.output]},
+            dynamic_axes={name: {0: "batch"} for name in batches},
             opset_version=_OPSET,
             dynamo=False,
         )
@@ -126,7 +137,7 @@ def verify(content: bytes, graph: _Graph, model: Model) -> None:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     for count in (1, 3, 64):
-        given = sample(model, count, seed=count)
+        given = graph.picked(sample(model, count, seed=count))
         with torch.no_grad():
             wanted = graph(*(given[name] for name in graph.names)).numpy()
         feed = {i.name: given[i.name].numpy() for i in session.get_inputs()}

@@ -60,7 +60,16 @@ class Normalize(nn.Module):
 def _attend(scores: Tensor, mask: Tensor, history: Tensor) -> Tensor:
     """The history's mean by softmax of the scores; zero for an empty history."""
     weights = torch.softmax(scores + (mask - 1.0) * 1e4, 1) * mask
+    if len(history) == 1:
+        return torch.matmul(weights, history[0])
     return torch.matmul(weights.unsqueeze(1), history).squeeze(1)
+
+
+def _meet(history: Tensor, item: Tensor) -> Tensor:
+    """The dot product of each row's item with each place of its history ``[rows, length]``."""
+    if len(history) == 1:
+        return torch.matmul(item, history[0].T)
+    return torch.matmul(history, item.unsqueeze(2)).squeeze(2)
 
 
 class UserTower(nn.Module):
@@ -198,19 +207,19 @@ class Ranker(nn.Module):
     def logits(
         self, user_dense: Tensor, item_dense: Tensor, item: Tensor, history: Tensor, mask: Tensor
     ) -> Tensor:
-        """``[rows, tasks]``"""
+        """``[rows, tasks]``. The user's inputs may be of one row: one user for all items."""
         match = self.match(user_dense, item_dense, item, history, mask).unsqueeze(1)
-        scores = torch.matmul(history, self.query(item).unsqueeze(2)).squeeze(2)
-        pooled = _attend(scores + self.position, mask, history)
+        pooled = _attend(_meet(history, self.query(item)) + self.position, mask, history)
         length = torch.sqrt((item * item).sum(1, keepdim=True) + 1e-6)
         lengths = torch.sqrt((history * history).sum(2) + 1e-6)
-        cosine = torch.matmul(history, item.unsqueeze(2)).squeeze(2) / (lengths * length) * mask
+        cosine = _meet(history, item) / (lengths * length) * mask
         near = (cosine * torch.exp(self.recency)).sum(1, keepdim=True)
         nearest = cosine.max(1, keepdim=True).values
-        seen = torch.log1p(mask.sum(1, keepdim=True))
+        seen = torch.log1p(mask.sum(1, keepdim=True)).expand(near.shape)
+        user = self.user_normalize(user_dense)
         inputs = torch.cat(
             [
-                self.user_normalize(user_dense),
+                user.expand(item.shape[0], user.shape[1]),
                 self.item_normalize(item_dense),
                 item,
                 pooled,
