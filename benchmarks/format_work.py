@@ -61,14 +61,15 @@ class Weir(Format):
         return weir.open_file(self.path)
 
     def batches(self, handle: Any, columns: list[str] | None, rows: int) -> Iterator:
-        return handle.iter_batches(columns=columns, batch_rows=rows)
+        return map(pa.record_batch, handle.iter_batches(columns=columns, batch_rows=rows))
 
     def unique_batches(self, handle: Any, columns: list[str] | None, rows: int) -> Iterator:
         """Batches whose lists are dictionaries: the unique lists, and each row's number of one."""
-        return handle.iter_batches(columns=columns, batch_rows=rows, unique_lists=True)
+        batches = handle.iter_batches(columns=columns, batch_rows=rows, unique_lists=True)
+        return map(pa.record_batch, batches)
 
     def take(self, handle: Any, rows: np.ndarray, columns: list[str] | None) -> pa.Table:
-        return handle.read(columns=columns, rows=rows)
+        return pa.table(handle.read(columns=columns, rows=rows))
 
 
 class WeirCompact(Weir):

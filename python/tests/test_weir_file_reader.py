@@ -211,6 +211,7 @@ def test_files_without_columns_or_rows():
 
 def test_what_must_be_refused():
     columns = [Column(record(1, 1, "a"), [(2, page(bits(1, 0)))])]
+    assert read(bytes(build(2, columns, stride=72).data))["a"].to_pylist() == [True, False]
     for change in ({"major": 2}, {"required_features": 1}, {"row_count": 3}, {"dense": 2}):
         with pytest.raises(FormatError):
             read(bytes(build(2, columns, **change).data))

@@ -184,9 +184,10 @@ def build(rows: int, columns: list[Column], metadata: bytes = b"", **tail: int) 
         entry += struct.pack("<I", column.bucket)
         entries.append((column.id, entry + struct.pack("<I", crc32c(entry)), column))
     entries.sort(key=lambda e: e[0])
+    stride = tail.get("stride", 64)
     directory = writer.put(b"", "directory")
     for _, entry, column in entries:
-        writer.put(entry, f"directory: {column.name.decode()}")
+        writer.put(entry.ljust(stride, b"\0"), f"directory: {column.name.decode()}")
     slots = 1 << (2 * len(columns) - 1).bit_length() if columns else 0
     table = [bytes(16)] * slots
     for position in range(len(columns)):
@@ -213,11 +214,12 @@ def build(rows: int, columns: list[Column], metadata: bytes = b"", **tail: int) 
         "generation": 0,
         "required_features": 0,
         "optional_features": 0,
+        "stride": 64,
         "major": 1,
     }
     values.update(tail)
     major = values.pop("major")
-    head = struct.pack("<QQIIQIIQIIQQQ", *values.values()) + bytes(32)
+    head = struct.pack("<QQIIQIIQIIQQQI", *values.values()) + bytes(28)
     writer.put(head + struct.pack("<IHH", crc32c(head), major, 0) + MAGIC, "tail")
     return writer
 

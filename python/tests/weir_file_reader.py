@@ -71,6 +71,7 @@ class Tail:
     generation: int
     required_features: int
     optional_features: int
+    stride: int
 
 
 @dataclass
@@ -141,7 +142,7 @@ class File:
 
     def entry(self, number: int) -> Entry:
         check(number < self.tail.column_count, "a directory entry is past the directory")
-        place = self.tail.directory_offset + number * ENTRY_BYTES
+        place = self.tail.directory_offset + number * self.tail.stride
         raw = self.part("a directory entry", place, ENTRY_BYTES)
         check(crc32c(raw[:60]) == struct.unpack_from("<I", raw, 60)[0], "an entry is damaged")
         return Entry(*struct.unpack_from("<IIQIIQIIQIII", raw, 0))
@@ -295,11 +296,13 @@ def read_tail(data: bytes) -> Tail:
     crc, major, _minor = struct.unpack_from("<IHH", raw, 112)
     check(major == 1, f"the file is of version {major}; this reader knows version 1")
     check(crc32c(raw[:112]) == crc, "the tail is damaged: its checksum is another")
-    tail = Tail(*struct.unpack_from("<QQIIQIIQIIQQQ", raw, 0))
-    check(not any(raw[80:112]), "reserved bytes of the tail are not zero")
+    tail = Tail(*struct.unpack_from("<QQIIQIIQIIQQQI", raw, 0))
+    check(not any(raw[84:112]), "reserved bytes of the tail are not zero")
     check(tail.required_features == 0, "the file needs a feature that this reader does not know")
     slots = tail.name_slots
     check(slots & (slots - 1) == 0 and slots >= 2 * tail.column_count, "too few slots for names")
+    stride = tail.stride
+    check(stride >= ENTRY_BYTES and stride % 8 == 0, "directory entries are too close")
     check(tail.dense in (0, 1), "the tail's mark of a dense directory is wrong")
     return tail
 
