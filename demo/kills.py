@@ -247,6 +247,11 @@ def one(options: argparse.Namespace, folder: Path, seed: int, reference: Referen
     result = {"seed": seed, "right": is_right, "failures": run.failures, "demo_kills": kills}
     result["kills"] = {f"{part}: {target}": n for (part, target), n in sorted(run.kills.items())}
     (folder / "kills.json").write_text(json.dumps(result, indent=2) + "\n")
+    if is_right:
+        # Many seeds would take many gigabytes.
+        for place in folder.iterdir():
+            if place.is_dir():
+                shutil.rmtree(place)
     return is_right
 
 

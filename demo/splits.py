@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Fold(Loop):
             )
         finally:
             self.stop()
+        shutil.rmtree(self.folder)
         return found
 
 

@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _Command(options).run()
+    except ModuleNotFoundError as error:
+        print(f"error: {error}; training needs: pip install 'weir[torch]'", file=sys.stderr)
+        return 1
     except (WeirError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

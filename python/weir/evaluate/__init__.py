@@ -9,6 +9,13 @@
 Needs NumPy; reading files needs pyarrow. ``python -m weir.evaluate`` is the command line.
 """
 
+try:
+    import numpy as _numpy  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"weir.evaluate needs numpy and pyarrow ({error}): pip install 'weir[evaluate]'"
+    ) from error
+
 from . import report
 from ._baselines import EASE, ItemToItem, Popularity, Recommender
 from ._interactions import Interactions, read, read_lists
