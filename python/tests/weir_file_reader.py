@@ -190,7 +190,7 @@ class File:
     def field(self, entry: Entry) -> Field:
         raw = self.part("a field", entry.field_offset, entry.field_size, entry.field_crc)
         field = field_of(raw)
-        check(field.id == entry.id, "a field record has another id than its entry")
+        check(field.id in (0, entry.id), "a field record has another id than its entry")
         return field
 
     def descriptor(self, entry: Entry) -> tuple[list[DataPage], list[Auxiliary]]:
