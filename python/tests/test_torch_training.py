@@ -188,6 +188,28 @@ def test_the_same_seed_gives_the_same_model(trained):
         assert torch.equal(value, state["parameters"][name]), name
 
 
+def test_the_ranker_passes_over_first_rows_and_what_was_met(trained):
+    server, _, folder, answer = trained
+    table = weir.connect(server.uri).table("shop.examples")
+    trainer = Trainer(definition_of(server, folder), table, Options())
+    trainer.snapshot = answer["lineage"]["snapshot"]
+    trainer._read()
+    items = trainer._data._column("item")[:, 0]
+    found = dict(zip(*np.unique(items[trainer._kept], return_counts=True)))
+    columns = ["item_id", "at", "source", "user_recent_item_id"]
+    scan = table.scan(columns, at=trainer.snapshot)
+    rows = sorted(scan.to_arrow().to_pylist(), key=lambda row: row["at"])
+    expected: dict[int, int] = {}
+    seen = set()
+    for row in rows:
+        item = row["item_id"]
+        is_first = item not in seen and row["source"] == "history"
+        seen.add(item)
+        if not is_first and item not in row["user_recent_item_id"]:
+            expected[item] = expected.get(item, 0) + 1
+    assert found == expected
+
+
 def definition_of(server, folder) -> _definition.Definition:
     catalog = weir.connect(server.uri)
     project = _definition.read_project(folder)

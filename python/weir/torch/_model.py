@@ -77,8 +77,12 @@ class Model(nn.Module):
         self.item_dense = np.full((1, items), np.nan, np.float32)
         self.item_times = np.full(1, np.iinfo(np.int64).min)
 
-    def grow(self, ids: np.ndarray, deviation: float = 0.1) -> None:
-        """Makes room for ids that are new."""
+    def grow(self, ids: np.ndarray, deviation: float = 0.003) -> None:
+        """Makes room for ids that are new.
+
+        :param deviation: of what an embedding begins with: small beside a step, so that items with
+            few examples are what they learnt, and not noise.
+        """
         before = len(self.vocabulary)
         self.vocabulary.add(ids)
         more = len(self.vocabulary) - before

@@ -54,7 +54,7 @@ class Options:
     retriever_rate: float = 1e-2
     ranker_epochs: int = 1
     ranker_batch: int = 2048
-    ranker_rate: float = 3e-3
+    ranker_rate: float = 1e-2
     #: The share of the time's last examples that figures are taken from.
     holdout: float = 0.1
     #: Whether to learn from examples whose item is in the user's history.
@@ -121,6 +121,8 @@ class Trainer:
         if not self.options.repeats:
             self._kept = ~self._repeated()
             self._positive &= self._kept
+        if "source" in self.definition.features():
+            self._kept &= ~self._first()
         if not self._positive.any():
             raise self._nothing(f"no row with {' or '.join(definition.positives)}")
         items = self._data._column("item")[:, 0]
@@ -144,6 +146,18 @@ class Trainer:
             part = np.arange(start, min(start + _PART, len(items)))
             result[part] = repeated(self._data._gather(part)).numpy()
         return result
+
+    def _first(self) -> np.ndarray:
+        """Which rows of history are the first that name their item.
+
+        Negatives are items that were named before: these rows teach that what nobody has met is
+        what people want. The retriever learns from them, among positives.
+        """
+        items, times, source = (self._data._column(n)[:, 0] for n in ("item", "at", "source"))
+        order = np.argsort(times, kind="stable")
+        result = np.zeros(len(items), bool)
+        result[order[np.unique(items[order], return_index=True)[1]]] = True
+        return result & (source == _HISTORY)
 
     def _nothing(self, what: str) -> InvalidDataError:
         return InvalidDataError(
