@@ -210,36 +210,38 @@ public struct FeatureSource: Sendable {
 
   /// Appends a row's values at a time; those of no row when `nil`.
   ///
-  /// - Returns: which events are in it.
+  /// - Parameter offsets: which events are in it is added to them.
   func appendRow(
     _ row: FeatureSourceRow?, none: ProfileState, at time: Int64,
-    to builders: ArraySlice<any ArrayBuilder>
-  ) throws(StreamError) -> [Int64] {
-    let (values, offsets): ([Scalar], [Int64]) =
-      switch row?.content {
-      case .profile(let state): (self.values(state, at: time), self.offsets(state))
-      case .encoded(let bytes): try values(bytes, at: time)
-      case .values(let values, let offset): (values, [offset])
-      case nil:
-        profile == nil
-          ? (columns.map { _ in .null }, [Self.noOffset])
-          : (self.values(none, at: time), self.offsets(none))
-      }
+    to builders: [any ArrayBuilder], _ offsets: inout [Int64]
+  ) throws(StreamError) {
+    let state: ProfileState
+    switch row?.content {
+    case .profile(let known): state = known
+    case .encoded(let bytes): state = try self.state(bytes)
+    case .values(let values, let offset):
+      offsets.append(offset)
+      return try Self.append(values, to: builders)
+    case nil where profile == nil:
+      offsets.append(Self.noOffset)
+      for builder in builders { builder.appendNull() }
+      return
+    case nil: state = none
+    }
+    appendOffsets(state, to: &offsets)
+    try Self.append(values(state, at: time), to: builders)
+  }
+
+  private static func append(
+    _ values: [Scalar], to builders: [any ArrayBuilder]
+  ) throws(StreamError) {
     do throws(ColumnarError) {
       for (value, builder) in zip(values, builders) { try builder.append(value) }
     } catch { throw StreamError(error) }
-    return offsets
   }
 
-  private func values(
-    _ bytes: [UInt8]?, at time: Int64
-  ) throws(StreamError) -> ([Scalar], [Int64]) {
-    let state = try state(bytes)
-    return (values(state, at: time), offsets(state))
-  }
-
-  func offsets(_ state: ProfileState) -> [Int64] {
-    (0..<offsetCount).map { state.positions[$0] ?? 0 }
+  func appendOffsets(_ state: ProfileState, to offsets: inout [Int64]) {
+    for shard in 0..<offsetCount { offsets.append(state.positions[shard] ?? 0) }
   }
 }
 

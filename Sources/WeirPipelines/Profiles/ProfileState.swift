@@ -88,6 +88,12 @@ struct TileRun: Sendable {
   func total(at time: Int64) -> Tile {
     var result = Tile(index: 0)
     let first = first(time)
+    if tiles.count == 1, tiles[0].index >= first {
+      // The exact sum of one tile is its own.
+      result = tiles[0]
+      result.index = 0
+      return result
+    }
     for tile in tiles where tile.index >= first {
       result.count += tile.count
       result.others += tile.others
