@@ -75,6 +75,10 @@ let package = Package(
       dependencies: ["WeirColumnar", "WeirCompression", "WeirStorage", "CWeirKernels"],
       swiftSettings: weirSettings),
     .target(
+      name: "WeirFile",
+      dependencies: ["WeirColumnar", "WeirCompression", "WeirStorage", "CWeirKernels"],
+      swiftSettings: weirSettings),
+    .target(
       name: "WeirCurl", dependencies: ["CWeirCurl", "WeirColumnar"],
       swiftSettings: weirSettings),
     .target(
@@ -158,8 +162,8 @@ let package = Package(
     .target(
       name: "WeirC",
       dependencies: [
-        "CWeir", "CWeirKernels", "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage",
-        "WeirTable", "WeirConnect",
+        "CWeir", "CWeirKernels", "WeirColumnar", "WeirCompression", "WeirFile", "WeirParquet",
+        "WeirStorage", "WeirTable", "WeirConnect",
       ],
       exclude: ["exports.map"],
       swiftSettings: weirSettings,
@@ -198,6 +202,12 @@ let package = Package(
     .testTarget(
       name: "WeirParquetTests",
       dependencies: ["WeirParquet", "CWeirKernels", "_WeirTestSupport"],
+      swiftSettings: weirSettings),
+    .testTarget(
+      name: "WeirFileTests",
+      dependencies: [
+        "WeirFile", "WeirColumnar", "WeirStorage", "CWeirKernels", "_WeirTestSupport",
+      ],
       swiftSettings: weirSettings),
     .testTarget(
       name: "WeirTableTests", dependencies: ["WeirTable", "_WeirTestSupport"],

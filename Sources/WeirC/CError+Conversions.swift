@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CWeir
 internal import WeirColumnar
+internal import WeirFile
 internal import WeirParquet
 internal import WeirStorage
 
@@ -54,6 +55,25 @@ extension ParquetError: CErrorConvertible {
     error.path = file
     error.column = column
     error.page = page
+    error.position = position
+    return error
+  }
+}
+
+extension WeirFileError: CErrorConvertible {
+  var cError: CError {
+    let status: Int32 =
+      switch code {
+      case .damaged, .notWeirFile: WEIR_INVALID_DATA
+      case .unsupported: WEIR_UNSUPPORTED
+      case .invalidArgument: WEIR_INVALID_ARGUMENT
+      case .limitExceeded: WEIR_OVERFLOW
+      case .storage: WEIR_IO
+      default: WEIR_INTERNAL
+      }
+    var error = CError(status, description)
+    error.path = file
+    error.column = column
     error.position = position
     return error
   }

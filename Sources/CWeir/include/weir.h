@@ -64,6 +64,7 @@ extern "C" {
 typedef struct weir_error weir_error;
 typedef struct weir_parquet_reader weir_parquet_reader;
 typedef struct weir_parquet_writer weir_parquet_writer;
+typedef struct weir_file weir_file;
 typedef struct weir_batches weir_batches;
 typedef struct weir_batch weir_batch;
 typedef struct weir_connection weir_connection;
@@ -191,6 +192,45 @@ WEIR_EXPORT int32_t weir_parquet_writer_close(weir_parquet_writer **writer, weir
 
 // Throws away what was written and ends the handle.
 WEIR_EXPORT void weir_parquet_writer_abort(weir_parquet_writer **writer);
+
+// ---- Weir files --------------------------------------------------------------------------------
+// Files of Weir's own format: docs/specs/weir-file.md.
+
+// Opens the file at `path`; its cost does not grow with the number of columns.
+//
+// Options: "verify_checksums" ("true", which is the default, or "false"); "cache_bytes": what reads of
+// single rows keep of the file for the next ones (256 MiB).
+WEIR_EXPORT int32_t weir_file_open(
+    const char *path, const weir_option *options, int64_t option_count, weir_file **file,
+    weir_error **error);
+
+// Rows in the file, and columns; -1 for NULL.
+WEIR_EXPORT int64_t weir_file_row_count(const weir_file *file);
+WEIR_EXPORT int64_t weir_file_column_count(const weir_file *file);
+
+// The Arrow schema of all columns, or of the chosen ones in their order when `columns` is not NULL.
+WEIR_EXPORT int32_t weir_file_schema(
+    const weir_file *file, const char *const *columns, int64_t column_count,
+    struct ArrowSchema *schema, weir_error **error);
+
+// Starts reading rows `first_row` to `first_row + row_count - 1` (to the end when `row_count` is -1).
+// `columns` NULL means all. Batches have at most `batch_rows` rows; 0 means the default (65,536).
+WEIR_EXPORT int32_t weir_file_read(
+    const weir_file *file, const char *const *columns, int64_t column_count, int64_t first_row,
+    int64_t row_count, int64_t batch_rows, weir_batches **batches, weir_error **error);
+
+// The given rows, in the order given, as one batch; rows may repeat.
+WEIR_EXPORT int32_t weir_file_take(
+    const weir_file *file, const char *const *columns, int64_t column_count, const int64_t *rows,
+    int64_t row_count, weir_batch **batch, weir_error **error);
+
+WEIR_EXPORT void weir_file_close(weir_file **file);
+
+// Writes all rows of a stream to a new file, which appears at `path`, complete, when the function
+// succeeds. `row_count` may be NULL. Options: see docs/python.md.
+WEIR_EXPORT int32_t weir_file_write(
+    const char *path, struct ArrowArrayStream *stream, const weir_option *options,
+    int64_t option_count, int64_t *row_count, weir_error **error);
 
 // ---- Catalogs ----------------------------------------------------------------------------------
 

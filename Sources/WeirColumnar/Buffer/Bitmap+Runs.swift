@@ -38,7 +38,7 @@ extension Bitmap {
 
   /// The first position from `from` (below `count`) on whose bit is not `bit`; `count` when there is
   /// none.
-  static func endOfRun(
+  package static func endOfRun(
     _ base: UnsafeRawPointer, offset: Int, from: Int, count: Int, _ bit: Bool
   ) -> Int {
     var position = from

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+//
+// Safe: as ParquetWriting.swift: the stream is released once, by its reader or here.
+public import CWeir
+public import CWeirKernels
+internal import WeirColumnar
+internal import WeirFile
+internal import WeirStorage
+
+/// The settings of `weir_file_write`; docs/python.md lists them for people.
+private struct FileOptions {
+  var file = WeirFileWriteOptions()
+  var overwrite = true
+
+  init(_ options: [Option]) throws(CError) {
+    let sizes = 1...Int(Int32.max)
+    for option in options {
+      switch option.key {
+      case "quantise":
+        guard let column = option.column else {
+          throw .invalidArgument("option \"quantise\" needs a column")
+        }
+        file.quantised[column] = try option.choice([
+          "float16": .float16, "bfloat16": .bfloat16, "int8": .int8,
+        ])
+        continue
+      case "metadata":
+        guard let key = option.column else {
+          throw .invalidArgument("option \"metadata\" needs a key (in the option's column)")
+        }
+        file.metadata.entries.append(Metadata.Entry(key: key, value: option.value))
+        continue
+      default: try option.forAllColumns()
+      }
+      switch option.key {
+      case "overwrite": overwrite = try option.boolean()
+      case "profile": file.profile = try option.choice(["fast": .fast, "compact": .compact])
+      case "page_rows": file.pageRowsMax = try option.integer(sizes)
+      case "page_bytes": file.pageBytesMax = try option.integer(sizes)
+      case "buffer_bytes": file.bufferBytesMax = try option.integer(1...1 << 40)
+      case "window_bytes": file.windowBytesMax = try option.integer(0...1 << 40)
+      case "dictionary_bytes": file.dictionaryBytesMax = try option.integer(0...1 << 30)
+      default:
+        throw option.unknown([
+          "buffer_bytes", "dictionary_bytes", "metadata", "overwrite", "page_bytes", "page_rows",
+          "profile", "quantise", "window_bytes",
+        ])
+      }
+    }
+  }
+}
+
+@c @implementation
+public func weir_file_write(
+  _ path: UnsafePointer<CChar>?, _ stream: UnsafeMutablePointer<ArrowArrayStream>?,
+  _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ rowCount: UnsafeMutablePointer<Int64>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  defer { if let stream { stream.pointee.release?(stream) } }
+  var name: String?
+  return status(error, path: name) {
+    let path = try Arguments.path(path)
+    name = path
+    var options = try FileOptions(Arguments.options(options, optionCount))
+    options.file.fileName = path
+    let reader = try CStreamReader(Arguments.output(stream, "stream"))
+    let sink = try LocalFile.create(path, overwrite: options.overwrite)
+    let writer = try WeirFileWriter(sink, schema: reader.schema, options: options.file)
+    while let batch = try reader.next() { try writer.write(batch) }
+    try writer.close()
+    rowCount?.pointee = Int64(writer.rowCount)
+  }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Safe: gathers read a dictionary at codes that were checked to be below its count.
+
+internal import CWeirKernels
+internal import Synchronization
+internal import WeirColumnar
+
+enum AuxiliaryRole: UInt8, Sendable {
+  case dictionary = 1
+  case pool = 2
+}
+
+/// Values that data pages of one or more columns refer to by number, in pages of 2^shift values, which are
+/// read when first needed and kept.
+final class AuxiliaryArray: Sendable {
+  let role: AuxiliaryRole
+  let shift: Int
+  let count: Int
+  let pageCount: Int
+  /// Decodes its pages, which may refer to the column's arrays of smaller numbers only: no cycles.
+  let decoder: PageDecoder
+  private let load: @Sendable (Int) throws(WeirFileError) -> PageNode
+  private let state: Mutex<State>
+
+  private struct State {
+    var pages: [Int: PageNode] = [:]
+    /// All values one after the other, once so many were asked for that it pays.
+    var decoded: Buffer?
+    var strings: StringValues?
+    var asked = 0
+  }
+
+  /// A dictionary is decoded as a whole only up to this size.
+  static let decodedByteCountMax = 256 << 20
+
+  init(
+    role: AuxiliaryRole, shift: Int, count: Int, pageCount: Int, earlier: [AuxiliaryArray],
+    load: @escaping @Sendable (Int) throws(WeirFileError) -> PageNode
+  ) {
+    self.role = role
+    self.shift = shift
+    self.count = count
+    self.pageCount = pageCount
+    decoder = PageDecoder(auxiliary: earlier)
+    self.load = load
+    state = Mutex(State())
+  }
+
+  /// Page `index`, with as many values as it must have.
+  func page(_ index: Int) throws(WeirFileError) -> PageNode {
+    guard index >= 0 && index < pageCount else {
+      throw .damaged("auxiliary page \(index) of \(pageCount)")
+    }
+    if let known = state.withLock({ $0.pages[index] }) { return known }
+    let page = try load(index)
+    guard page.count == min(1 << shift, count - index << shift) else {
+      throw .damaged("auxiliary page \(index) has \(page.count) values")
+    }
+    return state.withLock { state in
+      if let known = state.pages[index] { return known }
+      state.pages[index] = page
+      return page
+    }
+  }
+
+  /// Whether the whole array is decoded, or should be now that `number` more values are wanted.
+  private func isWorthDecoding(_ number: Int) -> Bool {
+    state.withLock { state in
+      state.asked += number
+      return state.decoded != nil || state.strings != nil || state.asked >= count / 8
+    }
+  }
+
+  /// All values, when that pays for `number` more of them; `width` bytes each.
+  func decoded(
+    width: Int, expecting number: Int
+  ) throws(WeirFileError) -> Buffer? {
+    guard count * width <= Self.decodedByteCountMax, isWorthDecoding(number) else { return nil }
+    if let known = state.withLock({ $0.decoded }) { return known }
+    let values = MutableBuffer(capacity: count * width)
+    for index in 0..<pageCount {
+      let page = try page(index)
+      guard page.valueWidth == width else { throw .damaged("pages of different widths") }
+      try decoder.values(page, 0, page.count, values.reserveTail(page.count * width))
+      values.advance(by: page.count * width)
+    }
+    let buffer = values.finish()
+    state.withLock { if $0.decoded == nil { $0.decoded = buffer } }
+    return buffer
+  }
+}
+
+extension AuxiliaryArray {
+  /// All values of a dictionary of byte strings, when that pays for `number` more of them.
+  func decodedStrings(expecting number: Int) throws(WeirFileError) -> StringValues? {
+    guard isWorthDecoding(number) else { return nil }
+    if let known = state.withLock({ $0.strings }) { return known }
+    let sink = StringsSink(.largeBinary, SinkLimit(Self.decodedByteCountMax), offsetWidth: 8)
+    for index in 0..<pageCount {
+      let page = try page(index)
+      try sink.append(page, 0, page.count, decoder)
+    }
+    let values = StringValues(try sink.finish())
+    state.withLock { if $0.strings == nil { $0.strings = values } }
+    return values
+  }
+}
+
+/// Decoded byte strings, for codes that were checked.
+struct StringValues: Sendable {
+  private let array: ArrayData
+
+  init(_ array: ArrayData) { self.array = array }
+
+  func length(_ index: Int) -> UInt32 {
+    let offsets = array.buffers[0].base.assumingMemoryBound(to: Int64.self)
+    return UInt32(truncatingIfNeeded: offsets[index + 1] - offsets[index])
+  }
+
+  func start(_ index: Int) -> UnsafeRawPointer {
+    let offsets = array.buffers[0].base.assumingMemoryBound(to: Int64.self)
+    return array.buffers[1].base + Int(offsets[index])
+  }
+}
+
+/// The values behind the codes of a dictionary node.
+struct DictionarySource {
+  let decoder: PageDecoder
+  private let array: AuxiliaryArray?
+  private let expecting: Int
+  private let page: PageNode?
+  private let decoded: Buffer?
+  let count: Int
+
+  /// A dictionary within the page.
+  init(_ page: PageNode, _ decoder: PageDecoder) {
+    self.decoder = decoder
+    self.page = page
+    array = nil
+    decoded = nil
+    expecting = 0
+    count = page.count
+  }
+
+  /// An auxiliary array, decoded when `number` values make that worth while.
+  init(_ array: AuxiliaryArray, expecting number: Int) throws(WeirFileError) {
+    decoder = array.decoder
+    self.array = array
+    page = nil
+    expecting = number
+    count = array.count
+    let width = array.count > 0 ? try array.page(0).valueWidth : 0
+    decoded = width > 0 ? try array.decoded(width: width, expecting: number) : nil
+  }
+
+  func checkCode(_ code: Int) throws(WeirFileError) {
+    guard code < count else {
+      throw .damaged("code \(code) of a dictionary of \(count) values")
+    }
+  }
+
+  /// The page of value `code` and its place in it.
+  func place(_ code: Int) throws(WeirFileError) -> (PageNode, Int) {
+    if let page { return (page, code) }
+    return (try array!.page(code >> array!.shift), code & (1 << array!.shift - 1))
+  }
+
+  /// The values of a dictionary of byte strings, when it is worth decoding.
+  func strings() throws(WeirFileError) -> StringValues? {
+    try array?.decodedStrings(expecting: expecting)
+  }
+
+  func gather(
+    _ codes: UnsafeBufferPointer<UInt32>, _ width: Int, _ out: UnsafeMutableRawPointer
+  ) throws(WeirFileError) {
+    guard let decoded else {
+      for (index, code) in codes.enumerated() { try one(code, out + index * width, width) }
+      return
+    }
+    let base = decoded.base
+    switch width {
+    case 1: gather(codes, base.assumingMemoryBound(to: UInt8.self), out)
+    case 2: gather(codes, base.assumingMemoryBound(to: UInt16.self), out)
+    case 4:
+      weir_gather_32(
+        base.assumingMemoryBound(to: UInt32.self), codes.baseAddress!,
+        out.assumingMemoryBound(to: UInt32.self), codes.count)
+    case 8:
+      weir_gather_64(
+        base.assumingMemoryBound(to: UInt64.self), codes.baseAddress!,
+        out.assumingMemoryBound(to: UInt64.self), codes.count)
+    default:
+      for (index, code) in codes.enumerated() {
+        (out + index * width).copyMemory(from: base + Int(code) * width, byteCount: width)
+      }
+    }
+  }
+
+  private func gather<T: BitwiseCopyable>(
+    _ codes: UnsafeBufferPointer<UInt32>, _ values: UnsafePointer<T>, _ out: UnsafeMutableRawPointer
+  ) {
+    let target = out.assumingMemoryBound(to: T.self)
+    for (index, code) in codes.enumerated() { target[index] = values[Int(code)] }
+  }
+
+  /// The value of one code, of `width` bytes.
+  func one(
+    _ code: UInt32, _ out: UnsafeMutableRawPointer, _ width: Int
+  ) throws(WeirFileError) {
+    if let decoded {
+      out.copyMemory(from: decoded.base + Int(code) * width, byteCount: width)
+      return
+    }
+    let (page, place) = try place(Int(code))
+    guard page.valueWidth == width else { throw .damaged("dictionary pages of different widths") }
+    try decoder.values(page, place, 1, out)
+  }
+}

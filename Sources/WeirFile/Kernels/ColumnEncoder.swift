@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Safe: reads rows of arrays within their lengths; scratch memory is as large as what is written.
+
+internal import WeirColumnar
+
+/// What the encoders of a column share: options, and the auxiliary arrays of the column.
+final class ColumnContext {
+  let options: WeirFileWriteOptions
+  let numbers: NumberEncoder
+  let quantisation: WeirFileWriteOptions.Quantisation?
+  private(set) var auxiliary: [AuxiliaryWriter] = []
+
+  init(_ options: WeirFileWriteOptions, column: String) {
+    self.options = options
+    numbers = NumberEncoder(profile: options.profile)
+    quantisation = options.quantised[column]
+  }
+
+  /// A new auxiliary array and its number.
+  func add(_ role: AuxiliaryRole, shift: Int) -> (Int, AuxiliaryWriter) {
+    let writer = AuxiliaryWriter(role, shift: shift)
+    auxiliary.append(writer)
+    return (auxiliary.count - 1, writer)
+  }
+}
+
+/// Makes pages of the arrays of one type, and remembers from page to page what paid.
+class ColumnEncoder {
+  let context: ColumnContext
+
+  init(_ context: ColumnContext) { self.context = context }
+
+  static func make(_ type: DataType, _ context: ColumnContext) -> ColumnEncoder {
+    switch PageKind(type) {
+    case .nulls: NullsEncoder(context)
+    case .bits: BitsEncoder(context)
+    case .one: NumbersEncoder<UInt8>(context)
+    case .two: NumbersEncoder<UInt16>(context)
+    case .four: type == .float32 ? FloatsEncoder<UInt32>(context) : NumbersEncoder<UInt32>(context)
+    case .eight: type == .float64 ? FloatsEncoder<UInt64>(context) : NumbersEncoder<UInt64>(context)
+    case .sixteen, .fixed: FixedEncoder(context)
+    case .bytes: StringsEncoder(context)
+    case .lists: ListsEncoder(context, type.children[0].type)
+    case .fixedLists: FixedListsEncoder(context, type)
+    case .structs: StructsEncoder(context, type)
+    }
+  }
+
+  /// The page's tree for all rows of the array; nulls are taken out here.
+  final func encode(_ given: ArrayData) -> EncodedNode {
+    let array = given.dictionary == nil ? given : Self.plain(given)
+    guard array.nullCount > 0, array.type != .null, let validity = array.validity else {
+      return encodeValues(array, isValid: nil)
+    }
+    let bits = BitsEncoder.encode(validity.base, offset: array.offset, count: array.length)
+    let rows = ValidRows(validity: validity, offset: array.offset, count: array.length)
+    if array.nullCount * 4 > array.length * 3, let present = presentRows(array, rows) {
+      let values = encodeValues(present, isValid: nil)
+      return EncodedNode(
+        encoding: .nullable, kind: values.kind, parameter: 1, count: array.length, a: values.a,
+        children: [bits, values])
+    }
+    let values = encodeValues(array, isValid: rows)
+    return EncodedNode(
+      encoding: .nullable, kind: values.kind, count: array.length, a: values.a,
+      children: [bits, values])
+  }
+
+  /// A dictionary array as its values.
+  private static func plain(_ array: ArrayData) -> ArrayData {
+    guard case .dictionary(let index, _, _) = array.type, let values = array.dictionary else {
+      return array
+    }
+    let indices = ArrayData(
+      type: index, length: array.length, offset: array.offset, validity: array.validity,
+      buffers: array.buffers)
+    do {
+      return try values.take(indices)
+    } catch {
+      preconditionFailure("the indices of a dictionary array lead into its values: \(error)")
+    }
+  }
+
+  private func presentRows(_ array: ArrayData, _ rows: ValidRows) -> ArrayData? {
+    guard let present = try? array.take((0..<array.length).filter(rows.contains)) else { return nil }
+    return present
+  }
+
+  /// The values of all rows; those of null rows may become whatever is cheap.
+  func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+    preconditionFailure("an encoder encodes its own kind")
+  }
+}
+
+/// Which rows of an array are not null.
+struct ValidRows {
+  let validity: Buffer
+  let offset: Int
+  let count: Int
+
+  func contains(_ row: Int) -> Bool { Bitmap.get(validity.base, offset + row) }
+}
+
+final class NullsEncoder: ColumnEncoder {
+  override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+    EncodedNode(encoding: .nulls, kind: .nulls, count: array.length)
+  }
+}
+
+final class BitsEncoder: ColumnEncoder {
+  override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+    guard let values = array.buffers.first else {
+      return EncodedNode(encoding: .constant, kind: .bits, count: 0)
+    }
+    return Self.encode(values.base, offset: array.offset, count: array.length)
+  }
+
+  /// Bits: constant, the places of the rarer value, or plain.
+  static func encode(_ base: UnsafeRawPointer, offset: Int, count: Int) -> EncodedNode {
+    let ones = count == 0 ? 0 : Bitmap.countOnes(base, offset: offset, count: count)
+    if ones == 0 || ones == count {
+      return EncodedNode(encoding: .constant, kind: .bits, count: count, a: ones == 0 ? 0 : 1)
+    }
+    let rarer = min(ones, count - ones)
+    if rarer * 40 < count {
+      let common: Bool = ones > count - ones
+      var positions: [UInt32] = []
+      var row = 0
+      while row < count {
+        row = Bitmap.endOfRun(base, offset: offset, from: row, count: count, common)
+        if row < count { positions.append(UInt32(row)) }
+        row += 1
+      }
+      return EncodedNode(
+        encoding: .sparse, kind: .bits, count: count, a: common ? 1 : 0,
+        children: [
+          NumberEncoder(profile: .fast).encode(positions, positions.count),
+          EncodedNode(
+            encoding: .constant, kind: .bits, count: positions.count, a: common ? 0 : 1),
+        ])
+    }
+    let out = MutableBuffer()
+    out.appendZeros(Bitmap.byteCount(count))
+    Bitmap.copy(from: base, offset: offset, to: out.base, offset: 0, count: count)
+    return EncodedNode(encoding: .plain, kind: .bits, count: count, buffers: [out.finish()])
+  }
+}
+
+/// Values of 16 bytes, or of any fixed number.
+final class FixedEncoder: ColumnEncoder {
+  override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+    let width = array.type.byteWidth ?? 0
+    let kind = PageKind(array.type)
+    let size = array.length * width
+    let bytes =
+      size == 0 ? Buffer() : array.buffers[0].slice(offset: array.offset * width, count: size)
+    let a = kind == .fixed ? UInt64(width) : 0
+    if size > 0, let frames = ZstdBlocks.encode(bytes, width: width, context.options.profile) {
+      return EncodedNode(
+        encoding: .zstd, kind: kind, count: array.length, a: a, b: UInt64(frames.blockByteCount),
+        buffers: [frames.ends, frames.frames])
+    }
+    return EncodedNode(
+      encoding: .plain, kind: kind, count: array.length, a: a, buffers: [bytes])
+  }
+}
+
+final class FixedListsEncoder: ColumnEncoder {
+  private let items: ColumnEncoder
+
+  init(_ context: ColumnContext, _ type: DataType) {
+    items = ColumnEncoder.make(type.children[0].type, context)
+    super.init(context)
+  }
+
+  override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+    guard case .fixedSizeList(_, let size) = array.type else { preconditionFailure("not reached") }
+    let child = array.children[0].slice(offset: array.offset * size, length: array.length * size)
+    return EncodedNode(
+      encoding: .fixedList, kind: .fixedLists, count: array.length, a: UInt64(size),
+      children: [items.encode(child)])
+  }
+}
+
+final class StructsEncoder: ColumnEncoder {
+  private let fields: [ColumnEncoder]
+
+  init(_ context: ColumnContext, _ type: DataType) {
+    fields = type.children.map { ColumnEncoder.make($0.type, context) }
+    super.init(context)
+  }
+
+  override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+    EncodedNode(
+      encoding: .structure, kind: .structs, count: array.length,
+      children: zip(fields, array.children).map { encoder, child in
+        encoder.encode(child.slice(offset: array.offset, length: array.length))
+      })
+  }
+}

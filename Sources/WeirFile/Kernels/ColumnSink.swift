@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Safe: as PageDecoder.swift: writes go to room that a MutableBuffer reserved.
+
+internal import WeirColumnar
+
+/// Takes ranges of nodes' values, one behind the other, and becomes an Arrow array.
+class ColumnSink {
+  let type: DataType
+  /// Rows so far.
+  private(set) var length = 0
+  /// One bit a row, once there is a null.
+  private let validity = MutableBuffer()
+  private var hasNulls = false
+  let limit: SinkLimit
+
+  init(_ type: DataType, _ limit: SinkLimit) {
+    self.type = type
+    self.limit = limit
+  }
+
+  /// A sink for arrays of a type; of a dictionary type, for its values.
+  static func make(_ type: DataType, _ limit: SinkLimit) -> ColumnSink {
+    switch type.layout {
+    case .null: NullSink(type, limit)
+    case .bits: BitsSink(type, limit)
+    case .fixedWidth: FixedSink(type, limit)
+    case .variableBinary(let width): StringsSink(type, limit, offsetWidth: width)
+    case .list(let width): ListSink(type, limit, offsetWidth: width)
+    case .fixedSizeList(let size): FixedListSink(type, limit, size: size)
+    case .struct: StructSink(type, limit)
+    case .dictionary: DictionarySink(type, limit)
+    }
+  }
+
+  /// Adds values `start ..< start + count` of the node, which must be of the sink's kind.
+  final func append(
+    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    guard node.kind == PageKind(type) else {
+      throw .damaged("values of kind \(node.kind) in a column of type \(type)")
+    }
+    guard node.encoding == .nullable else {
+      try appendValues(node, start, count, decoder)
+      setValidity(count)
+      return
+    }
+    let (valid, values) = (node.children[0], node.children[1])
+    let at = length
+    startValidity(count)
+    try decoder.bits(valid, start, count, validity.base, at: at)
+    if node.parameter == 0 {
+      try appendValues(values, start, count, decoder)
+    } else {
+      try appendPresent(valid, values, start, count, decoder, at)
+    }
+    length += count
+  }
+
+  /// The values of valid rows only are there: run by run.
+  private func appendPresent(
+    _ valid: PageNode, _ values: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder,
+    _ at: Int
+  ) throws(WeirFileError) {
+    var next = try decoder.ones(valid, before: start)
+    var row = 0
+    while row < count {
+      let isValid = Bitmap.get(validity.base, at + row)
+      let end = Bitmap.endOfRun(
+        validity.base, offset: at, from: row, count: count, isValid)
+      if isValid {
+        guard next + (end - row) <= values.count else { throw .damaged("fewer values than valid rows") }
+        try appendValues(values, next, end - row, decoder)
+        next += end - row
+      } else {
+        try appendBlank(end - row)
+      }
+      row = end
+    }
+  }
+
+  /// Adds the values of rows; validity is somebody else's matter.
+  func appendValues(
+    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    preconditionFailure("a sink appends its own kind of values")
+  }
+
+  /// Adds values that nobody looks at.
+  func appendBlank(_ count: Int) throws(WeirFileError) {
+    preconditionFailure("a sink appends its own kind of blanks")
+  }
+
+  /// The array; the sink is of no more use then.
+  func finish() throws(WeirFileError) -> ArrayData { preconditionFailure("a sink makes its own kind of array") }
+
+  final func finishValidity() -> Buffer? { hasNulls ? validity.finish() : nil }
+
+  /// Whether the row is null by this sink's own validity.
+  final func finishedNulls(_ row: Int) -> Bool { hasNulls && !Bitmap.get(validity.base, row) }
+
+  private func startValidity(_ count: Int) {
+    growValidity(length + count)
+    if !hasNulls {
+      hasNulls = true
+      Bitmap.fill(validity.base, offset: 0, count: length, true)
+    }
+  }
+
+  private func setValidity(_ count: Int) {
+    if hasNulls {
+      growValidity(length + count)
+      Bitmap.fill(validity.base, offset: length, count: count, true)
+    }
+    length += count
+  }
+
+  private func growValidity(_ bits: Int) {
+    let wanted = Bitmap.byteCount(bits)
+    if wanted > validity.count { validity.appendZeros(wanted - validity.count) }
+  }
+
+  /// Null rows that a parent has: blank values, all null.
+  final func appendNulls(_ count: Int) throws(WeirFileError) {
+    startValidity(count)
+    Bitmap.fill(validity.base, offset: length, count: count, false)
+    try appendBlank(count)
+    length += count
+  }
+}
+
+/// Bytes that sinks may take together, so that damaged lengths do not eat the memory.
+final class SinkLimit {
+  private var left: Int
+
+  init(_ byteCountMax: Int) { left = byteCountMax }
+
+  func take(_ count: Int, _ width: Int) throws(WeirFileError) {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: width)
+    guard !overflow && bytes <= left else {
+      throw WeirFileError(
+        .limitExceeded,
+        "\(count) values of \(width) bytes would take more memory than the limit; read fewer rows at once"
+      )
+    }
+    left -= bytes
+  }
+}
+
+final class NullSink: ColumnSink {
+  override func appendValues(
+    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
+  ) throws(WeirFileError) {}
+  override func appendBlank(_ count: Int) throws(WeirFileError) {}
+  override func finish() throws(WeirFileError) -> ArrayData { ArrayData(type: type, length: length) }
+}
+
+final class BitsSink: ColumnSink {
+  private let values = MutableBuffer()
+
+  /// Bits so far.
+  private var used = 0
+
+  private func grow(_ count: Int) throws(WeirFileError) {
+    let missing = Bitmap.byteCount(used + count) - values.count
+    if missing > 0 {
+      try limit.take(missing, 1)
+      values.appendZeros(missing)
+    }
+  }
+
+  override func appendValues(
+    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    try grow(count)
+    try decoder.bits(node, start, count, values.base, at: used)
+    used += count
+  }
+
+  override func appendBlank(_ count: Int) throws(WeirFileError) {
+    try grow(count)
+    used += count
+  }
+
+  override func finish() throws(WeirFileError) -> ArrayData {
+    ArrayData(type: type, length: length, validity: finishValidity(), buffers: [values.finish()])
+  }
+}
+
+final class FixedSink: ColumnSink {
+  private let values = MutableBuffer()
+  private let width: Int
+
+  override init(_ type: DataType, _ limit: SinkLimit) {
+    width = type.byteWidth ?? 0
+    super.init(type, limit)
+  }
+
+  override func appendValues(
+    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    guard node.valueWidth == width else {
+      throw .damaged("values of \(node.valueWidth) bytes in a column of type \(type)")
+    }
+    try limit.take(count, width)
+    try decoder.values(node, start, count, values.reserveTail(count * width))
+    values.advance(by: count * width)
+  }
+
+  override func appendBlank(_ count: Int) throws(WeirFileError) {
+    try limit.take(count, width)
+    values.appendZeros(count * width)
+  }
+
+  override func finish() throws(WeirFileError) -> ArrayData {
+    ArrayData(type: type, length: length, validity: finishValidity(), buffers: [values.finish()])
+  }
+}
+
+/// Values that become a dictionary array.
+final class DictionarySink: ColumnSink {
+  private let values: ColumnSink
+
+  override init(_ type: DataType, _ limit: SinkLimit) {
+    guard case .dictionary(_, let value, _) = type else {
+      preconditionFailure("\(type) is no dictionary")
+    }
+    values = ColumnSink.make(value, limit)
+    super.init(type, limit)
+  }
+
+  override func appendValues(
+    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    try values.append(node, start, count, decoder)
+  }
+
+  override func appendBlank(_ count: Int) throws(WeirFileError) { try values.appendNulls(count) }
+
+  override func finish() throws(WeirFileError) -> ArrayData {
+    let plain = try values.finish()
+    let builder = DictionaryBuilder(type)
+    for row in 0..<plain.length {
+      if finishedNulls(row) {
+        builder.appendNull()
+        continue
+      }
+      do throws(ColumnarError) {
+        try builder.append(plain.scalar(at: row))
+      } catch {
+        throw WeirFileError(.limitExceeded, error.description)
+      }
+    }
+    return builder.finish()
+  }
+}

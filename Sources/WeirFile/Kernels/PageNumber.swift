@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Safe: C reads `count` values and writes into the room that its comments ask for, which callers give.
+
+internal import CWeirKernels
+internal import WeirColumnar
+
+/// Numbers of pages: unsigned, of 1, 2, 4 or 8 bytes, with their kernels.
+protocol PageNumber: FixedWidthInteger & UnsignedInteger & BitwiseCopyable {
+  static var kind: PageKind { get }
+  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey
+  static func bitLengths(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
+    _ histogram: UnsafeMutablePointer<UInt32>)
+  static func pack(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
+    _ out: UnsafeMutablePointer<UInt8>)
+  static func packTiers(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
+    _ out: TierRoom) -> Int
+}
+
+/// Where tiers go.
+struct TierRoom {
+  var tags: UnsafeMutablePointer<UInt8>
+  var bits: UnsafeMutablePointer<UInt8>
+  var starts: UnsafeMutablePointer<UInt32>
+}
+
+extension UInt8: PageNumber {
+  static var kind: PageKind { .one }
+  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
+    var result = weir_survey()
+    weir_survey_8(values, count, &result)
+    return result
+  }
+  static func bitLengths(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
+    _ histogram: UnsafeMutablePointer<UInt32>
+  ) { weir_bit_lengths_8(values, count, base, histogram) }
+  static func pack(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
+    _ out: UnsafeMutablePointer<UInt8>
+  ) { weir_pack_8(values, count, base, CInt(width), out) }
+  static func packTiers(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
+    _ out: TierRoom
+  ) -> Int {
+    weir_pack_tiers_8(
+      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
+  }
+}
+
+extension UInt16: PageNumber {
+  static var kind: PageKind { .two }
+  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
+    var result = weir_survey()
+    weir_survey_16(values, count, &result)
+    return result
+  }
+  static func bitLengths(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
+    _ histogram: UnsafeMutablePointer<UInt32>
+  ) { weir_bit_lengths_16(values, count, base, histogram) }
+  static func pack(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
+    _ out: UnsafeMutablePointer<UInt8>
+  ) { weir_pack_16(values, count, base, CInt(width), out) }
+  static func packTiers(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
+    _ out: TierRoom
+  ) -> Int {
+    weir_pack_tiers_16(
+      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
+  }
+}
+
+extension UInt32: PageNumber {
+  static var kind: PageKind { .four }
+  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
+    var result = weir_survey()
+    weir_survey_32(values, count, &result)
+    return result
+  }
+  static func bitLengths(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
+    _ histogram: UnsafeMutablePointer<UInt32>
+  ) { weir_bit_lengths_32(values, count, base, histogram) }
+  static func pack(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
+    _ out: UnsafeMutablePointer<UInt8>
+  ) { weir_pack_32(values, count, base, CInt(width), out) }
+  static func packTiers(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
+    _ out: TierRoom
+  ) -> Int {
+    weir_pack_tiers_32(
+      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
+  }
+}
+
+extension UInt64: PageNumber {
+  static var kind: PageKind { .eight }
+  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
+    var result = weir_survey()
+    weir_survey_64(values, count, &result)
+    return result
+  }
+  static func bitLengths(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
+    _ histogram: UnsafeMutablePointer<UInt32>
+  ) { weir_bit_lengths_64(values, count, base, histogram) }
+  static func pack(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
+    _ out: UnsafeMutablePointer<UInt8>
+  ) { weir_pack_64(values, count, base, CInt(width), out) }
+  static func packTiers(
+    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
+    _ out: TierRoom
+  ) -> Int {
+    weir_pack_tiers_64(
+      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
+  }
+}
+
+/// Bits that the number needs.
+func bitWidth(_ number: UInt64) -> Int { 64 - number.leadingZeroBitCount }
+
+/// The four widths that make the values of a histogram of bit lengths smallest.
+struct TierPlan {
+  var widths: [UInt8] = [0, 0, 0, 0]
+  var tierOfLength = [UInt8](repeating: 3, count: 65)
+  /// Bits of all values, tags included.
+  var bits = 0
+  /// Widest value that tiers hold.
+  static let widthMax = 57
+
+  /// - Parameter histogram: how many values need 0...64 bits.
+  init(_ histogram: [UInt32]) {
+    let used = histogram.indices.filter { histogram[$0] > 0 }
+    guard let most = used.last else { return }
+    // cost[i][j]: bits of the values with the i-th to j-th length, all at the width of the j-th.
+    var counts = [0]
+    for length in used { counts.append(counts.last! + Int(histogram[length])) }
+    func cost(_ from: Int, _ to: Int) -> Int { (counts[to + 1] - counts[from]) * used[to] }
+    // best[k][j]: the values up to the j-th length in k + 1 tiers.
+    var best = [[Int]](repeating: used.indices.map { cost(0, $0) }, count: 4)
+    var cut = [[Int]](repeating: [Int](repeating: 0, count: used.count), count: 4)
+    for tier in 1..<4 {
+      for last in used.indices {
+        best[tier][last] = best[tier - 1][last]
+        cut[tier][last] = -1
+        for from in stride(from: last, to: 0, by: -1) {
+          let total = best[tier - 1][from - 1] + cost(from, last)
+          if total < best[tier][last] {
+            best[tier][last] = total
+            cut[tier][last] = from
+          }
+        }
+      }
+    }
+    var last = used.count - 1
+    var chosen: [Int] = []
+    var tier = 3
+    while tier > 0 {
+      let from = cut[tier][last]
+      if from > 0 {
+        chosen.append(used[last])
+        last = from - 1
+      }
+      tier -= 1
+    }
+    chosen.append(used[last])
+    chosen.reverse()
+    while chosen.count < 4 { chosen.append(most) }
+    widths = chosen.map { UInt8($0) }
+    for length in 0...64 {
+      tierOfLength[length] = UInt8(chosen.firstIndex { $0 >= length } ?? 3)
+    }
+    bits = best[3][used.count - 1] + 2 * counts.last!
+  }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+internal import WeirStorage
+
+/// The rows of a range, in batches, in the order of the file. One thread at a time may use it.
+public final class WeirFileBatches: RecordBatchReader {
+  public let schema: Schema
+  private let reader: WeirFileReader
+  private let columns: [FileColumn]
+  private let batchRows: Int
+  private var nextRow: Int
+  private let end: Int
+  /// The page of each column that the last batch ended in.
+  private var held: [(index: Int, page: PageNode)?]
+
+  init(_ reader: WeirFileReader, _ columns: [FileColumn], rows: Range<Int>, batchRows: Int) {
+    self.reader = reader
+    self.columns = columns
+    self.batchRows = batchRows
+    schema = Schema(columns.map(\.field))
+    nextRow = rows.lowerBound
+    end = rows.upperBound
+    held = Array(repeating: nil, count: columns.count)
+  }
+
+  /// - Throws: `WeirFileError`.
+  public func next() throws(WeirFileError) -> RecordBatch? {
+    guard nextRow < end else { return nil }
+    let rows = nextRow..<min(end, nextRow + batchRows)
+    let batch = try reader.guarded { () throws(WeirFileError) -> RecordBatch in try decode(rows) }
+    nextRow = rows.upperBound
+    return batch
+  }
+
+  /// Pages of one column that hold a range of rows.
+  private func pageNumbers(_ column: FileColumn, _ rows: Range<Int>) -> ClosedRange<Int> {
+    let descriptor = column.descriptor
+    let first = descriptor.page(of: rows.lowerBound)
+    var last = first
+    while descriptor.pages[last].firstRow + descriptor.pages[last].rowCount < rows.upperBound {
+      last += 1
+    }
+    return first...last
+  }
+
+  private func decode(_ rows: Range<Int>) throws(WeirFileError) -> RecordBatch {
+    var ranges: [Range<Int>] = []
+    for (index, column) in columns.enumerated() {
+      for number in pageNumbers(column, rows) where held[index]?.index != number {
+        ranges.append(column.descriptor.pages[number].range)
+      }
+    }
+    var bytes = try reader.bytes(ranges)[...]
+    let limit = SinkLimit(reader.options.batchBytesMax)
+    var arrays: [ArrayData] = []
+    for (index, column) in columns.enumerated() {
+      arrays.append(try decode(index, column, rows, &bytes, limit))
+    }
+    return RecordBatch(trusted: schema, columns: arrays, rowCount: rows.count)
+  }
+
+  private func decode(
+    _ index: Int, _ column: FileColumn, _ rows: Range<Int>, _ bytes: inout ArraySlice<Buffer>,
+    _ limit: SinkLimit
+  ) throws(WeirFileError) -> ArrayData {
+    let sink = ColumnSink.make(column.field.type, limit)
+    for number in pageNumbers(column, rows) {
+      let page: PageNode
+      if let held = held[index], held.index == number {
+        page = held.page
+      } else {
+        page = try column.page(number, bytes.removeFirst())
+      }
+      let place = column.descriptor.pages[number]
+      let from = max(rows.lowerBound, place.firstRow)
+      let to = min(rows.upperBound, place.firstRow + place.rowCount)
+      do throws(WeirFileError) {
+        try sink.append(page, from - place.firstRow, to - from, column.decoder)
+      } catch {
+        throw error.adding(column: column.field.name, row: place.firstRow, position: place.offset)
+      }
+      held[index] = place.firstRow + place.rowCount > to ? (number, page) : nil
+    }
+    return try sink.finish()
+  }
+}
+
+extension WeirFileReader {
+  /// Starts reading the rows of a range (all for `nil`) of the columns (all for `nil`), in batches of
+  /// at most `batchRows`. Batches hold `batchRows` rows of all columns in memory.
+  ///
+  /// - Throws: `invalidArgument` for a column or rows that are not there; what opening a column throws.
+  public func batches(
+    columns names: [String]? = nil, rows: Range<Int>? = nil, batchRows: Int = 65_536
+  ) throws(WeirFileError) -> WeirFileBatches {
+    try guarded { () throws(WeirFileError) in
+      let rows = rows ?? 0..<rowCount
+      guard rows.lowerBound >= 0 && rows.upperBound <= rowCount && batchRows > 0 else {
+        throw WeirFileError(
+          .invalidArgument,
+          "rows \(rows.lowerBound)..<\(rows.upperBound) in batches of \(batchRows) of a file of "
+            + "\(rowCount) rows")
+      }
+      return WeirFileBatches(self, try columns(names), rows: rows, batchRows: batchRows)
+    }
+  }
+}

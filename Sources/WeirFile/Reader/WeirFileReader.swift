@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+public import WeirColumnar
+public import WeirStorage
+
+/// What a reader checks and keeps.
+public struct WeirFileReadOptions: Sendable {
+  /// Whether the checksums of pages are verified when they are read.
+  public var verifiesChecksums = true
+  /// Bytes of pages that single-row reads keep for the next ones.
+  public var cacheBytesMax = 256 << 20
+  /// Bytes that one batch may take in memory: what damaged lengths cannot exceed.
+  public var batchBytesMax = 4 << 30
+
+  public init() {}
+}
+
+/// Reads one Weir file (docs/specs/weir-file.md). Threads may share it.
+///
+/// Opening reads the tail; a column is opened when it is first wanted. Neither depends on how many other
+/// columns there are.
+public final class WeirFileReader: Sendable {
+  public let rowCount: Int
+  public let columnCount: Int
+  let file: any ObjectReader
+  let options: WeirFileReadOptions
+  let tail: FileTail
+  /// The end of the file, read at once: small files have all of their metadata in it.
+  private let end: Buffer
+  private let state = Mutex(State())
+
+  private struct State {
+    var columns: [Int: FileColumn] = [:]
+    var auxiliary: [Int: AuxiliaryArray] = [:]
+    var schema: Schema?
+  }
+
+  /// Bytes read at once when a file is opened.
+  private static let endByteCount = 16 << 10
+
+  /// - Throws: `notWeirFile`, `damaged`, `unsupported`, `storage`.
+  public init(
+    _ file: any ObjectReader, options: WeirFileReadOptions = .init()
+  ) throws(WeirFileError) {
+    self.file = file
+    self.options = options
+    do throws(WeirFileError) {
+      guard file.size >= FileTail.byteCount + FileTail.magic.count else {
+        throw WeirFileError(.notWeirFile, "a file of \(file.size) bytes is too short for one")
+      }
+      end = try Self.read(file, max(0, file.size - Self.endByteCount)..<file.size)
+      tail = try FileTail(
+        end.slice(offset: end.count - FileTail.byteCount, count: FileTail.byteCount),
+        fileSize: file.size)
+    } catch {
+      throw error.adding(file: file.name)
+    }
+    rowCount = tail.rowCount
+    columnCount = tail.columnCount
+  }
+
+  private static func read(
+    _ file: any ObjectReader, _ range: Range<Int>
+  ) throws(WeirFileError) -> Buffer {
+    do throws(StorageError) {
+      return try file.read(range)
+    } catch {
+      throw WeirFileError(.storage, error.description)
+    }
+  }
+
+  /// Bytes of the file, from what was read at opening where they are in it.
+  func bytes(_ ranges: [Range<Int>]) throws(WeirFileError) -> [Buffer] {
+    let known = file.size - end.count
+    if ranges.allSatisfy({ $0.lowerBound >= known }) {
+      return ranges.map { end.slice(offset: $0.lowerBound - known, count: $0.count) }
+    }
+    do throws(StorageError) {
+      return try file.read(ranges)
+    } catch {
+      throw WeirFileError(.storage, error.description)
+    }
+  }
+
+  private func bytes(_ range: Range<Int>) throws(WeirFileError) -> Buffer { try bytes([range])[0] }
+
+  /// Schema of all columns. Cost: linear in their number, once.
+  public var schema: Schema {
+    get throws(WeirFileError) {
+      if let known = state.withLock({ $0.schema }) { return known }
+      let columns = try guarded { () throws(WeirFileError) in try self.columns(nil) }
+      let metadata = try guarded { () throws(WeirFileError) in
+        let bytes = try self.bytes(tail.metadataOffset..<tail.metadataOffset + tail.metadataSize)
+        guard bytes.crc32c == tail.metadataCRC else { throw .damaged("the metadata's checksum is wrong") }
+        return try FieldRecord.metadata(bytes)
+      }
+      let schema = Schema(columns.map(\.field), metadata: metadata)
+      state.withLock { $0.schema = schema }
+      return schema
+    }
+  }
+
+  /// Names the file in errors.
+  func guarded<T>(_ body: () throws(WeirFileError) -> T) throws(WeirFileError) -> T {
+    do throws(WeirFileError) {
+      return try body()
+    } catch {
+      throw error.adding(file: file.name)
+    }
+  }
+
+  /// The columns of these names, all in their order for `nil`.
+  func columns(_ names: [String]?) throws(WeirFileError) -> [FileColumn] {
+    guard let names else {
+      let columns = try open(Array(0..<columnCount))
+      return columns.sorted { $0.entry.position < $1.entry.position }
+    }
+    return try open(try entryNumbers(names))
+  }
+
+  /// The columns of these field ids; `nil` where there is none.
+  package func columnNames(ids: [Int32]) throws(WeirFileError) -> [String?] {
+    try guarded { () throws(WeirFileError) in
+      var result: [String?] = []
+      for id in ids {
+        let number = try entryNumber(id: UInt32(bitPattern: id))
+        result.append(try number.map { (number) throws(WeirFileError) in
+          try open([number])[0].field.name
+        } ?? nil)
+      }
+      return result
+    }
+  }
+
+  private func entryNumber(id: UInt32) throws(WeirFileError) -> Int? {
+    if tail.isDense {
+      guard id >= tail.firstID, id - tail.firstID < UInt32(columnCount) else { return nil }
+      return Int(id - tail.firstID)
+    }
+    var low = 0
+    var high = columnCount
+    while low < high {
+      let middle = (low + high) / 2
+      let found = try bytes(entryRange(middle)).number(UInt32.self, at: 0)
+      if found == id { return middle }
+      if found < id { low = middle + 1 } else { high = middle }
+    }
+    return nil
+  }
+
+  private func entryRange(_ number: Int) -> Range<Int> {
+    let start = tail.directoryOffset + number * tail.stride
+    return start..<start + tail.stride
+  }
+
+  /// By the name table; slots of a chain are compared by the hash, then by the column's own name.
+  private func entryNumbers(_ names: [String]) throws(WeirFileError) -> [Int] {
+    var result: [Int] = []
+    for name in names {
+      guard let number = try entryNumber(name) else {
+        throw WeirFileError(
+          .invalidArgument, "the file has no such column among its \(columnCount)", column: name)
+      }
+      result.append(number)
+    }
+    return result
+  }
+
+  private func entryNumber(_ name: String) throws(WeirFileError) -> Int? {
+    guard tail.nameSlots > 0 else { return nil }
+    let hash = NameTable.hash(name)
+    var slot = Int(hash & UInt64(tail.nameSlots - 1))
+    for _ in 0..<tail.nameSlots {
+      let at = tail.namesOffset + slot * NameTable.slotByteCount
+      let bytes = try bytes(at..<at + NameTable.slotByteCount)
+      guard bytes.number(UInt32.self, at: 12) == 1 else { return nil }
+      let number = Int(bytes.number(UInt32.self, at: 8))
+      if bytes.number(UInt64.self, at: 0) == hash {
+        guard number < columnCount else { throw .damaged("a name of column \(number)") }
+        if try open([number])[0].field.name == name { return number }
+      }
+      slot = (slot + 1) & (tail.nameSlots - 1)
+    }
+    return nil
+  }
+
+  private func open(_ numbers: [Int]) throws(WeirFileError) -> [FileColumn] {
+    let known = state.withLock { state in numbers.map { state.columns[$0] } }
+    let missing = zip(numbers, known).filter { $0.1 == nil }.map(\.0)
+    if missing.isEmpty { return known.map { $0! } }
+    let slots = try bytes(missing.map(entryRange))
+    var entries: [DirectoryEntry] = []
+    for slot in slots { entries.append(try DirectoryEntry(slot, tail: tail, fileSize: file.size)) }
+    var parts: [Buffer?] = []
+    var wanted: [Range<Int>] = []
+    for (index, entry) in entries.enumerated() {
+      let slotRange = entryRange(missing[index])
+      for part in [entry.field, entry.descriptor] {
+        if slotRange.contains(part.range.lowerBound), part.range.upperBound <= slotRange.upperBound {
+          parts.append(
+            slots[index].slice(offset: part.offset - slotRange.lowerBound, count: part.size))
+        } else {
+          parts.append(nil)
+          wanted.append(part.range)
+        }
+      }
+    }
+    var rest = try wanted.isEmpty ? [] : bytes(wanted)
+    rest.reverse()
+    let filled = parts.map { $0 ?? rest.removeLast() }
+    for (index, entry) in entries.enumerated() {
+      let column = try column(entry, field: filled[index * 2], descriptor: filled[index * 2 + 1])
+      state.withLock { $0.columns[missing[index]] = $0.columns[missing[index]] ?? column }
+    }
+    return state.withLock { state in numbers.map { state.columns[$0]! } }
+  }
+
+  private func column(
+    _ entry: DirectoryEntry, field: Buffer, descriptor: Buffer
+  ) throws(WeirFileError) -> FileColumn {
+    guard field.crc32c == entry.field.crc, descriptor.crc32c == entry.descriptor.crc else {
+      throw .damaged("the checksum of a column's description is wrong")
+    }
+    let field = try FieldRecord.decode(field)
+    do throws(WeirFileError) {
+      let descriptor = try ColumnDescriptor(
+        descriptor, rowCount: rowCount, fileSize: file.size)
+      var arrays: [AuxiliaryArray] = []
+      for record in descriptor.auxiliary { arrays.append(try auxiliary(record, earlier: arrays)) }
+      return FileColumn(
+        reader: self, entry: entry, field: field, descriptor: descriptor, auxiliary: arrays)
+    } catch {
+      throw error.adding(column: field.name)
+    }
+  }
+
+  /// The array of this page table, one for all columns that share it.
+  private func auxiliary(
+    _ record: ColumnDescriptor.Auxiliary, earlier: [AuxiliaryArray]
+  ) throws(WeirFileError) -> AuxiliaryArray {
+    if record.pageCount > 0, let known = state.withLock({ $0.auxiliary[record.tableOffset] }),
+      known.role == record.role, known.shift == record.shift, known.count == record.count
+    {
+      return known
+    }
+    let table = try bytes(record.tableRange)
+    guard table.crc32c == record.tableCRC else { throw .damaged("the checksum of a page table is wrong") }
+    let array = AuxiliaryArray(
+      role: record.role, shift: record.shift, count: record.count, pageCount: record.pageCount,
+      earlier: earlier
+    ) { [file, options] (index) throws(WeirFileError) in
+      try Self.page(table, index, file, options)
+    }
+    state.withLock { $0.auxiliary[record.tableOffset] = array }
+    return array
+  }
+
+  private static func page(
+    _ table: Buffer, _ index: Int, _ file: any ObjectReader, _ options: WeirFileReadOptions
+  ) throws(WeirFileError) -> PageNode {
+    let at = index * ColumnDescriptor.Auxiliary.pageEntryByteCount
+    let offset = table.number(UInt64.self, at: at)
+    let size = Int(table.number(UInt32.self, at: at + 8))
+    guard size <= file.size, offset <= UInt64(file.size - size) else {
+      throw .damaged("an auxiliary page outside the file")
+    }
+    let bytes = try read(file, Int(offset)..<Int(offset) + size)
+    if options.verifiesChecksums, bytes.crc32c != table.number(UInt32.self, at: at + 12) {
+      throw WeirFileError(
+        .damaged, "the checksum of an auxiliary page is wrong", position: Int(offset))
+    }
+    return try PageParser.parse(bytes)
+  }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+
+/// An auxiliary array that is being written: pages that are in the file already, and what makes the rest
+/// when the file is closed.
+final class AuxiliaryWriter {
+  let role: AuxiliaryRole
+  let shift: Int
+  fileprivate(set) var count = 0
+  fileprivate(set) var pages: [(offset: Int, size: Int, crc: UInt32)] = []
+  /// Gives the pages that are still to be written, in order.
+  var remaining: () -> [EncodedNode] = { [] }
+
+  init(_ role: AuxiliaryRole, shift: Int) {
+    self.role = role
+    self.shift = shift
+  }
+
+  func append(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
+    let place = try sink.write(node.page())
+    pages.append((place.offset, place.size, place.crc))
+    count += node.count
+  }
+
+  func finish(_ sink: PageSink) throws(WeirFileError) {
+    for node in remaining() { try append(node, sink) }
+    remaining = { [] }
+  }
+
+  /// Writes the page table and says where it is.
+  func record(_ sink: PageSink) throws(WeirFileError) -> ColumnDescriptor.Auxiliary {
+    let table = MutableBuffer()
+    for page in pages {
+      table.put(UInt64(page.offset))
+      table.put(UInt32(page.size))
+      table.put(page.crc)
+    }
+    let place = try sink.write(table.finish())
+    return ColumnDescriptor.Auxiliary(
+      role: role, shift: shift, count: count, pageCount: pages.count, tableOffset: place.offset,
+      tableCRC: place.crc)
+  }
+}
+
+/// Values cut into auxiliary pages of 2^shift.
+func auxiliaryPages(
+  _ count: Int, shift: Int, _ encode: (Range<Int>) -> EncodedNode
+) -> [EncodedNode] {
+  stride(from: 0, to: count, by: 1 << shift).map { encode($0..<min(count, $0 + 1 << shift)) }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import WeirColumnar
+
+/// How a file is written.
+public struct WeirFileWriteOptions: Sendable {
+  /// What is weighed against size when encodings are chosen.
+  public enum Profile: String, Sendable, CaseIterable {
+    /// Decoding must be about as fast as copying: what trainers and lookups read.
+    case fast
+    /// Smaller where that costs a little decoding: what is kept.
+    case compact
+
+    /// Bits a value that a nanosecond of decoding it is worth.
+    var bitsPerNanosecond: Double { self == .fast ? 1 : 0.25 }
+  }
+
+  /// A lossy form of float32 values, with the error stated in the file.
+  public enum Quantisation: String, Sendable, CaseIterable {
+    case float16
+    case bfloat16
+    case int8
+  }
+
+  public var profile = Profile.fast
+  /// Rows of a page, at most.
+  public var pageRowsMax = 65_536
+  /// Bytes of a page in memory, roughly; a single row is never divided.
+  public var pageBytesMax = 4 << 20
+  /// Bytes of rows that wait for their pages, of all columns together.
+  public var bufferBytesMax = 256 << 20
+  /// Bytes of distinct list items that a column keeps in memory to find lists that repeat or slide.
+  public var windowBytesMax = 128 << 20
+  /// Bytes of the values of a column's dictionary.
+  public var dictionaryBytesMax = 16 << 20
+  /// By name of a column of float32 values or lists of them.
+  public var quantised: [String: Quantisation] = [:]
+  /// Columns whose values get a bloom filter.
+  public var keys: [String] = []
+  /// Written behind the schema's own metadata.
+  public var metadata = Metadata()
+  /// Named in errors.
+  public var fileName: String?
+
+  public init() {}
+}
