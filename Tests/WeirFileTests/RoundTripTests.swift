@@ -37,7 +37,7 @@ struct RoundTripTests {
     return result
   }
 
-  @Test(arguments: 0..<150)
+  @Test(arguments: 0..<80)
   func randomBatches(seed: Int) throws {
     var random = SeededRandom(seed: UInt64(seed))
     let schema = random.schema()
@@ -61,5 +61,71 @@ struct RoundTripTests {
     if written.isEmpty { return }
     let chosen = (0..<random.int(0...20)).map { _ in random.int(0..<written.count) }
     #expect(try rows(reader.take(rows: chosen)) == chosen.map { written[$0] })
+  }
+}
+
+/// Lists that repeat and slide from row to row.
+struct WindowTests {
+  /// Histories of users that grow at one end and are cut at the other, in the order of events.
+  static func batch(_ random: inout SeededRandom, rows: Int, large: Bool) throws -> RecordBatch {
+    let users = random.int(1...40)
+    let newestFirst = random.chance(0.5)
+    var histories = (0..<users).map { _ in
+      (0..<random.int(0...30)).map { _ in Int64(random.int(0..<5_000)) }
+    }
+    let type = random.pick([DataType.int64, .int32])
+    let builder = makeBuilder(for: .list(of: type, nullable: false))
+    for _ in 0..<rows {
+      let user = random.int(0..<users)
+      for _ in 0..<random.pick([0, 0, 1, 3]) {
+        let item =
+          large && type == .int64
+          ? Int64(bitPattern: random.next()) : Int64(random.int(0..<5_000))
+        if newestFirst {
+          histories[user].insert(item, at: 0)
+          if histories[user].count > 30 { histories[user].removeLast() }
+        } else {
+          histories[user].append(item)
+          if histories[user].count > 30 { histories[user].removeFirst() }
+        }
+      }
+      if random.chance(0.02) {
+        builder.appendNull()
+      } else {
+        try builder.append(.list(histories[user].map { Scalar.int($0) }))
+      }
+    }
+    let schema = Schema([Field("recent", .list(of: type, nullable: false))])
+    return try RecordBatch(schema: schema, columns: [builder.finish()])
+  }
+
+  @Test(arguments: 0..<40)
+  func slidingLists(seed: Int) throws {
+    var random = SeededRandom(seed: UInt64(seed))
+    let batch = try Self.batch(&random, rows: random.pick([5, 200, 900]), large: seed % 3 == 0)
+    var options = WeirFileWriteOptions()
+    options.profile = random.pick([.fast, .compact])
+    options.pageRowsMax = random.pick([50, 300, 65_536])
+    options.windowBytesMax = random.pick([1, 20_000, 128 << 20])
+    let file = try RoundTripTests.write([batch], batch.schema, options)
+    let reader = try WeirFileReader(file)
+    let written = rows(batch)
+    #expect(try RoundTripTests.all(reader.batches(batchRows: 64)) == written)
+    let chosen = (0..<30).map { _ in random.int(0..<written.count) }
+    #expect(try rows(reader.take(rows: chosen)) == chosen.map { written[$0] })
+  }
+
+  /// A hundred rows of one user share one list.
+  @Test func sharedItemsAreKeptOnce() throws {
+    let builder = makeBuilder(for: .list(of: .int64))
+    for row in 0..<1_000 {
+      try builder.append(.list((row..<row + 100).map { .int(Int64($0 * 7_919 % 100_003)) }))
+    }
+    let schema = Schema([Field("recent", .list(of: .int64))])
+    let batch = try RecordBatch(schema: schema, columns: [builder.finish()])
+    let file = try RoundTripTests.write([batch], schema, WeirFileWriteOptions())
+    let column = try WeirFileReader(file).columns(["recent"])[0]
+    #expect(column.descriptor.auxiliary.map(\.count) == [1_099])
+    #expect(column.descriptor.auxiliary.map(\.role) == [.pool])
   }
 }

@@ -27,6 +27,7 @@ from ._errors import (
     UnsupportedError,
     WeirError,
 )
+from ._file import File, open_file, write_file
 from ._library import version
 from ._reading import Batch, ParquetFile, Schema, Table, read_parquet
 from ._stream import Changes, Stream
@@ -41,6 +42,7 @@ __all__ = [
     "CatalogTable",
     "Changes",
     "ConflictError",
+    "File",
     "Inspect",
     "InternalError",
     "InvalidArgumentError",
@@ -61,6 +63,8 @@ __all__ = [
     "WeirError",
     "__version__",
     "connect",
+    "open_file",
     "read_parquet",
+    "write_file",
     "write_parquet",
 ]

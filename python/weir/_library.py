@@ -89,6 +89,20 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "weir_parquet_writer_row_count": (c_int64, [c_void_p]),
     "weir_parquet_writer_close": (c_int32, [_OUT, _OUT]),
     "weir_parquet_writer_abort": (None, [_OUT]),
+    "weir_file_open": (c_int32, [c_char_p, POINTER(Option), c_int64, _OUT, _OUT]),
+    "weir_file_row_count": (c_int64, [c_void_p]),
+    "weir_file_column_count": (c_int64, [c_void_p]),
+    "weir_file_schema": (c_int32, [c_void_p, _STRINGS, c_int64, c_void_p, _OUT]),
+    "weir_file_read": (
+        c_int32,
+        [c_void_p, _STRINGS, c_int64, c_int64, c_int64, c_int64, _OUT, _OUT],
+    ),
+    "weir_file_take": (c_int32, [c_void_p, _STRINGS, c_int64, c_void_p, c_int64, _OUT, _OUT]),
+    "weir_file_close": (None, [_OUT]),
+    "weir_file_write": (
+        c_int32,
+        [c_char_p, c_void_p, POINTER(Option), c_int64, _INTEGERS, _OUT],
+    ),
     "weir_connection_open": (c_int32, [c_char_p, POINTER(Option), c_int64, _OUT, _OUT]),
     "weir_connection_request": (c_int32, [c_void_p, c_char_p, c_char_p, _OUT, _OUT]),
     "weir_connection_create_table": (

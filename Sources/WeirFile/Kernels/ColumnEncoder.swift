@@ -66,6 +66,15 @@ class ColumnEncoder {
       children: [bits, values])
   }
 
+  /// Pages that are ready once these rows are added; a page of them may wait for later rows.
+  func encodePages(_ array: ArrayData) -> [EncodedNode] { [encode(array)] }
+
+  /// The pages that waited.
+  func remainingPages() -> [EncodedNode] { [] }
+
+  /// Bytes of what waits.
+  var waitingByteCount: Int { 0 }
+
   /// A dictionary array as its values.
   private static func plain(_ array: ArrayData) -> ArrayData {
     guard case .dictionary(let index, _, _) = array.type, let values = array.dictionary else {

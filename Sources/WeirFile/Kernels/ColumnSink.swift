@@ -6,6 +6,7 @@ internal import WeirColumnar
 /// Takes ranges of nodes' values, one behind the other, and becomes an Arrow array.
 class ColumnSink {
   let type: DataType
+  private let kind: PageKind
   /// Rows so far.
   private(set) var length = 0
   /// One bit a row, once there is a null.
@@ -16,6 +17,7 @@ class ColumnSink {
   init(_ type: DataType, _ limit: SinkLimit) {
     self.type = type
     self.limit = limit
+    kind = PageKind(type)
   }
 
   /// A sink for arrays of a type; of a dictionary type, for its values.
@@ -36,7 +38,7 @@ class ColumnSink {
   final func append(
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {
-    guard node.kind == PageKind(type) else {
+    guard node.kind == kind else {
       throw .damaged("values of kind \(node.kind) in a column of type \(type)")
     }
     guard node.encoding == .nullable else {

@@ -3,13 +3,15 @@
 
 internal import WeirColumnar
 
-/// Lists and maps: lengths, and the items one behind the other.
+/// Lists and maps: lengths, and the items one behind the other; or windows on a pool, where they repeat.
 final class ListsEncoder: ColumnEncoder {
   private let items: ColumnEncoder
+  private var windows: WindowEncoder?
 
   init(_ context: ColumnContext, _ item: DataType) {
     items = ColumnEncoder.make(item, context)
     super.init(context)
+    if context.options.windowBytesMax > 0 { windows = WindowEncoder(context, item) }
   }
 
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
@@ -17,6 +19,17 @@ final class ListsEncoder: ColumnEncoder {
     let node = items.encode(ragged.items(array.children[0]))
     return ragged.node(.list, .lists, items: node, context.numbers)
   }
+
+  /// Pages of a column of lists: windows wait until the lists that they share are all there.
+  override func encodePages(_ array: ArrayData) -> [EncodedNode] {
+    guard let windows else { return [encode(array)] }
+    if let pages = windows.add(array) { return pages }
+    self.windows = nil
+    return windows.finish() + [encode(array)]
+  }
+
+  override func remainingPages() -> [EncodedNode] { windows?.finish() ?? [] }
+  override var waitingByteCount: Int { windows?.byteCount ?? 0 }
 }
 
 /// Lengths of ragged rows, and where what they hold lies in the array's child or bytes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Safe: as ColumnEncoder.swift.
 
+internal import CWeirKernels
 internal import WeirColumnar
 
 #if canImport(Glibc)
@@ -33,7 +34,7 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     if T.bitWidth < 32 || count < 256 || plan.cost < 2 { return plan.node() }
     switch layout {
     case .local:
-      pagesUntilRetry -= 1
+      if pagesUntilRetry < Int.max { pagesUntilRetry -= 1 }
       if pagesUntilRetry <= 0 { layout = .undecided }
       return plan.node()
     case .undecided:
@@ -55,6 +56,19 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
       if plan.cost < codePlan.cost { return plan.node() }
       return node(codePlan.node(), number)
     }
+  }
+
+  /// Items of a pool, which are decoded a few at a time and several times over: a dictionary only where it
+  /// makes them much shorter, and from the first page on or never, for its number must be below the pool's.
+  func encodePool(_ values: UnsafePointer<T>, _ count: Int) -> EncodedNode {
+    if count == 0 { return EncodedNode(encoding: .constant, kind: T.kind, count: 0) }
+    if case .undecided = layout {
+      let width = bitWidth(T.survey(values, count).range)
+      if context.options.profile == .fast && width <= 32 { layout = .local }
+    }
+    let node = encode(values, count)
+    if case .local = layout { pagesUntilRetry = Int.max }
+    return node
   }
 
   private func tryDictionary(

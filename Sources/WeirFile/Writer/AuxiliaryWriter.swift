@@ -9,6 +9,8 @@ final class AuxiliaryWriter {
   let shift: Int
   fileprivate(set) var count = 0
   fileprivate(set) var pages: [(offset: Int, size: Int, crc: UInt32)] = []
+  /// Pages that are made and not yet written.
+  var ready: [EncodedNode] = []
   /// Gives the pages that are still to be written, in order.
   var remaining: () -> [EncodedNode] = { [] }
 
@@ -17,13 +19,19 @@ final class AuxiliaryWriter {
     self.shift = shift
   }
 
-  func append(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
+  func writeReady(_ sink: PageSink) throws(WeirFileError) {
+    for node in ready { try append(node, sink) }
+    ready = []
+  }
+
+  private func append(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
     let place = try sink.write(node.page())
     pages.append((place.offset, place.size, place.crc))
     count += node.count
   }
 
   func finish(_ sink: PageSink) throws(WeirFileError) {
+    try writeReady(sink)
     for node in remaining() { try append(node, sink) }
     remaining = { [] }
   }

@@ -51,10 +51,16 @@ final class ColumnWriter {
     pending = []
     pendingRows = 0
     pendingBytes = 0
-    try write(encoder.encode(array), rows: array.length, sink)
+    try write(encoder.encodePages(array), sink)
   }
 
-  private func write(_ node: EncodedNode, rows: Int, _ sink: PageSink) throws(WeirFileError) {
+  private func write(_ nodes: [EncodedNode], _ sink: PageSink) throws(WeirFileError) {
+    for array in context.auxiliary { try array.writeReady(sink) }
+    for node in nodes { try write(node, sink) }
+  }
+
+  private func write(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
+    let rows = node.count
     let part = try sink.write(node.page())
     pages.append(
       ColumnDescriptor.DataPage(
@@ -65,6 +71,7 @@ final class ColumnWriter {
   /// Writes everything that is left.
   func finish(_ sink: PageSink) throws(WeirFileError) {
     try flush(sink)
+    try write(encoder.remainingPages(), sink)
     for array in context.auxiliary { try array.finish(sink) }
   }
 

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of Weir's own format (docs/specs/weir-file.md)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from ctypes import byref
+from typing import Any
+
+from . import _capsule
+from ._errors import InvalidArgumentError
+from ._library import Handle, call, encode_path, library, option_array, string_array
+from ._reading import Batch, StrPath
+from ._writing import OptionValue, _flatten
+
+
+class FileSchema:
+    """Names and types of columns; anything that takes ``__arrow_c_schema__`` takes it."""
+
+    def __init__(self, file: File, columns: Sequence[str] | None) -> None:
+        self._file = file
+        self._columns = columns
+        self._names: list[str] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        if self._names is None:
+            self._names = _capsule.field_names(self.__arrow_c_schema__())
+        return list(self._names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __arrow_c_schema__(self) -> object:
+        names, count = string_array(self._columns)
+
+        def fill(schema: int) -> None:
+            with self._file._use() as file:
+                call(library.weir_file_schema, file, names, count, schema)
+
+        return _capsule.make(_capsule.SCHEMA, fill)
+
+
+class FileRows:
+    """Rows of a file in their order, read when somebody asks, each time anew."""
+
+    def __init__(
+        self,
+        file: File,
+        columns: Sequence[str] | None,
+        rows: range | None,
+        batch_rows: int | None,
+    ) -> None:
+        if isinstance(columns, (str, bytes)):
+            raise TypeError("columns must be a sequence of names, not one string")
+        self._file = file
+        self._columns = None if columns is None else list(columns)
+        self._rows = range(file.num_rows) if rows is None else rows
+        self._batch_rows = 0 if batch_rows is None else batch_rows
+        self.schema = FileSchema(file, self._columns)
+        self._start().close()
+
+    @property
+    def num_rows(self) -> int:
+        return len(self._rows)
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def _start(self) -> Handle:
+        names, count = string_array(self._columns)
+        batches = Handle(library.weir_batches_close)
+        with self._file._use() as file:
+            call(
+                library.weir_file_read,
+                file,
+                names,
+                count,
+                self._rows.start,
+                len(self._rows),
+                self._batch_rows,
+                byref(batches.value),
+            )
+        return batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Reads the rows, batch by batch."""
+        handle = self._start()
+        while True:
+            batch = Handle(library.weir_batch_close)
+            call(library.weir_batches_next, handle.value, byref(batch.value))
+            if not batch.is_open:
+                return
+            yield Batch(batch)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A new read. The requested schema is a wish that is not followed."""
+        handle = self._start()
+
+        def fill(stream: int) -> None:
+            call(library.weir_batches_export, byref(handle.value), stream)
+
+        return _capsule.make(_capsule.STREAM, fill)
+
+
+class File:
+    """A Weir file that is open for reading. Several threads may use it.
+
+    Opening costs the same for ten columns and for ten thousand: columns are opened when they are
+    first wanted.
+
+    :param path: the file.
+    :param verify_checksums: whether pages are checked when they are read.
+    :param cache_bytes: what ``take`` keeps of the file for the next call.
+    :raises NotFoundError: there is no such file (also a ``FileNotFoundError``).
+    :raises InvalidDataError: the file is damaged or not a Weir file.
+    """
+
+    def __init__(
+        self, path: StrPath, *, verify_checksums: bool = True, cache_bytes: int | None = None
+    ) -> None:
+        self.path = os.fspath(path)
+        self._lock = threading.Lock()
+        self._handle = Handle(library.weir_file_close)
+        options = [("verify_checksums", "true" if verify_checksums else "false", None)]
+        if cache_bytes is not None:
+            options.append(("cache_bytes", str(cache_bytes), None))
+        array, count = option_array(options)
+        call(library.weir_file_open, encode_path(path), array, count, byref(self._handle.value))
+        self.num_rows: int = library.weir_file_row_count(self._handle.value)
+        self.num_columns: int = library.weir_file_column_count(self._handle.value)
+        self.schema = FileSchema(self, None)
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        rows: Any = None,
+        *,
+        batch_rows: int | None = None,
+    ) -> FileRows | Batch:
+        """Rows of the file, for anything that takes Arrow data.
+
+        :param columns: names, in the order wanted; all when ``None``.
+        :param rows: a ``range`` or slice of rows, read when somebody asks; or numbers of rows in any
+            order (a list, a numpy array), read at once as one batch. All when ``None``.
+        :param batch_rows: at most so many rows in a batch; 65,536 when ``None``.
+        """
+        if isinstance(rows, slice):
+            rows = range(*rows.indices(self.num_rows))
+        if rows is None or (isinstance(rows, range) and rows.step == 1):
+            return FileRows(self, columns, rows, batch_rows)
+        return self.take(rows, columns)
+
+    def take(self, rows: Any, columns: Sequence[str] | None = None) -> Batch:
+        """The given rows, in the order given, as one batch."""
+        if isinstance(columns, (str, bytes)):
+            raise TypeError("columns must be a sequence of names, not one string")
+        array, address = _row_numbers(rows)
+        names, count = string_array(None if columns is None else list(columns))
+        batch = Handle(library.weir_batch_close)
+        with self._use() as file:
+            call(
+                library.weir_file_take,
+                file,
+                names,
+                count,
+                address,
+                len(array),
+                byref(batch.value),
+            )
+        return Batch(batch)
+
+    def iter_batches(
+        self, columns: Sequence[str] | None = None, *, batch_rows: int | None = None
+    ) -> Iterator[Batch]:
+        """Reads the rows, batch by batch, in memory that does not grow with the file."""
+        return iter(FileRows(self, columns, None, batch_rows))
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return FileRows(self, None, None, None).__arrow_c_stream__(requested_schema)
+
+    def close(self) -> None:
+        """Ends this object. Batches and streams that it gave out go on working."""
+        with self._lock:
+            self._handle.close()
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<weir.File {self.path!r}, {self.num_rows} rows, {self.num_columns} columns>"
+
+    def _use(self) -> _Use:
+        return _Use(self)
+
+
+class _Use:
+    """Holds a file's handle, so that no other thread closes it meanwhile."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def __enter__(self) -> object:
+        self._file._lock.acquire()
+        if not self._file._handle.is_open:
+            self._file._lock.release()
+            raise InvalidArgumentError(f"{self._file.path!r} was closed", path=self._file.path)
+        return self._file._handle.value
+
+    def __exit__(self, *exception: object) -> None:
+        self._file._lock.release()
+
+
+def _row_numbers(rows: Any) -> tuple[Any, int]:
+    """64-bit integers and where they are; arrays that are so already are not copied."""
+    if hasattr(rows, "__array_interface__") and rows.dtype.str == "<i8" and rows.flags.c_contiguous:
+        return rows, rows.__array_interface__["data"][0]
+    numbers = [int(row) for row in rows]
+    array = (ctypes.c_int64 * max(len(numbers), 1))(*numbers)
+    array_rows = (ctypes.c_int64 * len(numbers)).from_buffer(array)
+    return array_rows, ctypes.addressof(array)
+
+
+def open_file(
+    path: StrPath, *, verify_checksums: bool = True, cache_bytes: int | None = None
+) -> File:
+    """Opens a Weir file.
+
+    >>> weir.open_file("samples.weir").read(columns=["user_id", "emb"], rows=[7, 9])
+    """
+    return File(path, verify_checksums=verify_checksums, cache_bytes=cache_bytes)
+
+
+def write_file(data: object, path: StrPath, **options: OptionValue) -> int:
+    """Writes a Weir file and returns its number of rows.
+
+    >>> weir.write_file(table, "samples.weir", profile="compact", quantise={"emb": "bfloat16"})
+
+    :param data: anything with ``__arrow_c_stream__`` (tables, data frames, readers).
+    :param path: the file; it appears when all is written, and not at all after an error.
+    :param options: see ``docs/python.md``.
+    """
+    export = getattr(data, "__arrow_c_stream__", None)
+    if export is None:
+        raise TypeError(f"data must have __arrow_c_stream__, which {type(data).__name__} has not")
+    array, count = option_array(list(_flatten(options)))
+    rows = ctypes.c_int64(0)
+    capsule = export()
+    stream = _capsule.address(capsule, _capsule.STREAM)
+    call(library.weir_file_write, encode_path(path), stream, array, count, byref(rows))
+    return rows.value
