@@ -25,6 +25,8 @@ static inline uint64_t unpack_one(const uint8_t *in, size_t in_size, int width, 
   if (width == 0) return 0;
   size_t bit = index * (size_t)width;
   size_t byte = bit >> 3;
+  if (byte + 8 <= in_size && width <= 57)
+    return (load64(in + byte) >> (bit & 7)) & (~0ULL >> (64 - width));
   uint8_t tail[16] = {0};
   size_t n = in_size - byte;
   if (n > 9) n = 9;
@@ -197,6 +199,26 @@ static inline uint32_t tag_of(const uint8_t *tags, size_t index) {
   return (tags[index >> 2] >> ((index & 3) * 2)) & 3;
 }
 
+// Bits of the values `first ..< last`, both within a block that `first` begins: how often each tag occurs,
+// counted 32 tags at a time.
+static uint64_t tag_bits(
+    const uint8_t *tags, size_t first, size_t last, const uint8_t *widths) {
+  const uint64_t low = 0x5555555555555555ULL;
+  uint64_t ones = 0, twos = 0, threes = 0;
+  size_t i = first;
+  for (; i + 32 <= last; i += 32) {
+    uint64_t word = load64(tags + (i >> 2));
+    uint64_t a = word & low, b = (word >> 1) & low;
+    threes += (uint64_t)__builtin_popcountll(a & b);
+    ones += (uint64_t)__builtin_popcountll(a & ~b);
+    twos += (uint64_t)__builtin_popcountll(b & ~a);
+  }
+  uint64_t zeros = i - first - ones - twos - threes;
+  uint64_t bits = zeros * widths[0] + ones * widths[1] + twos * widths[2] + threes * widths[3];
+  for (; i < last; i++) bits += widths[tag_of(tags, i)];
+  return bits;
+}
+
 #define TIERED(NAME, TYPE)                                                                      \
   int NAME(                                                                                     \
       const uint8_t *tags, const uint8_t *bits, size_t bits_size, const uint8_t *starts,        \
@@ -210,7 +232,7 @@ static inline uint32_t tag_of(const uint8_t *tags, size_t index) {
       memcpy(&byte, starts + block * 4, 4);                                                     \
       uint64_t bit = (uint64_t)byte * 8;                                                        \
       uint64_t limit = (uint64_t)(bits_size - 8) * 8;                                           \
-      for (size_t i = block * BLOCK; i < index; i++) bit += widths[tag_of(tags, i)];            \
+      bit += tag_bits(tags, block * BLOCK, index, widths);                                      \
       size_t stop = (block + 1) * BLOCK < end ? (block + 1) * BLOCK : end;                      \
       if (bit + (uint64_t)(stop - index) * 57 <= limit) {                                       \
         while (index < stop && (index & 3) != 0) {                                              \
@@ -244,6 +266,19 @@ TIERED(weir_tiered_8, uint8_t)
 TIERED(weir_tiered_16, uint16_t)
 TIERED(weir_tiered_32, uint32_t)
 TIERED(weir_tiered_64, uint64_t)
+
+#define PICK(NAME, TYPE)                                                                        \
+  void NAME(                                                                                    \
+      const uint8_t *in, size_t in_size, int width, uint64_t base, const uint32_t *rows,        \
+      TYPE *out, size_t count) {                                                                \
+    for (size_t i = 0; i < count; i++)                                                          \
+      out[i] = (TYPE)(unpack_one(in, in_size, width, rows[i]) + base);                          \
+  }
+
+PICK(weir_pick_8, uint8_t)
+PICK(weir_pick_16, uint16_t)
+PICK(weir_pick_32, uint32_t)
+PICK(weir_pick_64, uint64_t)
 
 // ---- floats -----------------------------------------------------------------------------------
 

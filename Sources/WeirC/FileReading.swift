@@ -100,7 +100,7 @@ public func weir_file_read(
     let end = rowCount == -1 ? rows : firstRow + rowCount
     let batches = try handle.reader.batches(
       columns: columns, rows: Int(firstRow)..<Int(end),
-      batchRows: batchRows == 0 ? 65_536 : Int(batchRows))
+      batchRows: batchRows == 0 ? 16_384 : Int(batchRows))
     output.pointee = Handle.make(BatchesHandle(batches, path: handle.path))
   }
 }

@@ -22,6 +22,20 @@ void weir_unpack_add_64(
     const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
     size_t count);
 
+/// The values at `rows`, each of which must be there, of values packed as above.
+void weir_pick_8(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, const uint32_t *rows, uint8_t *out,
+    size_t count);
+void weir_pick_16(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, const uint32_t *rows, uint16_t *out,
+    size_t count);
+void weir_pick_32(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, const uint32_t *rows, uint32_t *out,
+    size_t count);
+void weir_pick_64(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, const uint32_t *rows, uint64_t *out,
+    size_t count);
+
 /// Values `start ..< start + count` of the encoding "tiered": 2-bit tags, values of widths[tag] bits in
 /// blocks of 256 whose first bytes `starts` (u32) says; `bits_size` is at least 8, the tags and starts
 /// must be there for all values. Returns -1 when a block leads out of the bits.

@@ -133,11 +133,23 @@ struct DictionarySource {
   let count: Int
 
   /// A dictionary within the page.
-  init(_ page: PageNode, _ decoder: PageDecoder) {
+  init(
+    _ page: PageNode, _ decoder: PageDecoder, expecting number: Int
+  ) throws(WeirFileError) {
     self.decoder = decoder
     self.page = page
     array = nil
-    decoded = nil
+    let width = page.valueWidth
+    if width > 0, page.count <= number * 8, number > 1,
+      page.count * width <= AuxiliaryArray.decodedByteCountMax
+    {
+      let values = MutableBuffer(capacity: page.count * width)
+      try decoder.values(page, 0, page.count, values.reserveTail(page.count * width))
+      values.advance(by: page.count * width)
+      decoded = values.finish()
+    } else {
+      decoded = nil
+    }
     expecting = 0
     count = page.count
   }

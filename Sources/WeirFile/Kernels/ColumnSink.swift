@@ -58,6 +58,43 @@ class ColumnSink {
     length += count
   }
 
+  /// Adds the values at ascending rows of the node.
+  final func pick(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    guard node.kind == kind else {
+      throw .damaged("values of kind \(node.kind) in a column of type \(type)")
+    }
+    guard node.encoding == .nullable else {
+      try pickValues(node, rows, decoder)
+      setValidity(rows.count)
+      return
+    }
+    if node.parameter == 1 {
+      for row in rows { try append(node, Int(row), 1, decoder) }
+      return
+    }
+    startValidity(rows.count)
+    for (index, row) in rows.enumerated() {
+      try decoder.bits(node.children[0], Int(row), 1, validity.base, at: length + index)
+    }
+    try pickValues(node.children[1], rows, decoder)
+    length += rows.count
+  }
+
+  /// Adds the values at ascending rows; validity is somebody else's matter. Runs of rows are ranges.
+  func pickValues(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    var first = 0
+    while first < rows.count {
+      var last = first + 1
+      while last < rows.count && rows[last] == rows[last - 1] + 1 { last += 1 }
+      try appendValues(node, Int(rows[first]), last - first, decoder)
+      first = last
+    }
+  }
+
   /// The values of valid rows only are there: run by run.
   private func appendPresent(
     _ valid: PageNode, _ values: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder,
@@ -107,6 +144,9 @@ class ColumnSink {
       Bitmap.fill(validity.base, offset: 0, count: length, true)
     }
   }
+
+  /// Counts rows, all valid, whose values a subclass took by itself.
+  final func didAppend(_ count: Int) { setValidity(count) }
 
   private func setValidity(_ count: Int) {
     if hasNulls {
@@ -190,7 +230,7 @@ final class BitsSink: ColumnSink {
 
 final class FixedSink: ColumnSink {
   private let values = MutableBuffer()
-  private let width: Int
+  let width: Int
 
   override init(_ type: DataType, _ limit: SinkLimit) {
     width = type.byteWidth ?? 0
@@ -206,6 +246,26 @@ final class FixedSink: ColumnSink {
     try limit.take(count, width)
     try decoder.values(node, start, count, values.reserveTail(count * width))
     values.advance(by: count * width)
+  }
+
+  override func pickValues(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    guard node.valueWidth == width else {
+      throw .damaged("values of \(node.valueWidth) bytes in a column of type \(type)")
+    }
+    try limit.take(rows.count, width)
+    try decoder.pick(node, rows, values.reserveTail(rows.count * width))
+    values.advance(by: rows.count * width)
+  }
+
+  /// Room for `count` more values, which the caller writes.
+  func room(_ count: Int) throws(WeirFileError) -> UnsafeMutableRawPointer {
+    try limit.take(count, width)
+    let room = values.reserveTail(count * width)
+    values.advance(by: count * width)
+    didAppend(count)
+    return room
   }
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {

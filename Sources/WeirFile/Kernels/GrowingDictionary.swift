@@ -24,6 +24,8 @@ final class GrowingDictionary<T: PageNumber> {
   }
 
   /// Writes the code of each value, adding those that are new.
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   func codes(_ source: UnsafePointer<T>, _ count: Int, _ out: UnsafeMutablePointer<UInt32>) {
     var done = 0
     while done < count {
@@ -78,6 +80,8 @@ final class GrowingDictionary<T: PageNumber> {
     fill(size)
   }
 
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   private func fill(_ size: Int) {
     slots = [UInt32](repeating: 0, count: size)
     mask = size - 1
@@ -89,6 +93,8 @@ final class GrowingDictionary<T: PageNumber> {
   }
 
   /// Gives the codes anew, the most frequent first, and changes those already written.
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   func sortByFrequency(_ codes: UnsafeMutablePointer<UInt32>, _ count: Int) {
     var counts = [UInt32](repeating: 0, count: values.count)
     for index in 0..<count { counts[Int(codes[index])] += 1 }

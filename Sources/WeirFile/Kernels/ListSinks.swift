@@ -48,21 +48,68 @@ final class ListSink: ColumnSink {
   private func appendWindows(
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {
-    let pool = try decoder.auxiliary(node, .pool, nil)
-    var reader = PoolReader(pool)
-    let scratch = Scratch(min(count, chunkCount) * 4)
+    var reader = PoolReader(try decoder.auxiliary(node, .pool, nil))
+    let size = Self.windowsAtOnce
+    let scratch = Scratch(min(count, size) * 4)
     let starts = scratch.pointer(UInt32.self)
-    try decoder.forLengths(node.children[1], start, count) {
+    try decoder.forLengths(node.children[1], start, count, of: size) {
       (lengths, offset, number, sum) throws(WeirFileError) in
       try decoder.indices(node.children[0], start + offset, number, starts)
-      guard weir_first_outside(starts, lengths, UInt64(pool.count), number) < 0 else {
-        throw WeirFileError.damaged("a window that leads out of its pool")
-      }
-      try offsets.append(lengths, number, sum: sum, limit)
-      for row in 0..<number {
-        try reader.append(Int(starts[row]), Int(lengths[row]), to: items)
-      }
+      try appendWindows(starts, lengths, number, sum, &reader)
     }
+  }
+
+  /// Rows whose items are given room at once.
+  private static let windowsAtOnce = 65_536
+
+  private func appendWindows(
+    _ starts: UnsafePointer<UInt32>, _ lengths: UnsafePointer<UInt32>, _ count: Int, _ sum: Int,
+    _ reader: inout PoolReader
+  ) throws(WeirFileError) {
+    guard weir_first_outside(starts, lengths, UInt64(reader.count), count) < 0 else {
+      throw .damaged("a window that leads out of its pool")
+    }
+    try offsets.append(lengths, count, sum: sum, limit)
+    guard let numbers = items as? FixedSink else {
+      for row in 0..<count { try reader.append(Int(starts[row]), Int(lengths[row]), to: items) }
+      return
+    }
+    var room = try numbers.room(sum)
+    let width = numbers.width
+    for row in 0..<count {
+      try reader.copy(Int(starts[row]), Int(lengths[row]), width, room)
+      room += Int(lengths[row]) * width
+    }
+  }
+
+  override func pickValues(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    let count = rows.count
+    let scratch = Scratch(count * 12)
+    let starts = scratch.pointer(Int.self)
+    let lengths = (scratch.base + count * 8).assumingMemoryBound(to: UInt32.self)
+    switch node.encoding {
+    case .window:
+      var reader = PoolReader(try decoder.auxiliary(node, .pool, nil))
+      let start = scratch.pointer(UInt32.self)
+      try decoder.pick(node.children[0], rows, start)
+      try decoder.pick(node.children[1], rows, lengths)
+      try appendWindows(start, lengths, count, Int(weir_sum_u32(lengths, count)), &reader)
+    case .list:
+      try decoder.pickRagged(node, rows, lengths, starts)
+      try offsets.append(lengths, count, sum: Int(weir_sum_u32(lengths, count)), limit)
+      let values = node.children[1]
+      for index in 0..<count {
+        let length = Int(lengths[index])
+        guard starts[index] <= values.count && length <= values.count - starts[index] else {
+          throw .damaged("lists that lead out of their items")
+        }
+        try items.append(values, starts[index], length, decoder)
+      }
+    default: try super.pickValues(node, rows, decoder)
+    }
+    withExtendedLifetime(scratch) {}
   }
 
   override func finish() throws(WeirFileError) -> ArrayData {
@@ -76,10 +123,41 @@ final class ListSink: ColumnSink {
 struct PoolReader {
   private let pool: AuxiliaryArray
   private var pages: [PageNode?]
+  /// For pages of packed numbers, where their bits are: what most runs are copied from.
+  private var packed: [Packed]
+
+  private struct Packed {
+    var bits: UnsafePointer<UInt8>?
+    var byteCount = 0
+    var width: CInt = 0
+    var base: UInt64 = 0
+    var valueWidth = 0
+  }
+
+  var count: Int { pool.count }
 
   init(_ pool: AuxiliaryArray) {
     self.pool = pool
     pages = Array(repeating: nil, count: pool.pageCount)
+    packed = Array(repeating: Packed(), count: pool.pageCount)
+  }
+
+  @inline(never)
+  private mutating func load(_ index: Int) throws(WeirFileError) -> PageNode {
+    let page = try pool.page(index)
+    pages[index] = page
+    if page.encoding == .packed, page.kind == .four || page.kind == .eight {
+      let bits = page.buffers[0]
+      packed[index] = Packed(
+        bits: bits.bytes, byteCount: bits.count, width: CInt(page.parameter), base: page.a,
+        valueWidth: page.valueWidth)
+    }
+    return page
+  }
+
+  private mutating func page(_ index: Int) throws(WeirFileError) -> PageNode {
+    if let known = pages[index] { return known }
+    return try load(index)
   }
 
   /// Appends the values `start ..< start + count`, which lie within the pool.
@@ -88,16 +166,43 @@ struct PoolReader {
     let end = start + count
     while next < end {
       let index = next >> pool.shift
-      let page: PageNode
-      if let known = pages[index] {
-        page = known
-      } else {
-        page = try pool.page(index)
-        pages[index] = page
-      }
+      let page = try page(index)
       let first = next - index << pool.shift
       let number = min(end - next, page.count - first)
       try sink.append(page, first, number, pool.decoder)
+      next += number
+    }
+  }
+
+  /// Writes the values `start ..< start + count`, numbers of `width` bytes, to `out`.
+  mutating func copy(
+    _ start: Int, _ count: Int, _ width: Int, _ out: UnsafeMutableRawPointer
+  ) throws(WeirFileError) {
+    var next = start
+    var target = out
+    let end = start + count
+    while next < end {
+      let index = next >> pool.shift
+      let first = next - index << pool.shift
+      let number = min(end - next, 1 << pool.shift - first)
+      if packed[index].bits == nil, pages[index] == nil { _ = try load(index) }
+      let bits = packed[index]
+      if let from = bits.bits, width == 8, bits.valueWidth == 8 {
+        weir_unpack_add_64(
+          from, bits.byteCount, bits.width, bits.base, first,
+          target.assumingMemoryBound(to: UInt64.self), number)
+      } else if let from = bits.bits, width == 4, bits.valueWidth == 4 {
+        weir_unpack_add_32(
+          from, bits.byteCount, bits.width, bits.base, first,
+          target.assumingMemoryBound(to: UInt32.self), number)
+      } else {
+        let page = try page(index)
+        guard page.valueWidth == width else {
+          throw .damaged("a pool with values of \(page.valueWidth) bytes")
+        }
+        try pool.decoder.values(page, first, number, target)
+      }
+      target += number * width
       next += number
     }
   }

@@ -20,6 +20,10 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
   /// Pages until a dictionary is tried again.
   private var pagesUntilRetry = 0
 
+  @specialized(where T == UInt8)
+  @specialized(where T == UInt16)
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
     if array.length == 0 { return EncodedNode(encoding: .constant, kind: T.kind, count: 0) }
     let values = array.values(as: T.self).baseAddress!
@@ -29,6 +33,10 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     return encode(UnsafePointer(filled.pointer(T.self)), array.length)
   }
 
+  @specialized(where T == UInt8)
+  @specialized(where T == UInt16)
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   func encode(_ values: UnsafePointer<T>, _ count: Int) -> EncodedNode {
     let plan = context.numbers.plan(values, count)
     if T.bitWidth < 32 || count < 256 || plan.cost < 2 { return plan.node() }
@@ -60,6 +68,10 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
 
   /// Items of a pool, which are decoded a few at a time and several times over: a dictionary only where it
   /// makes them much shorter, and from the first page on or never, for its number must be below the pool's.
+  @specialized(where T == UInt8)
+  @specialized(where T == UInt16)
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   func encodePool(_ values: UnsafePointer<T>, _ count: Int) -> EncodedNode {
     if count == 0 { return EncodedNode(encoding: .constant, kind: T.kind, count: 0) }
     if case .undecided = layout {
@@ -139,6 +151,8 @@ func fillNulls<T: BitwiseCopyable>(_ values: UnsafePointer<T>, _ isValid: ValidR
 
 /// Floats of one width, by their bits.
 final class FloatsEncoder<T: FloatBits>: ColumnEncoder {
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
     if array.length == 0 { return EncodedNode(encoding: .constant, kind: T.kind, count: 0) }
     let values = array.values(as: T.self).baseAddress!

@@ -152,7 +152,7 @@ struct PageDecoder {
   /// The dictionary of a node of kind `dictionary`, decoded where that pays for `count` values.
   func dictionarySource(_ node: PageNode, _ count: Int) throws(WeirFileError) -> DictionarySource {
     if node.parameter == 1 {
-      return DictionarySource(node.children[1], self)
+      return try DictionarySource(node.children[1], self, expecting: count)
     }
     return try DictionarySource(auxiliary(node, .dictionary, node.kind), expecting: count)
   }

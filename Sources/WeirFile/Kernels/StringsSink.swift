@@ -54,12 +54,12 @@ struct OffsetsSink {
 extension PageDecoder {
   /// Calls `body(lengths, offset, count, sum)` for chunks of the range of a node of lengths.
   func forLengths(
-    _ node: PageNode, _ start: Int, _ count: Int,
+    _ node: PageNode, _ start: Int, _ count: Int, of size: Int = chunkCount,
     _ body: (UnsafePointer<UInt32>, Int, Int, Int) throws(WeirFileError) -> Void
   ) throws(WeirFileError) {
-    let scratch = Scratch(min(count, chunkCount) * 4)
+    let scratch = Scratch(min(count, size) * 4)
     let lengths = scratch.pointer(UInt32.self)
-    try inChunks(count) { (offset, number) throws(WeirFileError) in
+    try inChunks(count, of: size) { (offset, number) throws(WeirFileError) in
       try indices(node, start + offset, number, lengths)
       try body(lengths, offset, number, Int(weir_sum_u32(lengths, number)))
     }
@@ -107,6 +107,32 @@ final class StringsSink: ColumnSink {
     case .sparse: try appendSparse(node, start, count, decoder)
     default: throw .damaged("encoding \(node.encoding.name) holds no byte strings")
     }
+  }
+
+  override func pickValues(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    guard node.encoding == .strings else {
+      return try super.pickValues(node, rows, decoder)
+    }
+    let scratch = Scratch(rows.count * 12)
+    let starts = scratch.pointer(Int.self)
+    let lengths = (scratch.base + rows.count * 8).assumingMemoryBound(to: UInt32.self)
+    try decoder.pickRagged(node, rows, lengths, starts)
+    let sum = Int(weir_sum_u32(lengths, rows.count))
+    let data = node.children[1]
+    try limit.take(sum, 1)
+    try offsets.append(lengths, rows.count, sum: sum, limit)
+    var room = bytes.reserveTail(sum)
+    for index in rows.indices {
+      let length = Int(lengths[index])
+      guard starts[index] <= data.count && length <= data.count - starts[index] else {
+        throw .damaged("strings that lead out of their bytes")
+      }
+      try decoder.values(data, starts[index], length, room)
+      room += length
+    }
+    bytes.advance(by: sum)
   }
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {

@@ -66,6 +66,8 @@ final class WindowBuilder<T: PageNumber> {
   /// Items of all chains.
   var poolCount: Int { chains.reduce(0) { $0 + $1.count } }
 
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   func add(_ items: UnsafePointer<T>, _ count: Int) {
     lengths.append(UInt32(count))
     itemCount += count
@@ -274,6 +276,8 @@ final class WindowBuilder<T: PageNumber> {
   // MARK: result
 
   /// The items of all chains, one behind the other, in pieces.
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
   func forChains(_ body: (UnsafePointer<T>, Int) -> Void) {
     for chain in chains { body(arena + chain.base + chain.first, chain.count) }
   }

@@ -127,6 +127,9 @@ private final class ItemPool<Item: PageNumber, Stored: PageNumber>: PoolBuilder 
     builder.itemCount == 0 ? 0 : 1 - Double(builder.poolCount) / Double(builder.itemCount)
   }
 
+  @specialized(where Item == UInt32, Stored == UInt32)
+  @specialized(where Item == UInt64, Stored == UInt32)
+  @specialized(where Item == UInt64, Stored == UInt64)
   func add(_ items: ArrayData, _ lengths: [UInt32]) -> Bool {
     let count = items.length
     let kept = Scratch(count * MemoryLayout<Stored>.size)
@@ -149,6 +152,9 @@ private final class ItemPool<Item: PageNumber, Stored: PageNumber>: PoolBuilder 
     return true
   }
 
+  @specialized(where Item == UInt32, Stored == UInt32)
+  @specialized(where Item == UInt64, Stored == UInt32)
+  @specialized(where Item == UInt64, Stored == UInt64)
   func close(_ rowCounts: [Int]) -> [EncodedNode] {
     let base = writtenCount + tail.count
     let starts = builder.starts(base: base)

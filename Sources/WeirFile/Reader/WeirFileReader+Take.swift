@@ -86,19 +86,23 @@ extension WeirFileReader {
     for part in parts {
       guard let page = pages[part.page] else { preconditionFailure("every page was read") }
       let place = column.descriptor.pages[part.page]
-      var index = part.first
+      let within = rows[part.first..<part.last].map { UInt32($0 - place.firstRow) }
       do throws(WeirFileError) {
-        while index < part.last {
-          // Rows next to each other are one range.
-          var end = index + 1
-          while end < part.last && rows[end] == rows[end - 1] + 1 { end += 1 }
-          try sink.append(page, rows[index] - place.firstRow, end - index, column.decoder)
-          index = end
-        }
+        try Self.pick(within, page, sink, column.decoder)
       } catch {
         throw error.adding(column: column.field.name, row: place.firstRow, position: place.offset)
       }
     }
     return try sink.finish()
+  }
+
+  private static func pick(
+    _ rows: [UInt32], _ page: PageNode, _ sink: ColumnSink, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    let copy = Scratch(rows.count * 4)
+    let pointer = copy.pointer(UInt32.self)
+    for (index, row) in rows.enumerated() { pointer[index] = row }
+    try sink.pick(page, UnsafeBufferPointer(start: pointer, count: rows.count), decoder)
+    withExtendedLifetime(copy) {}
   }
 }
