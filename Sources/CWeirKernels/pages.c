@@ -48,7 +48,8 @@ static inline uint64_t unpack_one(const uint8_t *in, size_t in_size, int width, 
   }
 
 #define CASE(W, TYPE) case W: EIGHT(W, TYPE) break;
-#define CASES_8(T) CASE(1, T) CASE(2, T) CASE(3, T) CASE(4, T) CASE(5, T) CASE(6, T) CASE(7, T) CASE(8, T)
+#define CASES_8(T) CASE(1, T) CASE(2, T) CASE(3, T) CASE(4, T) CASE(5, T) CASE(6, T) \
+  CASE(7, T) CASE(8, T)
 #define CASES_16(T) CASES_8(T) CASE(9, T) CASE(10, T) CASE(11, T) CASE(12, T) CASE(13, T) \
   CASE(14, T) CASE(15, T) CASE(16, T)
 #define CASES_32(T) CASES_16(T) CASE(17, T) CASE(18, T) CASE(19, T) CASE(20, T) CASE(21, T) \
@@ -199,8 +200,8 @@ static inline uint32_t tag_of(const uint8_t *tags, size_t index) {
   return (tags[index >> 2] >> ((index & 3) * 2)) & 3;
 }
 
-// Bits of the values `first ..< last`, both within a block that `first` begins: how often each tag occurs,
-// counted 32 tags at a time.
+// Bits of the values `first ..< last`, both within a block that `first` begins: how often each tag
+// occurs, counted 32 tags at a time.
 static uint64_t tag_bits(
     const uint8_t *tags, size_t first, size_t last, const uint8_t *widths) {
   const uint64_t low = 0x5555555555555555ULL;

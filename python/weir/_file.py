@@ -148,9 +148,9 @@ class File:
         """Rows of the file, for anything that takes Arrow data.
 
         :param columns: names, in the order wanted; all when ``None``.
-        :param rows: a ``range`` or slice of rows, read when somebody asks; or numbers of rows in any
-            order (a list, a numpy array), read at once as one batch. All when ``None``.
-        :param batch_rows: at most so many rows in a batch; 65,536 when ``None``.
+        :param rows: a ``range`` or slice of rows, read when somebody asks; or numbers of rows in
+            any order (a list, a numpy array), read at once as one batch. All when ``None``.
+        :param batch_rows: at most so many rows in a batch; 16,384 when ``None``.
         """
         if isinstance(rows, slice):
             rows = range(*rows.indices(self.num_rows))

@@ -214,7 +214,7 @@ WEIR_EXPORT int32_t weir_file_schema(
     struct ArrowSchema *schema, weir_error **error);
 
 // Starts reading rows `first_row` to `first_row + row_count - 1` (to the end when `row_count` is -1).
-// `columns` NULL means all. Batches have at most `batch_rows` rows; 0 means the default (65,536).
+// `columns` NULL means all. Batches have at most `batch_rows` rows; 0 means the default (16,384).
 WEIR_EXPORT int32_t weir_file_read(
     const weir_file *file, const char *const *columns, int64_t column_count, int64_t first_row,
     int64_t row_count, int64_t batch_rows, weir_batches **batches, weir_error **error);

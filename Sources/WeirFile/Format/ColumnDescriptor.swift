@@ -81,7 +81,9 @@ struct ColumnDescriptor: Sendable, Equatable {
       row += rows
       at += Self.recordByteCount
     }
-    guard row == rowCount else { throw .damaged("the pages have \(row) rows, the file \(rowCount)") }
+    guard row == rowCount else {
+      throw .damaged("the pages have \(row) rows, the file \(rowCount)")
+    }
     for _ in 0..<auxiliaryCount {
       auxiliary.append(try Self.auxiliary(bytes, at, fileSize))
       at += Self.recordByteCount
@@ -109,7 +111,8 @@ struct ColumnDescriptor: Sendable, Equatable {
       tableCRC: bytes.number(UInt32.self, at: at + 24))
   }
 
-  /// Number of the page that holds `row`, which is below the row count. Cost: the logarithm of pages.
+  /// Number of the page that holds `row`, which is below the row count. Cost: the logarithm of
+  /// pages.
   func page(of row: Int) -> Int {
     var low = 0
     var high = pages.count

@@ -113,7 +113,8 @@ enum FieldRecord {
     return Metadata(entries)
   }
 
-  private static func field(_ reader: inout RecordReader, depth: Int) throws(WeirFileError) -> Field {
+  private static func field(_ reader: inout RecordReader, depth: Int) throws(WeirFileError) -> Field
+  {
     guard depth <= depthMax else { throw .damaged("types are nested too deeply") }
     let id = try reader.number(UInt32.self)
     let code = try reader.number(UInt8.self)

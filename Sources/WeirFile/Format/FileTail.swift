@@ -55,7 +55,8 @@ struct FileTail: Sendable, Equatable {
       bytes.slice(offset: 120, count: 8).array(of: UInt8.self) == Self.magic
     else {
       throw WeirFileError(
-        .notWeirFile, "it does not end as a Weir file does; was it cut, or is it of another format?")
+        .notWeirFile, "it does not end as a Weir file does; was it cut, or is it of another format?"
+      )
     }
     let version = bytes.number(UInt16.self, at: 116)
     guard version == Self.majorVersion else {
@@ -72,7 +73,7 @@ struct FileTail: Sendable, Equatable {
         .unsupported,
         features & 1 == 1
           ? "its pages are encrypted, which this version does not read"
-          : "the file needs features (\(features)) that this version does not know; a newer one reads it"
+          : "the file needs features (\(features)) that are not known; a newer version reads it"
       )
     }
     rowCount = try Self.size(bytes, 0, limit: 1 << 48)
@@ -157,7 +158,9 @@ struct DirectoryEntry: Sendable, Equatable {
     }
   }
 
-  private static func part(_ bytes: Buffer, _ at: Int, _ fileSize: Int) throws(WeirFileError) -> Part {
+  private static func part(_ bytes: Buffer, _ at: Int, _ fileSize: Int) throws(WeirFileError)
+    -> Part
+  {
     let offset = bytes.number(UInt64.self, at: at)
     let size = Int(bytes.number(UInt32.self, at: at + 8))
     guard size <= fileSize, offset <= UInt64(fileSize - size) else {
@@ -208,6 +211,7 @@ extension MutableBuffer {
   func align() { appendZeros((8 - count & 7) & 7) }
 
   func crc(_ range: Range<Int>) -> UInt32 {
+    // Safe: the bytes are read during the call.
     withUnsafeBytes { crc32c(UnsafeRawBufferPointer(rebasing: $0[range])) }
   }
 }

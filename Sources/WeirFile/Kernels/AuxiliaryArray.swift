@@ -10,8 +10,8 @@ enum AuxiliaryRole: UInt8, Sendable {
   case pool = 2
 }
 
-/// Values that data pages of one or more columns refer to by number, in pages of 2^shift values, which are
-/// read when first needed and kept.
+/// Values that data pages of one or more columns refer to by number, in pages of 2^shift values,
+/// which are read when first needed and kept.
 final class AuxiliaryArray: Sendable {
   let role: AuxiliaryRole
   let shift: Int

@@ -91,7 +91,9 @@ class ColumnEncoder {
   }
 
   private func presentRows(_ array: ArrayData, _ rows: ValidRows) -> ArrayData? {
-    guard let present = try? array.take((0..<array.length).filter(rows.contains)) else { return nil }
+    guard let present = try? array.take((0..<array.length).filter(rows.contains)) else {
+      return nil
+    }
     return present
   }
 

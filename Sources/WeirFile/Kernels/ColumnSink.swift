@@ -82,7 +82,18 @@ class ColumnSink {
     length += rows.count
   }
 
-  /// Adds the values at ascending rows; validity is somebody else's matter. Runs of rows are ranges.
+  final func pick(
+    _ node: PageNode, rows: [UInt32], _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    let copy = Scratch(rows.count * 4)
+    let pointer = copy.pointer(UInt32.self)
+    for (index, row) in rows.enumerated() { pointer[index] = row }
+    try pick(node, UnsafeBufferPointer(start: pointer, count: rows.count), decoder)
+    withExtendedLifetime(copy) {}
+  }
+
+  /// Adds the values at ascending rows; validity is somebody else's matter. Runs of rows are
+  /// ranges.
   func pickValues(
     _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
   ) throws(WeirFileError) {
@@ -107,7 +118,9 @@ class ColumnSink {
       let end = Bitmap.endOfRun(
         validity.base, offset: at, from: row, count: count, isValid)
       if isValid {
-        guard next + (end - row) <= values.count else { throw .damaged("fewer values than valid rows") }
+        guard next + (end - row) <= values.count else {
+          throw .damaged("fewer values than valid rows")
+        }
         try appendValues(values, next, end - row, decoder)
         next += end - row
       } else {
@@ -130,7 +143,9 @@ class ColumnSink {
   }
 
   /// The array; the sink is of no more use then.
-  func finish() throws(WeirFileError) -> ArrayData { preconditionFailure("a sink makes its own kind of array") }
+  func finish() throws(WeirFileError) -> ArrayData {
+    preconditionFailure("a sink makes its own kind of array")
+  }
 
   final func finishValidity() -> Buffer? { hasNulls ? validity.finish() : nil }
 
@@ -181,7 +196,7 @@ final class SinkLimit {
     guard !overflow && bytes <= left else {
       throw WeirFileError(
         .limitExceeded,
-        "\(count) values of \(width) bytes would take more memory than the limit; read fewer rows at once"
+        "\(count) values of \(width) bytes would exceed the memory limit; read fewer rows at once"
       )
     }
     left -= bytes
@@ -193,7 +208,9 @@ final class NullSink: ColumnSink {
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {}
   override func appendBlank(_ count: Int) throws(WeirFileError) {}
-  override func finish() throws(WeirFileError) -> ArrayData { ArrayData(type: type, length: length) }
+  override func finish() throws(WeirFileError) -> ArrayData {
+    ArrayData(type: type, length: length)
+  }
 }
 
 final class BitsSink: ColumnSink {

@@ -40,8 +40,8 @@ extension NumberEncoder {
   /// Values that a guess looks at.
   private static let sampleCount = 512
 
-  /// Floats: decimals as integers (ALP), else their exponents by a dictionary and their fractions packed
-  /// (ALP-RD), or what suits any number. (Afroozeh, Kuffo, Boncz: ALP, SIGMOD 2024.)
+  /// Floats: decimals as integers (ALP), else their exponents by a dictionary and their fractions
+  /// packed (ALP-RD), or what suits any number. (Afroozeh, Kuffo, Boncz: ALP, SIGMOD 2024.)
   func encodeFloats<T: FloatBits>(_ values: UnsafePointer<T>, _ count: Int) -> EncodedNode {
     let plain = plan(values, count)
     if count < 16 || plain.cost < cost(bits: 2, nanoseconds: 1) { return plain.node() }
@@ -111,7 +111,8 @@ extension NumberEncoder {
       counts[Int(value)] += 1
     }
     let used = counts.indices.filter { counts[$0] > 0 }
-    // Few exponents only: otherwise the fractions are no noise either, and zstd or plain does as well.
+    // Few exponents only: otherwise the fractions are no noise either, and zstd or plain does as
+    // well.
     guard used.count <= 512 else { return nil }
     let order = used.sorted { (counts[$0], $1) > (counts[$1], $0) }
     var codeOf = [UInt32](repeating: 0, count: 1 << 12)

@@ -8,8 +8,9 @@ internal import WeirColumnar
 ///
 /// 1. One pass finds the range, the range of differences, and the runs.
 /// 2. A histogram of bit lengths tells what patches and tiers would take.
-/// 3. Each candidate costs its bits a value plus its decoding time, weighed by the profile; the cheapest is
-///    written. (BtrBlocks and Nimble choose by samples; here the statistics of the whole page are cheap.)
+/// 3. Each candidate costs its bits a value plus its decoding time, weighed by the profile; the
+///    cheapest is written. (BtrBlocks and Nimble choose by samples; here the statistics of the
+///    whole page are cheap.)
 struct NumberEncoder {
   let profile: WeirFileWriteOptions.Profile
 
@@ -168,7 +169,8 @@ extension NumberEncoder.Plan {
     let steps = Scratch(count * MemoryLayout<T>.size)
     let first = firsts.pointer(T.self)
     let step = steps.pointer(T.self)
-    // The difference to the value before a block is not needed; one of the page's keeps the range small.
+    // The difference to the value before a block is not needed; one of the page's keeps the range
+    // small.
     for index in 0..<count {
       if index & 255 == 0 {
         first[index >> shift] = values[index]

@@ -3,10 +3,11 @@
 
 internal import WeirColumnar
 
-/// Distinct numbers with their codes, in an open-addressing table that grows while a column is written.
+/// Distinct numbers with their codes, in an open-addressing table that grows while a column is
+/// written.
 ///
-/// Codes of what the first page holds are by frequency, so that frequent values have short codes and lie
-/// together in the decoder's cache; later values follow as they appear.
+/// Codes of what the first page holds are by frequency, so that frequent values have short codes
+/// and lie together in the decoder's cache; later values follow as they appear.
 final class GrowingDictionary<T: PageNumber> {
   private(set) var values: [T] = []
   private var slots: [UInt32]

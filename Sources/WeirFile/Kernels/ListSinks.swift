@@ -223,7 +223,9 @@ final class StructSink: ColumnSink {
     guard node.encoding == .structure, node.children.count == fields.count else {
       throw .damaged("a struct of \(node.children.count) fields for one of \(fields.count)")
     }
-    for (sink, child) in zip(fields, node.children) { try sink.append(child, start, count, decoder) }
+    for (sink, child) in zip(fields, node.children) {
+      try sink.append(child, start, count, decoder)
+    }
   }
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {
@@ -263,6 +265,7 @@ final class FixedListSink: ColumnSink {
   }
 
   override func finish() throws(WeirFileError) -> ArrayData {
-    ArrayData(type: type, length: length, validity: finishValidity(), children: [try items.finish()])
+    ArrayData(
+      type: type, length: length, validity: finishValidity(), children: [try items.finish()])
   }
 }

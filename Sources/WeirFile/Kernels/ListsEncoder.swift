@@ -3,7 +3,8 @@
 
 internal import WeirColumnar
 
-/// Lists and maps: lengths, and the items one behind the other; or windows on a pool, where they repeat.
+/// Lists and maps: lengths, and the items one behind the other; or windows on a pool, where they
+/// repeat.
 final class ListsEncoder: ColumnEncoder {
   private let items: ColumnEncoder
   private var windows: WindowEncoder?
@@ -35,7 +36,8 @@ final class ListsEncoder: ColumnEncoder {
 /// Lengths of ragged rows, and where what they hold lies in the array's child or bytes.
 struct RaggedRows {
   let lengths: [UInt32]
-  /// Ranges of the child that hold the items of all rows, in order: one, unless null rows have items.
+  /// Ranges of the child that hold the items of all rows, in order: one, unless null rows have
+  /// items.
   let ranges: [Range<Int>]
 
   init(_ array: ArrayData, _ isValid: ValidRows?) {

@@ -66,8 +66,9 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     }
   }
 
-  /// Items of a pool, which are decoded a few at a time and several times over: a dictionary only where it
-  /// makes them much shorter, and from the first page on or never, for its number must be below the pool's.
+  /// Items of a pool, which are decoded a few at a time and several times over: a dictionary only
+  /// where it makes them much shorter, and from the first page on or never, for its number must be
+  /// below the pool's.
   @specialized(where T == UInt8)
   @specialized(where T == UInt16)
   @specialized(where T == UInt32)
@@ -79,7 +80,9 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
       if context.options.profile == .fast && width <= 32 { layout = .local }
     }
     let node = encode(values, count)
-    if case .local = layout { pagesUntilRetry = Int.max }
+    if case .dictionary = layout { return node }
+    layout = .local
+    pagesUntilRetry = Int.max
     return node
   }
 

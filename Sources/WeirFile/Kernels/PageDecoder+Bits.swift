@@ -22,7 +22,9 @@ extension PageDecoder {
       let positions = node.children[0]
       for index in try lowerBound(positions, start)..<lowerBound(positions, start + count) {
         let place = try self.index(positions, index) - start
-        guard place >= 0 && place < count else { throw .damaged("positions that are not ascending") }
+        guard place >= 0 && place < count else {
+          throw .damaged("positions that are not ascending")
+        }
         Bitmap.assign(out, at + place, try bit(node.children[1], index))
       }
     default: throw .damaged("encoding \(node.encoding.name) holds no bits")

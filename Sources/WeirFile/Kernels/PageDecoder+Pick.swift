@@ -11,8 +11,8 @@ internal import WeirColumnar
 extension PageDecoder {
   /// The values at ascending rows of a node of numbers, 16 or any fixed number of bytes.
   ///
-  /// Encodings that find a value by its place pick it; of the others, rows that lie near each other are
-  /// picked from one range.
+  /// Encodings that find a value by its place pick it; of the others, rows that lie near each other
+  /// are picked from one range.
   func pick(
     _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ out: UnsafeMutableRawPointer
   ) throws(WeirFileError) {

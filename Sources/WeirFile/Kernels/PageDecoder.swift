@@ -9,8 +9,9 @@ internal import WeirColumnar
 
 /// Decodes ranges of a node's values.
 ///
-/// Safe: callers give ranges within `node.count` and room for `count` values at `out`; nodes were checked
-/// (`PageNode.check`), and what children say (codes, positions, lengths) is checked before it is used.
+/// Safe: callers give ranges within `node.count` and room for `count` values at `out`; nodes were
+/// checked (`PageNode.check`), and what children say (codes, positions, lengths) is checked before
+/// it is used.
 struct PageDecoder {
   /// What the pages refer to by number.
   let auxiliary: [AuxiliaryArray]
@@ -79,22 +80,27 @@ struct PageDecoder {
     out.assumingMemoryBound(to: T.self).update(repeating: value, count: count)
   }
 
-  private func unpack(_ node: PageNode, _ start: Int, _ count: Int, _ out: UnsafeMutableRawPointer) {
+  private func unpack(_ node: PageNode, _ start: Int, _ count: Int, _ out: UnsafeMutableRawPointer)
+  {
     let bits = node.buffers[0]
     let width = CInt(node.parameter)
     switch node.kind {
     case .one:
       weir_unpack_add_8(
-        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt8.self), count)
+        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt8.self), count
+      )
     case .two:
       weir_unpack_add_16(
-        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt16.self), count)
+        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt16.self),
+        count)
     case .four:
       weir_unpack_add_32(
-        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt32.self), count)
+        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt32.self),
+        count)
     default:
       weir_unpack_add_64(
-        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt64.self), count)
+        bits.bytes, bits.count, width, node.a, start, out.assumingMemoryBound(to: UInt64.self),
+        count)
     }
   }
 

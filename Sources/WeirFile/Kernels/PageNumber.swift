@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Safe: C reads `count` values and writes into the room that its comments ask for, which callers give.
+// Safe: C reads `count` values and writes into the room that its comments ask for, which callers
+// give.
 
 internal import CWeirKernels
 internal import WeirColumnar
@@ -16,7 +17,8 @@ protocol PageNumber: FixedWidthInteger & UnsignedInteger & BitwiseCopyable {
     _ out: UnsafeMutablePointer<UInt8>)
   static func packTiers(
     _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
-    _ out: TierRoom) -> Int
+    _ out: TierRoom
+  ) -> Int
 }
 
 /// Where tiers go.

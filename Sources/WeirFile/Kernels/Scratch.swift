@@ -27,7 +27,8 @@ final class Scratch {
   }
 }
 
-/// Values that are decoded in one step where a second array is needed on the way: it stays in the cache.
+/// Values that are decoded in one step where a second array is needed on the way: it stays in the
+/// cache.
 let chunkCount = 4096
 
 /// Calls `body(offset, count)` for chunks of `count` values.

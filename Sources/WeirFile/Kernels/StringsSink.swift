@@ -203,8 +203,8 @@ final class StringsSink: ColumnSink {
   ) throws(WeirFileError) {
     let positions = node.children[0]
     var row = start
-    for index in try decoder.lowerBound(positions, start)
-      ..< decoder.lowerBound(positions, start + count)
+    for index in try decoder.lowerBound(
+      positions, start)..<decoder.lowerBound(positions, start + count)
     {
       let place = try decoder.index(positions, index)
       guard place >= row && place < start + count else {

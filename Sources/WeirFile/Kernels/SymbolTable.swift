@@ -22,8 +22,8 @@ struct SymbolTable {
     }
   }
 
-  /// Writes the decoded bytes to `out`, which has room for `length` and 8 more; false when they are not
-  /// `length` bytes.
+  /// Writes the decoded bytes to `out`, which has room for `length` and 8 more; false when they are
+  /// not `length` bytes.
   func decode(
     _ coded: UnsafeRawBufferPointer, _ out: UnsafeMutablePointer<UInt8>, _ length: Int
   ) -> Bool {

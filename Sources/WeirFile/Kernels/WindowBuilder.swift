@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Safe: the arena grows before items are copied into it; chains lie within it, positions within chains.
+// Safe: the arena grows before items are copied into it; chains lie within it, positions within
+// chains.
 
 internal import WeirColumnar
 
@@ -9,16 +10,16 @@ internal import WeirColumnar
 
 /// Finds lists that repeat or slide, such as a user's last hundred items from row to row.
 ///
-/// 1. A list is cut into grams of four items; the least hash of each half is an anchor. Lists that overlap
-///    in most of their items have an anchor in common, wherever the overlap lies.
-/// 2. An anchor leads to a chain, items that lists before this one share, and to a place in it. When the
-///    list and the chain agree wherever they overlap, the list becomes a window on the chain, which grows
-///    at its ends by what is new.
+/// 1. A list is cut into grams of four items; the least hash of each half is an anchor. Lists that
+///    overlap in most of their items have an anchor in common, wherever the overlap lies.
+/// 2. An anchor leads to a chain, items that lists before this one share, and to a place in it.
+///    When the list and the chain agree wherever they overlap, the list becomes a window on the
+///    chain, which grows at its ends by what is new.
 /// 3. Otherwise the list begins a chain.
 /// 4. At the end the chains lie one behind the other, and each list is a start and a length.
 ///
-/// (The idea is Nimble's sliding windows and RecD's deduplicated lists; the anchors are minima of hashes as
-/// in Broder: On the resemblance and containment of documents, 1997.)
+/// (The idea is Nimble's sliding windows and RecD's deduplicated lists; the anchors are minima of
+/// hashes as in Broder: On the resemblance and containment of documents, 1997.)
 final class WindowBuilder<T: PageNumber> {
   private struct Chain {
     /// Where its room in the arena starts.
@@ -32,7 +33,7 @@ final class WindowBuilder<T: PageNumber> {
   }
 
   private struct Anchor {
-    var hash: UInt32 = 0
+    var hash: UInt64 = 0
     /// Number of the chain + 1; 0 is free.
     var chain: UInt32 = 0
     /// Relative to the first item of the chain's first list.
@@ -43,7 +44,9 @@ final class WindowBuilder<T: PageNumber> {
   private var arenaCapacity = 1 << 10
   private var arenaCount = 0
   private var chains: [Chain] = []
-  private var anchors = [Anchor](repeating: Anchor(), count: 1 << 10)
+  /// Open addressing, at most half full.
+  private var anchors: UnsafeMutablePointer<Anchor>
+  private var anchorCapacity = 1 << 10
   private var anchorCount = 0
   private var rowChains: [UInt32] = []
   private var rowPlaces: [Int32] = []
@@ -53,13 +56,20 @@ final class WindowBuilder<T: PageNumber> {
 
   private static var gram: Int { 4 }
 
-  init() { arena = .allocate(capacity: 1 << 10) }
+  init() {
+    arena = .allocate(capacity: 1 << 10)
+    anchors = .allocate(capacity: 1 << 10)
+    anchors.initialize(repeating: Anchor(), count: 1 << 10)
+  }
 
-  deinit { arena.deallocate() }
+  deinit {
+    arena.deallocate()
+    anchors.deallocate()
+  }
 
   /// Items of all chains, those given up by growing chains included: what is in memory.
   var byteCount: Int {
-    arenaCount * MemoryLayout<T>.size + anchors.count * MemoryLayout<Anchor>.size
+    arenaCount * MemoryLayout<T>.size + anchorCapacity * MemoryLayout<Anchor>.size
       + lengths.count * 12
   }
 
@@ -146,68 +156,55 @@ final class WindowBuilder<T: PageNumber> {
   @inline(__always)
   private static func rotate(_ x: UInt64, _ by: UInt64) -> UInt64 { x &<< by | x &>> (64 - by) }
 
-  private func slot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 24) & (anchors.count - 1) }
+  @inline(__always)
+  private func slot(_ hash: UInt64) -> Int {
+    Int(truncatingIfNeeded: hash >> 24) & (anchorCapacity - 1)
+  }
 
   private func find(_ hash: UInt64) -> Anchor? {
-    let short = UInt32(truncatingIfNeeded: hash)
+    let (anchors, mask) = (anchors, anchorCapacity - 1)
     var place = slot(hash)
     while anchors[place].chain != 0 {
-      if anchors[place].hash == short { return anchors[place] }
-      place = (place + 1) & (anchors.count - 1)
+      if anchors[place].hash == hash { return anchors[place] }
+      place = (place + 1) & mask
     }
     return nil
   }
 
   /// Remembers the anchor; of equal ones the last counts.
   private func insert(_ hash: UInt64, _ chain: Int, _ at: Int) {
-    if anchorCount * 2 >= anchors.count { growAnchors() }
-    let anchor = Anchor(
-      hash: UInt32(truncatingIfNeeded: hash), chain: UInt32(chain + 1), place: Int32(at))
-    var place = slot(hash)
+    if anchorCount * 2 >= anchorCapacity { growAnchors() }
+    put(Anchor(hash: hash, chain: UInt32(chain + 1), place: Int32(at)))
+  }
+
+  private func put(_ anchor: Anchor) {
+    let (anchors, mask) = (anchors, anchorCapacity - 1)
+    var place = slot(anchor.hash)
     while anchors[place].chain != 0 {
       if anchors[place].hash == anchor.hash {
         anchors[place] = anchor
         return
       }
-      place = (place + 1) & (anchors.count - 1)
+      place = (place + 1) & mask
     }
     anchors[place] = anchor
     anchorCount += 1
   }
 
-  /// Anchors keep 32 bits of their hash only, so that a larger table cannot be filled from the smaller one:
-  /// it begins empty, and the lists to come fill it again.
   private func growAnchors() {
-    let former = anchors
-    anchors = [Anchor](repeating: Anchor(), count: former.count * 2)
+    let (former, count) = (anchors, anchorCapacity)
+    anchorCapacity = count * 2
+    anchors = .allocate(capacity: anchorCapacity)
+    anchors.initialize(repeating: Anchor(), count: anchorCapacity)
     anchorCount = 0
-    for anchor in former where anchor.chain != 0 { reinsert(anchor) }
-  }
-
-  private func reinsert(_ anchor: Anchor) {
-    let chain = chains[Int(anchor.chain) - 1]
-    let at = Int(anchor.place) + chain.before
-    let items = UnsafePointer(arena + chain.base + chain.first)
-    let hash: UInt64
-    if chain.count < Self.gram * 2 {
-      hash = Self.hash(items, chain.count)
-    } else {
-      guard at >= 0, at + Self.gram <= chain.count else { return }
-      hash = Self.gramHash(items + at)
-    }
-    if UInt32(truncatingIfNeeded: hash) == anchor.hash {
-      insert(hash, Int(anchor.chain) - 1, Int(anchor.place))
-    }
-  }
-
-  private static func gramHash(_ items: UnsafePointer<T>) -> UInt64 {
-    (mix(items[0]) &+ rotate(mix(items[1]), 13) &+ rotate(mix(items[2]), 29)
-      &+ rotate(mix(items[3]), 47)) &* 0xff51_afd7_ed55_8ccd
+    for place in 0..<count where former[place].chain != 0 { put(former[place]) }
+    former.deallocate()
   }
 
   // MARK: chains
 
-  /// Makes the list a window of the chain that begins at `start`, when they agree in at least half of it.
+  /// Makes the list a window of the chain that begins at `start`, when they agree in at least half
+  /// of it.
   private func fit(_ number: Int, _ start: Int, _ items: UnsafePointer<T>, _ count: Int) -> Bool {
     let chain = chains[number]
     // Places of the list within the chain's items: `shift` of its items come before them.
@@ -292,7 +289,8 @@ final class WindowBuilder<T: PageNumber> {
       next += chain.count
     }
     return lengths.indices.map { row in
-      lengths[row] == 0 ? UInt32(base) : UInt32(chainStarts[Int(rowChains[row])] + Int(rowPlaces[row]))
+      lengths[row] == 0
+        ? UInt32(base) : UInt32(chainStarts[Int(rowChains[row])] + Int(rowPlaces[row]))
     }
   }
 }

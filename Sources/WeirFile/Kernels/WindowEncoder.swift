@@ -27,8 +27,8 @@ final class WindowEncoder {
 
   var byteCount: Int { pool.byteCount }
 
-  /// Adds a page of lists. Returns the pages that are ready, or `nil` when these lists had better be written
-  /// as they are; nothing was added then.
+  /// Adds a page of lists. Returns the pages that are ready, or `nil` when these lists had better
+  /// be written as they are; nothing was added then.
   func add(_ array: ArrayData) -> [EncodedNode]? {
     guard array.dictionary == nil, array.children.count == 1,
       array.children[0].dictionary == nil, array.length > 0
@@ -165,8 +165,8 @@ private final class ItemPool<Item: PageNumber, Stored: PageNumber>: PoolBuilder 
     }
     builder = WindowBuilder<Stored>()
     let pages = encode((tail.count >> Self.shift) << Self.shift)
-    // The pool's number comes behind that of the dictionary that its pages may use: whether there is one
-    // is decided now, if need be by a page that is not full.
+    // The pool's number comes behind that of the dictionary that its pages may use: whether there
+    // is one is decided now, if need be by a page that is not full.
     if array == nil && pages.isEmpty { decide() }
     let (number, writer) = array ?? context.add(.pool, shift: Self.shift)
     array = (number, writer)

@@ -27,7 +27,9 @@ struct ZstdBlocks {
       let piece = bytes.slice(offset: start, count: min(block, bytes.count - start))
       let room = codec.maxCompressedSize(piece.count)
       let tail = UnsafeMutableRawBufferPointer(start: out.reserveTail(room), count: room)
-      guard let size = piece.withUnsafeBytes({ try? codec.compress($0, into: tail) }) else { return nil }
+      guard let size = piece.withUnsafeBytes({ try? codec.compress($0, into: tail) }) else {
+        return nil
+      }
       out.advance(by: size)
       ends.put(UInt32(out.count))
       // What does not shrink at first will not later.

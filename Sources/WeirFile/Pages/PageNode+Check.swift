@@ -73,7 +73,8 @@ extension PageNode {
       for index in children.indices { try child(index, nil, count) }
     case .zstd: try checkBlocks()
     case .byteStreams:
-      try need((PageKind.two.rawValue...PageKind.sixteen.rawValue).contains(kind.rawValue),
+      try need(
+        (PageKind.two.rawValue...PageKind.sixteen.rawValue).contains(kind.rawValue),
         buffers: 0, children: kind.width ?? 0)
       for index in children.indices { try child(index, .one, count) }
     case .float16, .bfloat16:

@@ -2,8 +2,9 @@
 
 internal import WeirColumnar
 
-/// One node of a page: an array by its encoding, checked as far as its own numbers go; what the values of
-/// children must fulfil (codes within their dictionary, say) is checked where they are decoded.
+/// One node of a page: an array by its encoding, checked as far as its own numbers go; what the
+/// values of children must fulfil (codes within their dictionary, say) is checked where they are
+/// decoded.
 final class PageNode: Sendable {
   let encoding: PageEncoding
   let kind: PageKind
@@ -33,8 +34,8 @@ final class PageNode: Sendable {
   var valueWidth: Int { kind == .fixed ? Int(a) : kind.width ?? 0 }
 }
 
-/// Makes nodes of a page's bytes; no page can make it read outside its bytes, recurse deeply or allocate
-/// more than a small multiple of them.
+/// Makes nodes of a page's bytes; no page can make it read outside its bytes, recurse deeply or
+/// allocate more than a small multiple of them.
 struct PageParser {
   /// Deepest nesting of nodes: that of types (64, as in Arrow) and of encodings within them.
   static let depthMax = 96
@@ -81,7 +82,7 @@ struct PageParser {
     guard let encoding = PageEncoding(rawValue: bytes.number(UInt8.self, at: at)) else {
       throw WeirFileError(
         .unsupported,
-        "encoding \(bytes.number(UInt8.self, at: at)) is not known to this version; a newer one reads it"
+        "encoding \(bytes.number(UInt8.self, at: at)) is not known; a newer version reads it"
       )
     }
     guard let kind = PageKind(rawValue: bytes.number(UInt8.self, at: at + 1)) else {
@@ -125,7 +126,8 @@ struct PageParser {
 extension Buffer {
   /// The little-endian number at byte `offset`, which must lie within the buffer.
   func number<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type, at offset: Int) -> T {
-    precondition(offset >= 0 && offset <= count - MemoryLayout<T>.size, "a number outside its bytes")
+    precondition(
+      offset >= 0 && offset <= count - MemoryLayout<T>.size, "a number outside its bytes")
     // Safe: the bytes were checked to be there.
     return withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self)) }
   }

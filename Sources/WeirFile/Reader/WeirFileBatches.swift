@@ -87,10 +87,11 @@ public final class WeirFileBatches: RecordBatchReader {
 }
 
 extension WeirFileReader {
-  /// Starts reading the rows of a range (all for `nil`) of the columns (all for `nil`), in batches of
-  /// at most `batchRows`. Batches hold `batchRows` rows of all columns in memory.
+  /// Starts reading the rows of a range (all for `nil`) of the columns (all for `nil`), in batches
+  /// of at most `batchRows`. Batches hold `batchRows` rows of all columns in memory.
   ///
-  /// - Throws: `invalidArgument` for a column or rows that are not there; what opening a column throws.
+  /// - Throws: `invalidArgument` for a column or rows that are not there; what opening a column
+  ///   throws.
   public func batches(
     columns names: [String]? = nil, rows: Range<Int>? = nil, batchRows: Int = 65_536
   ) throws(WeirFileError) -> WeirFileBatches {

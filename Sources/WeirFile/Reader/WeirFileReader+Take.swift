@@ -5,8 +5,8 @@ public import WeirColumnar
 extension WeirFileReader {
   /// The given rows of the columns (all for `nil`), in the order given; rows may repeat.
   ///
-  /// Pages that hold them are read in one go and kept, up to `cacheBytesMax`, for the next call. Only the
-  /// values wanted are decoded.
+  /// Pages that hold them are read in one go and kept, up to `cacheBytesMax`, for the next call.
+  /// Only the values wanted are decoded.
   ///
   /// - Throws: `invalidArgument` for rows or columns that are not there.
   public func take(
@@ -88,21 +88,11 @@ extension WeirFileReader {
       let place = column.descriptor.pages[part.page]
       let within = rows[part.first..<part.last].map { UInt32($0 - place.firstRow) }
       do throws(WeirFileError) {
-        try Self.pick(within, page, sink, column.decoder)
+        try sink.pick(page, rows: within, column.decoder)
       } catch {
         throw error.adding(column: column.field.name, row: place.firstRow, position: place.offset)
       }
     }
     return try sink.finish()
-  }
-
-  private static func pick(
-    _ rows: [UInt32], _ page: PageNode, _ sink: ColumnSink, _ decoder: PageDecoder
-  ) throws(WeirFileError) {
-    let copy = Scratch(rows.count * 4)
-    let pointer = copy.pointer(UInt32.self)
-    for (index, row) in rows.enumerated() { pointer[index] = row }
-    try sink.pick(page, UnsafeBufferPointer(start: pointer, count: rows.count), decoder)
-    withExtendedLifetime(copy) {}
   }
 }

@@ -18,8 +18,8 @@ public struct WeirFileReadOptions: Sendable {
 
 /// Reads one Weir file (docs/specs/weir-file.md). Threads may share it.
 ///
-/// Opening reads the tail; a column is opened when it is first wanted. Neither depends on how many other
-/// columns there are.
+/// Opening reads the tail; a column is opened when it is first wanted. Neither depends on how many
+/// other columns there are.
 public final class WeirFileReader: Sendable {
   public let rowCount: Int
   public let columnCount: Int
@@ -92,7 +92,9 @@ public final class WeirFileReader: Sendable {
       let columns = try guarded { () throws(WeirFileError) in try self.columns(nil) }
       let metadata = try guarded { () throws(WeirFileError) in
         let bytes = try self.bytes(tail.metadataOffset..<tail.metadataOffset + tail.metadataSize)
-        guard bytes.crc32c == tail.metadataCRC else { throw .damaged("the metadata's checksum is wrong") }
+        guard bytes.crc32c == tail.metadataCRC else {
+          throw .damaged("the metadata's checksum is wrong")
+        }
         return try FieldRecord.metadata(bytes)
       }
       let schema = Schema(columns.map(\.field), metadata: metadata)
@@ -125,9 +127,10 @@ public final class WeirFileReader: Sendable {
       var result: [String?] = []
       for id in ids {
         let number = try entryNumber(id: UInt32(bitPattern: id))
-        result.append(try number.map { (number) throws(WeirFileError) in
-          try open([number])[0].field.name
-        } ?? nil)
+        result.append(
+          try number.map { (number) throws(WeirFileError) in
+            try open([number])[0].field.name
+          } ?? nil)
       }
       return result
     }
@@ -197,7 +200,8 @@ public final class WeirFileReader: Sendable {
     for (index, entry) in entries.enumerated() {
       let slotRange = entryRange(missing[index])
       for part in [entry.field, entry.descriptor] {
-        if slotRange.contains(part.range.lowerBound), part.range.upperBound <= slotRange.upperBound {
+        if slotRange.contains(part.range.lowerBound), part.range.upperBound <= slotRange.upperBound
+        {
           parts.append(
             slots[index].slice(offset: part.offset - slotRange.lowerBound, count: part.size))
         } else {
@@ -245,7 +249,9 @@ public final class WeirFileReader: Sendable {
       return known
     }
     let table = try bytes(record.tableRange)
-    guard table.crc32c == record.tableCRC else { throw .damaged("the checksum of a page table is wrong") }
+    guard table.crc32c == record.tableCRC else {
+      throw .damaged("the checksum of a page table is wrong")
+    }
     let array = AuxiliaryArray(
       role: record.role, shift: record.shift, count: record.count, pageCount: record.pageCount,
       earlier: earlier

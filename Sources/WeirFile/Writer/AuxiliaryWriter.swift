@@ -2,8 +2,8 @@
 
 internal import WeirColumnar
 
-/// An auxiliary array that is being written: pages that are in the file already, and what makes the rest
-/// when the file is closed.
+/// An auxiliary array that is being written: pages that are in the file already, and what makes the
+/// rest when the file is closed.
 final class AuxiliaryWriter {
   let role: AuxiliaryRole
   let shift: Int

@@ -5,9 +5,10 @@ public import WeirStorage
 
 /// Writes record batches as one Weir file (docs/specs/weir-file.md).
 ///
-/// Each column gathers rows until they make a page, which is then encoded and written; all that stays in
-/// memory is where the pages are, dictionaries, and what `windowBytesMax` allows for lists. After an error,
-/// or when dropped without `close()`, the sink is aborted: nothing becomes visible. Not thread-safe.
+/// Each column gathers rows until they make a page, which is then encoded and written; all that
+/// stays in memory is where the pages are, dictionaries, and what `windowBytesMax` allows for
+/// lists. After an error, or when dropped without `close()`, the sink is aborted: nothing becomes
+/// visible. Not thread-safe.
 public final class WeirFileWriter {
   public let schema: Schema
   private let sink: any ObjectWriter
@@ -39,7 +40,8 @@ public final class WeirFileWriter {
 
   deinit { if state == .open { sink.abort() } }
 
-  private static func check(_ schema: Schema, _ options: WeirFileWriteOptions) throws(WeirFileError) {
+  private static func check(_ schema: Schema, _ options: WeirFileWriteOptions) throws(WeirFileError)
+  {
     for name in Array(options.quantised.keys) + options.keys where schema.index(of: name) == nil {
       throw WeirFileError(
         .invalidArgument, "the options name a column that the schema does not have", column: name)
