@@ -61,7 +61,9 @@ class Weir(Format):
         return weir.open_file(self.path)
 
     def batches(self, handle: Any, columns: list[str] | None, rows: int) -> Iterator:
-        return map(pa.record_batch, handle.iter_batches(columns=columns, batch_rows=rows))
+        # Batches of its own size, as with the others, but for tensors.
+        size = None if rows == ROW_GROUP else rows
+        return map(pa.record_batch, handle.iter_batches(columns=columns, batch_rows=size))
 
     def unique_batches(self, handle: Any, columns: list[str] | None, rows: int) -> Iterator:
         """Batches whose lists are dictionaries: the unique lists, and each row's number of one."""
