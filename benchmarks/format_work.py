@@ -58,7 +58,7 @@ class Weir(Format):
     def open(self) -> Any:
         import weir
 
-        return weir.open_file(self.path)
+        return weir.open_file(self.path, memory_map=True)
 
     def batches(self, handle: Any, columns: list[str] | None, rows: int) -> Iterator:
         # Batches of its own size, as with the others, but for tensors.

@@ -69,6 +69,14 @@ static inline uint64_t unpack_one(const uint8_t *in, size_t in_size, int width, 
       for (size_t i = 0; i < count; i++) out[i] = (TYPE)base;                                  \
       return;                                                                                  \
     }                                                                                          \
+    if (count < 128 && width <= 57 &&                                                          \
+        ((start + count) * (size_t)width) / 8 + 8 <= in_size) {                                \
+      uint64_t mask = ~0ULL >> (64 - width);                                                   \
+      uint64_t bit = start * (uint64_t)width;                                                  \
+      for (size_t i = 0; i < count; i++, bit += (uint64_t)width)                               \
+        out[i] = (TYPE)(((load64(in + (bit >> 3)) >> (bit & 7)) & mask) + base);               \
+      return;                                                                                  \
+    }                                                                                          \
     while (count > 0 && (start & 7) != 0) {                                                    \
       *out++ = (TYPE)(unpack_one(in, in_size, width, start++) + base);                         \
       count--;                                                                                 \

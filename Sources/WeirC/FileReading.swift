@@ -27,8 +27,9 @@ private func readOptions(_ options: [Option]) throws(CError) -> WeirFileReadOpti
     try option.forAllColumns()
     switch option.key {
     case "verify_checksums": result.verifiesChecksums = try option.boolean()
+    case "memory_map": result.mapsMemory = try option.boolean()
     case "cache_bytes": result.cacheBytesMax = try option.integer(0...1 << 40)
-    default: throw option.unknown(["cache_bytes", "verify_checksums"])
+    default: throw option.unknown(["cache_bytes", "memory_map", "verify_checksums"])
     }
   }
   return result

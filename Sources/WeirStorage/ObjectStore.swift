@@ -117,9 +117,15 @@ public protocol ObjectReader: Sendable {
   /// The bytes of each range, in the order given; ranges may overlap, repeat and be empty. Near ones
   /// are read in one request, and then share memory.
   func read(_ ranges: [Range<Int>]) throws(StorageError) -> [Buffer]
+
+  /// All bytes as memory that the system fills when it is touched, where the store can: nothing is copied,
+  /// but a process that touches bytes of a file that somebody cut meanwhile ends. `nil` elsewhere.
+  func mapped() throws(StorageError) -> Buffer?
 }
 
 extension ObjectReader {
+  public func mapped() throws(StorageError) -> Buffer? { nil }
+
   public func read(_ ranges: [Range<Int>]) throws(StorageError) -> [Buffer] {
     try read(ranges, coalescing: RangeCoalescing())
   }

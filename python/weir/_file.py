@@ -119,17 +119,26 @@ class File:
     :param path: the file.
     :param verify_checksums: whether pages are checked when they are read.
     :param cache_bytes: what ``take`` keeps of the file for the next call.
+    :param memory_map: whether the file is mapped instead of read: faster, but the process ends when
+        somebody cuts the file meanwhile.
     :raises NotFoundError: there is no such file (also a ``FileNotFoundError``).
     :raises InvalidDataError: the file is damaged or not a Weir file.
     """
 
     def __init__(
-        self, path: StrPath, *, verify_checksums: bool = True, cache_bytes: int | None = None
+        self,
+        path: StrPath,
+        *,
+        verify_checksums: bool = True,
+        cache_bytes: int | None = None,
+        memory_map: bool = False,
     ) -> None:
         self.path = os.fspath(path)
         self._lock = threading.Lock()
         self._handle = Handle(library.weir_file_close)
         options = [("verify_checksums", "true" if verify_checksums else "false", None)]
+        if memory_map:
+            options.append(("memory_map", "true", None))
         if cache_bytes is not None:
             options.append(("cache_bytes", str(cache_bytes), None))
         array, count = option_array(options)
@@ -238,13 +247,19 @@ def _row_numbers(rows: Any) -> tuple[Any, int]:
 
 
 def open_file(
-    path: StrPath, *, verify_checksums: bool = True, cache_bytes: int | None = None
+    path: StrPath,
+    *,
+    verify_checksums: bool = True,
+    cache_bytes: int | None = None,
+    memory_map: bool = False,
 ) -> File:
     """Opens a Weir file.
 
     >>> weir.open_file("samples.weir").read(columns=["user_id", "emb"], rows=[7, 9])
     """
-    return File(path, verify_checksums=verify_checksums, cache_bytes=cache_bytes)
+    return File(
+        path, verify_checksums=verify_checksums, cache_bytes=cache_bytes, memory_map=memory_map
+    )
 
 
 def write_file(data: object, path: StrPath, **options: OptionValue) -> int:

@@ -199,7 +199,8 @@ WEIR_EXPORT void weir_parquet_writer_abort(weir_parquet_writer **writer);
 // Opens the file at `path`; its cost does not grow with the number of columns.
 //
 // Options: "verify_checksums" ("true", which is the default, or "false"); "cache_bytes": what reads of
-// single rows keep of the file for the next ones (256 MiB).
+// single rows keep of the file for the next ones (256 MiB); "memory_map" ("false", which is the
+// default, or "true": nothing is copied, but the process ends when somebody cuts the file meanwhile).
 WEIR_EXPORT int32_t weir_file_open(
     const char *path, const weir_option *options, int64_t option_count, weir_file **file,
     weir_error **error);

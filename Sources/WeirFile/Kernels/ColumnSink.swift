@@ -75,9 +75,7 @@ class ColumnSink {
       return
     }
     startValidity(rows.count)
-    for (index, row) in rows.enumerated() {
-      try decoder.bits(node.children[0], Int(row), 1, validity.base, at: length + index)
-    }
+    try pickBits(node.children[0], rows, decoder)
     try pickValues(node.children[1], rows, decoder)
     length += rows.count
   }
@@ -90,6 +88,25 @@ class ColumnSink {
     for (index, row) in rows.enumerated() { pointer[index] = row }
     try pick(node, UnsafeBufferPointer(start: pointer, count: rows.count), decoder)
     withExtendedLifetime(copy) {}
+  }
+
+  /// Validity of ascending rows: from one range where places would have to be looked for.
+  private func pickBits(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    if node.encoding == .plain || rows.count < 8 {
+      for (index, row) in rows.enumerated() {
+        try decoder.bits(node, Int(row), 1, validity.base, at: length + index)
+      }
+      return
+    }
+    let first = Int(rows[0])
+    let count = Int(rows[rows.count - 1]) - first + 1
+    let range = Scratch(count / 8 + 8)
+    try decoder.bits(node, first, count, range.base, at: 0)
+    for (index, row) in rows.enumerated() {
+      Bitmap.assign(validity.base, length + index, Bitmap.get(range.base, Int(row) - first))
+    }
   }
 
   /// Adds the values at ascending rows; validity is somebody else's matter. Runs of rows are

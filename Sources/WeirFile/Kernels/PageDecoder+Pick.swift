@@ -54,7 +54,52 @@ extension PageDecoder {
         weir_pick_64(bits.bytes, bits.count, right, 0, rows.baseAddress!, target, count)
         weir_join_high_64(high.pointer(UInt16.self), right, target, count)
       }
+    case .patched:
+      try pick(node.children[0], rows, out)
+      try pickPatches(node, positions: 1, rows, out)
+    case .sparse:
+      try values(node.constantOfDefault, 0, count, out)
+      try pickPatches(node, positions: 0, rows, out)
+    case .decimal:
+      let integers = Scratch(count * width)
+      try pick(node.children[0], rows, integers.base)
+      let divisor = powersOfTen[Int(node.parameter)]
+      if width == 4 {
+        weir_quotients_f32(
+          integers.pointer(Int32.self), divisor, out.assumingMemoryBound(to: Float.self), count)
+      } else {
+        weir_quotients_f64(
+          integers.pointer(Int64.self), divisor, out.assumingMemoryBound(to: Double.self), count)
+      }
+      try pickPatches(node, positions: 1, rows, out)
     default: try pickRanges(node, rows, out)
+    }
+  }
+
+  /// Writes the values at those positions that are among the rows over `out`.
+  private func pickPatches(
+    _ node: PageNode, positions: Int, _ rows: UnsafeBufferPointer<UInt32>,
+    _ out: UnsafeMutableRawPointer
+  ) throws(WeirFileError) {
+    let positionNode = node.children[positions]
+    let width = node.valueWidth
+    let first = try lowerBound(positionNode, Int(rows[0]))
+    let last = try lowerBound(positionNode, Int(rows[rows.count - 1]) + 1)
+    if last <= first { return }
+    let places = Scratch(min(last - first, chunkCount) * 4)
+    let place = places.pointer(UInt32.self)
+    var index = 0
+    try inChunks(last - first) { (offset, number) throws(WeirFileError) in
+      try indices(positionNode, first + offset, number, place)
+      for patch in 0..<number {
+        while index < rows.count && rows[index] < place[patch] { index += 1 }
+        // Rows may repeat.
+        var same = index
+        while same < rows.count && rows[same] == place[patch] {
+          try values(node.children[positions + 1], first + offset + patch, 1, out + same * width)
+          same += 1
+        }
+      }
     }
   }
 

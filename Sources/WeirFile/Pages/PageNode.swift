@@ -32,6 +32,12 @@ final class PageNode: Sendable {
 
   /// Bytes of a value of a kind of fixed width; for kind `fixed` the node says it.
   var valueWidth: Int { kind == .fixed ? Int(a) : kind.width ?? 0 }
+
+  /// Of a sparse node: the values that are at no position, as a node.
+  var constantOfDefault: PageNode {
+    PageNode(
+      .constant, kind, parameter: 0, count: count, a: a, b: 0, buffers: [], children: [])
+  }
 }
 
 /// Makes nodes of a page's bytes; no page can make it read outside its bytes, recurse deeply or

@@ -13,6 +13,10 @@ public struct WeirFileReadOptions: Sendable {
   /// Bytes that one batch may take in memory: what damaged lengths cannot exceed.
   public var batchBytesMax = 4 << 30
 
+  /// Whether a local file is mapped into memory instead of read: nothing is copied, but the process ends
+  /// when somebody cuts the file meanwhile.
+  public var mapsMemory = false
+
   public init() {}
 }
 
@@ -26,6 +30,8 @@ public final class WeirFileReader: Sendable {
   let file: any ObjectReader
   let options: WeirFileReadOptions
   let tail: FileTail
+  /// The whole file, when it is mapped.
+  private let map: Buffer?
   /// The end of the file, read at once: small files have all of their metadata in it.
   private let end: Buffer
   private let state = Mutex(State())
@@ -49,7 +55,12 @@ public final class WeirFileReader: Sendable {
       guard file.size >= FileTail.byteCount + FileTail.magic.count else {
         throw WeirFileError(.notWeirFile, "a file of \(file.size) bytes is too short for one")
       }
-      end = try Self.read(file, max(0, file.size - Self.endByteCount)..<file.size)
+      map = options.mapsMemory ? try Self.map(file) : nil
+      if let map {
+        end = map
+      } else {
+        end = try Self.read(file, max(0, file.size - Self.endByteCount)..<file.size)
+      }
       tail = try FileTail(
         end.slice(offset: end.count - FileTail.byteCount, count: FileTail.byteCount),
         fileSize: file.size)
@@ -58,6 +69,14 @@ public final class WeirFileReader: Sendable {
     }
     rowCount = tail.rowCount
     columnCount = tail.columnCount
+  }
+
+  private static func map(_ file: any ObjectReader) throws(WeirFileError) -> Buffer? {
+    do throws(StorageError) {
+      return try file.mapped()
+    } catch {
+      throw WeirFileError(.storage, error.description)
+    }
   }
 
   private static func read(
@@ -255,15 +274,16 @@ public final class WeirFileReader: Sendable {
     let array = AuxiliaryArray(
       role: record.role, shift: record.shift, count: record.count, pageCount: record.pageCount,
       earlier: earlier
-    ) { [file, options] (index) throws(WeirFileError) in
-      try Self.page(table, index, file, options)
+    ) { [file, options, map] (index) throws(WeirFileError) in
+      try Self.page(table, index, file, map, options)
     }
     state.withLock { $0.auxiliary[record.tableOffset] = array }
     return array
   }
 
   private static func page(
-    _ table: Buffer, _ index: Int, _ file: any ObjectReader, _ options: WeirFileReadOptions
+    _ table: Buffer, _ index: Int, _ file: any ObjectReader, _ map: Buffer?,
+    _ options: WeirFileReadOptions
   ) throws(WeirFileError) -> PageNode {
     let at = index * ColumnDescriptor.Auxiliary.pageEntryByteCount
     let offset = table.number(UInt64.self, at: at)
@@ -271,7 +291,13 @@ public final class WeirFileReader: Sendable {
     guard size <= file.size, offset <= UInt64(file.size - size) else {
       throw .damaged("an auxiliary page outside the file")
     }
-    let bytes = try read(file, Int(offset)..<Int(offset) + size)
+    let range = Int(offset)..<Int(offset) + size
+    let bytes: Buffer
+    if let map {
+      bytes = map.slice(offset: range.lowerBound, count: size)
+    } else {
+      bytes = try read(file, range)
+    }
     if options.verifiesChecksums, bytes.crc32c != table.number(UInt32.self, at: at + 12) {
       throw WeirFileError(
         .damaged, "the checksum of an auxiliary page is wrong", position: Int(offset))

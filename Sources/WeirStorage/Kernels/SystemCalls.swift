@@ -140,6 +140,19 @@ enum SystemCalls {
     return buffer.finish()
   }
 
+  /// Maps the first `count` bytes, at least one, of a file for reading.
+  ///
+  /// Safe: the mapping lives as long as the buffer's owner, who ends it.
+  static func map(_ file: Int32, count: Int) throws(SystemError) -> Buffer {
+    guard let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, file, 0), base != MAP_FAILED else {
+      throw SystemError(errno)
+    }
+    let address = UInt(bitPattern: base)
+    return Buffer(foreign: base, count: count) {
+      munmap(UnsafeMutableRawPointer(bitPattern: address), count)
+    }
+  }
+
   /// Writes all bytes at the file's position.
   ///
   /// Safe: reads only within `bytes`.

@@ -53,4 +53,13 @@ final class LocalFileReader: ObjectReader {
     }
     return buffer
   }
+
+  func mapped() throws(StorageError) -> Buffer? {
+    if size == 0 { return Buffer() }
+    do {
+      return try SystemCalls.map(file, count: size)
+    } catch {
+      throw StorageError(error, operation: "map", path: name)
+    }
+  }
 }
