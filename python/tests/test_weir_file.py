@@ -11,6 +11,7 @@ import os
 import random
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -179,3 +180,13 @@ def test_damaged_files_give_errors_or_the_same_rows(tmp_path):
         except (weir.WeirError, pa.ArrowInvalid, OSError):
             continue
         check_equal(got, table)
+
+
+@pytest.mark.parametrize("name", ["v1-fast", "v1-compact"])
+def test_golden_files(name: str) -> None:
+    """Files of every released version are read forever, by both readers."""
+    folder = Path(__file__).resolve().parents[2] / "testdata" / "weir-file"
+    expected = pa.ipc.open_file(str(folder / "v1.arrow")).read_all()
+    path = str(folder / f"{name}.weir")
+    check_file(path, expected, random.Random(1))
+    assert weir.open_file(path, memory_map=True).num_rows == expected.num_rows
