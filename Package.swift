@@ -179,8 +179,9 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "WeirWorld", "WeirTable",
-        "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirPipelines", "WeirProject",
+        "WeirColumnar", "WeirCompression", "WeirFile", "WeirParquet", "WeirStorage", "WeirWorld",
+        "WeirTable", "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirPipelines",
+        "WeirProject",
         "WeirCurl", "WeirRanker", "WeirServing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -18,14 +18,6 @@ private struct FileOptions {
     let sizes = 1...Int(Int32.max)
     for option in options {
       switch option.key {
-      case "quantise":
-        guard let column = option.column else {
-          throw .invalidArgument("option \"quantise\" needs a column")
-        }
-        file.quantised[column] = try option.choice([
-          "float16": .float16, "bfloat16": .bfloat16, "int8": .int8,
-        ])
-        continue
       case "metadata":
         guard let key = option.column else {
           throw .invalidArgument("option \"metadata\" needs a key (in the option's column)")
@@ -45,7 +37,7 @@ private struct FileOptions {
       default:
         throw option.unknown([
           "buffer_bytes", "dictionary_bytes", "metadata", "overwrite", "page_bytes", "page_rows",
-          "profile", "quantise", "window_bytes",
+          "profile", "window_bytes",
         ])
       }
     }

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import WeirColumnar
+internal import WeirFile
 internal import WeirParquet
 internal import WeirProject
 internal import WeirStorage
@@ -73,6 +74,7 @@ struct CommandFailure: Error {
     case let error as CommandFailure:
       error.message + (error.hint.map { "\n  \($0)" } ?? "")
     case let error as ParquetError: "\(error)"
+    case let error as WeirFileError: "\(error)"
     case let error as StorageError: "\(error.path): \(error.message)"
     case let error as ColumnarError: "\(error)"
     case let error as WorldError: "\(error)"

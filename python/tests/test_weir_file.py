@@ -7,8 +7,10 @@ seed. A failure names its seed.
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -190,3 +192,35 @@ def test_golden_files(name: str) -> None:
     path = str(folder / f"{name}.weir")
     check_file(path, expected, random.Random(1))
     assert weir.open_file(path, memory_map=True).num_rows == expected.num_rows
+
+
+def test_command_line(tmp_path: Path) -> None:
+    """convert there and back, inspect, and verify before and after damage."""
+    weir_binary = os.environ.get("WEIR_BIN", ".build/release/weir")
+    golden = Path(__file__).resolve().parents[2] / "testdata" / "weir-file" / "v1.arrow"
+
+    def run(*arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [weir_binary, "file", *map(str, arguments)], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    path, back = tmp_path / "g.weir", tmp_path / "g.arrow"
+    run("convert", golden, path, "--profile", "compact")
+    run("convert", path, back)
+    expected = pa.ipc.open_file(str(golden)).read_all()
+    check_equal(pa.ipc.open_file(str(back)).read_all(), expected)
+    shown = json.loads(run("inspect", path, "--columns", "recent,hash", "--json"))
+    assert [column["name"] for column in shown["columns"]] == ["recent", "hash"]
+    assert shown["columns"][0]["encodings"] == ["window(packed)"]
+    assert shown["rows"] == 400 and shown["columns"][1]["auxiliary_bytes"] > 0
+    assert "sound" in run("verify", path)
+    data = bytearray(path.read_bytes())
+    data[3000] ^= 1
+    path.write_bytes(data)
+    problem = json.loads(run("verify", "--json", path, code=1))["problems"][0]
+    assert "checksum" in problem["message"] and problem["column"]
+    assert "--profile is for Weir files" in run(
+        "convert", golden, back, "--profile", "fast", code=64
+    )

@@ -265,7 +265,7 @@ def open_file(
 def write_file(data: object, path: StrPath, **options: OptionValue) -> int:
     """Writes a Weir file and returns its number of rows.
 
-    >>> weir.write_file(table, "samples.weir", profile="compact", quantise={"emb": "bfloat16"})
+    >>> weir.write_file(table, "samples.weir", profile="compact")
 
     :param data: anything with ``__arrow_c_stream__`` (tables, data frames, readers).
     :param path: the file; it appears when all is written, and not at all after an error.

@@ -7,13 +7,11 @@ internal import WeirColumnar
 final class ColumnContext {
   let options: WeirFileWriteOptions
   let numbers: NumberEncoder
-  let quantisation: WeirFileWriteOptions.Quantisation?
   private(set) var auxiliary: [AuxiliaryWriter] = []
 
-  init(_ options: WeirFileWriteOptions, column: String) {
+  init(_ options: WeirFileWriteOptions) {
     self.options = options
     numbers = NumberEncoder(profile: options.profile)
-    quantisation = options.quantised[column]
   }
 
   /// A new auxiliary array and its number.

@@ -17,7 +17,7 @@ final class ColumnWriter {
   init(_ field: Field, _ options: WeirFileWriteOptions) {
     self.field = field
     self.options = options
-    context = ColumnContext(options, column: field.name)
+    context = ColumnContext(options)
     encoder = ColumnEncoder.make(field.type, context)
   }
 

@@ -15,13 +15,6 @@ public struct WeirFileWriteOptions: Sendable {
     var bitsPerNanosecond: Double { self == .fast ? 1 : 0.25 }
   }
 
-  /// A lossy form of float32 values, with the error stated in the file.
-  public enum Quantisation: String, Sendable, CaseIterable {
-    case float16
-    case bfloat16
-    case int8
-  }
-
   public var profile = Profile.fast
   /// Rows of a page, at most.
   public var pageRowsMax = 65_536
@@ -33,10 +26,6 @@ public struct WeirFileWriteOptions: Sendable {
   public var windowBytesMax = 128 << 20
   /// Bytes of the values of a column's dictionary.
   public var dictionaryBytesMax = 16 << 20
-  /// By name of a column of float32 values or lists of them.
-  public var quantised: [String: Quantisation] = [:]
-  /// Columns whose values get a bloom filter.
-  public var keys: [String] = []
   /// Written behind the schema's own metadata.
   public var metadata = Metadata()
   /// Named in errors.

@@ -28,7 +28,7 @@ public final class WeirFileWriter {
     self.options = options
     pages = PageSink(sink)
     do throws(WeirFileError) {
-      try Self.check(schema, options)
+      try Self.check(schema)
       columns = schema.fields.map { ColumnWriter($0, options) }
       _ = try pages.write(Buffer(FileTail.magic))
     } catch {
@@ -40,12 +40,7 @@ public final class WeirFileWriter {
 
   deinit { if state == .open { sink.abort() } }
 
-  private static func check(_ schema: Schema, _ options: WeirFileWriteOptions) throws(WeirFileError)
-  {
-    for name in Array(options.quantised.keys) + options.keys where schema.index(of: name) == nil {
-      throw WeirFileError(
-        .invalidArgument, "the options name a column that the schema does not have", column: name)
-    }
+  private static func check(_ schema: Schema) throws(WeirFileError) {
     let ids = schema.fields.compactMap(\.id)
     guard Set(ids).count == ids.count else {
       throw WeirFileError(.invalidArgument, "two columns have the same field id")

@@ -3,15 +3,16 @@
 internal import ArgumentParser
 internal import WeirColumnar
 internal import WeirCompression
+internal import WeirFile
 internal import WeirParquet
 internal import WeirStorage
 
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert",
-    abstract: "Convert Parquet, Arrow IPC or CSV to Parquet or Arrow IPC.",
+    abstract: "Convert Parquet, Weir, Arrow IPC or CSV to Parquet, Weir or Arrow IPC.",
     discussion: """
-      The output's name tells its format: .parquet, .arrow or .feather (Arrow IPC file), .arrows (Arrow \
+      The output's name tells its format: .parquet, .weir, .arrow or .feather (Arrow IPC file), .arrows (Arrow \
       IPC stream); --to overrides it. Rows are streamed: memory is bounded by one row group. The output \
       appears when it is complete; nothing is left behind when something fails.
 
@@ -25,7 +26,11 @@ struct ConvertCommand: ParsableCommand {
       """)
 
   enum Format: String, CaseIterable, ExpressibleByArgument {
-    case parquet, arrow, arrows
+    case parquet, weir, arrow, arrows
+  }
+
+  enum Profile: String, CaseIterable, ExpressibleByArgument {
+    case fast, compact
   }
 
   @Argument(help: "The file to read.", completion: .file())
@@ -48,6 +53,13 @@ struct ConvertCommand: ParsableCommand {
 
   @Option(name: .long, help: ArgumentHelp("The codec's level.", valueName: "number"))
   var level: Int?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Of a Weir file: fast (default), or compact, smaller and slower to decode.",
+      valueName: "name"))
+  var profile: Profile?
 
   @Option(
     name: .long, help: ArgumentHelp("Bytes of rows that make a row group.", valueName: "bytes"))
@@ -75,6 +87,7 @@ struct ConvertCommand: ParsableCommand {
     if let to { return to }
     let name = output.lowercased()
     if name.hasSuffix(".parquet") || name.hasSuffix(".pq") { return .parquet }
+    if name.hasSuffix(".weir") { return .weir }
     if name.hasSuffix(".arrows") { return .arrows }
     if name.hasSuffix(".arrow") || name.hasSuffix(".feather") { return .arrow }
     return nil
@@ -83,8 +96,14 @@ struct ConvertCommand: ParsableCommand {
   func validate() throws {
     guard let format else {
       throw ValidationError(
-        "the name '\(output)' does not tell its format; end it in .parquet, .arrow or .arrows, "
+        "the name '\(output)' does not tell its format; end it in .parquet, .weir, .arrow or .arrows, "
           + "or add --to")
+    }
+    if profile != nil && format != .weir {
+      throw ValidationError("--profile is for Weir files only")
+    }
+    if format == .weir && (codec != nil || level != nil) {
+      throw ValidationError("--codec and --level are not for Weir files; --profile is")
     }
     if let codec {
       let known = Codec(name: codec)
@@ -183,6 +202,12 @@ struct ConvertCommand: ParsableCommand {
     switch format ?? .parquet {
     case .parquet:
       let writer = try ParquetWriter(sink, schema: schema, options: try parquetOptions(schema))
+      return Writer(writer.write, close: { _ = try writer.close() })
+    case .weir:
+      var options = WeirFileWriteOptions()
+      options.fileName = output
+      options.profile = profile == .compact ? .compact : .fast
+      let writer = try WeirFileWriter(sink, schema: schema, options: options)
       return Writer(writer.write, close: { _ = try writer.close() })
     case .arrow:
       let writer = try ArrowFileWriter(schema: schema, options: arrowOptions()) {

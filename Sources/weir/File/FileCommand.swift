@@ -11,6 +11,7 @@ struct FileCommand: ParsableCommand {
         weir file inspect events.parquet
         weir file head -n 5 --columns user_id,item_id events.parquet
         weir file convert events.csv.gz events.parquet --codec zstd --level 3
+        weir file convert samples.parquet samples.weir
         weir file verify *.parquet
       """,
     subcommands: [

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import WeirColumnar
+internal import WeirFile
 internal import WeirParquet
 internal import WeirStorage
 internal import WeirWorld
@@ -9,6 +10,7 @@ internal import WeirWorld
 enum InputFile {
   enum Format: String {
     case parquet = "Parquet"
+    case weir = "a Weir file"
     case arrowStream = "an Arrow IPC stream"
     case arrowFile = "an Arrow IPC file"
     case csv = "CSV"
@@ -28,15 +30,18 @@ enum InputFile {
     let reader = try open(path)
     let head = try reader.read(0..<min(8, reader.size)).array(of: UInt8.self)
     if head.starts(with: Array("PAR1".utf8)) { return .parquet }
+    if head == Array("WEIRCOL1".utf8) { return .weir }
     if head.starts(with: Array("ARROW1".utf8)) { return .arrowFile }
     if head.starts(with: [0xff, 0xff, 0xff, 0xff]) { return .arrowStream }
     let name = path.lowercased()
     if [".csv", ".csv.gz", ".csv.zst"].contains(where: { name.hasSuffix($0) }) { return .csv }
     // Named as Parquet, but damaged at its start: the Parquet reader says what is wrong.
     if name.hasSuffix(".parquet") { return .parquet }
+    if name.hasSuffix(".weir") { return .weir }
     throw CommandFailure(
       "\(path): this is not a file that weir reads",
-      hint: "It reads Parquet, Arrow IPC (streams and files) and CSV (.csv, .csv.gz, .csv.zst).")
+      hint:
+        "It reads Parquet, Weir, Arrow IPC (streams and files) and CSV (.csv, .csv.gz, .csv.zst).")
   }
 
   static func open(_ path: String) throws -> any ObjectReader {
@@ -53,6 +58,14 @@ enum InputFile {
     case .parquet:
       let reader = try ParquetReader(try open(path))
       try check(columns, in: reader.schema, path)
+      let batches = try reader.batches(columns: columns, batchRows: batchRows)
+      let count = reader.rowCount
+      return Rows(reader: batches, rowCount: count) { rows in
+        count > 0 ? Double(rows) / Double(count) : nil
+      }
+    case .weir:
+      let reader = try WeirFileReader(try open(path))
+      try check(columns, in: try reader.schema, path)
       let batches = try reader.batches(columns: columns, batchRows: batchRows)
       let count = reader.rowCount
       return Rows(reader: batches, rowCount: count) { rows in

@@ -8,10 +8,11 @@ internal import WeirStorage
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what a Parquet file is made of.",
+    abstract: "Show what a Parquet or Weir file is made of.",
     discussion: """
       Reads the footer alone (and, with --pages, the page headers): schema, row groups, and for each \
-      column its encodings, codec, size, nulls, smallest and largest value.
+      column its encodings, codec, size, nulls, smallest and largest value. Of a Weir file, whose pages \
+      are read, it shows each column's encodings, bytes, and what decoding costs.
 
       --json prints one object for machines; its keys are listed in docs/cli.md and stay.
 
@@ -38,9 +39,10 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     let names = try selection.names()
     let format = try InputFile.format(file)
+    if format == .weir { return try WeirFileInspection(file).inspect(names, json: json) }
     guard format == .parquet else {
       throw CommandFailure(
-        "\(file): inspect shows Parquet files; this is \(format.rawValue)",
+        "\(file): inspect shows Parquet and Weir files; this is \(format.rawValue)",
         hint: "weir file head shows its rows; weir file convert makes Parquet of it.")
     }
     let source = try InputFile.open(file)

@@ -8,7 +8,7 @@ internal import WeirStorage
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Read Parquet files from end to end and report everything that is wrong.",
+    abstract: "Read Parquet or Weir files from end to end and report everything that is wrong.",
     discussion: """
       Checks page headers, sizes and checksums, the page index, that all values decode, and that \
       null counts, bounds and bloom filters hold. Each problem names file, row group, column, page and byte. Memory \
@@ -43,6 +43,9 @@ struct VerifyCommand: ParsableCommand {
 
   /// The number of problems found.
   private func verify(_ file: String) -> Int {
+    if (try? InputFile.format(file)) == .weir {
+      return WeirFileInspection.verify(file, json: json)
+    }
     let progress = Progress()
     let clock = ContinuousClock()
     let start = clock.now
