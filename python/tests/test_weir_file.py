@@ -214,13 +214,15 @@ def test_command_line(tmp_path: Path) -> None:
     shown = json.loads(run("inspect", path, "--columns", "recent,hash", "--json"))
     assert [column["name"] for column in shown["columns"]] == ["recent", "hash"]
     assert shown["columns"][0]["encodings"] == ["window(packed)"]
-    assert shown["rows"] == 400 and shown["columns"][1]["auxiliary_bytes"] > 0
+    assert shown["rows"] == 400
+    assert shown["columns"][1]["auxiliary_bytes"] > 0
     assert "sound" in run("verify", path)
     data = bytearray(path.read_bytes())
     data[3000] ^= 1
     path.write_bytes(data)
     problem = json.loads(run("verify", "--json", path, code=1))["problems"][0]
-    assert "checksum" in problem["message"] and problem["column"]
+    assert "checksum" in problem["message"]
+    assert problem["column"]
     assert "--profile is for Weir files" in run(
         "convert", golden, back, "--profile", "fast", code=64
     )
