@@ -13,7 +13,6 @@ import pathlib
 import uuid
 
 import fastavro
-from pyiceberg import types as t
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import (
     DataFile,
@@ -28,6 +27,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, IdentityTransform, TruncateTransform
 from pyiceberg.typedef import Record
+from pyiceberg import types as t
 
 FOLDER = pathlib.Path(__file__).parent
 SNAPSHOT = 3051729675574597004

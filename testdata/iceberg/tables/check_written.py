@@ -81,7 +81,7 @@ def check(path):
             ids = sorted(frame["id"].to_list())
             assert ids == sorted(expected["id"].to_pylist())
         readers.append("polars")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         readers.append(f"not polars: {str(error).splitlines()[0][:90]}")
     print(f"{path.name.split('.')[0]:24} {len(expected):6} rows  {len(files):3} files  {readers}")
 
