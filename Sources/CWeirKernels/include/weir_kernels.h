@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SIMD kernels that Swift was measured slower at, or cannot dispatch at run time. Every function
-// reads and writes only within the sizes given. None allocates or fails.
+// reads and writes only within the sizes given. None allocates or fails. Those for pages of Weir files
+// are in weir_pages.h.
 #ifndef WEIR_KERNELS_H
 #define WEIR_KERNELS_H
 

@@ -58,6 +58,15 @@ class ColumnSink {
     length += count
   }
 
+  /// Adds the values of ranges that lie within the node.
+  func append(
+    _ node: PageNode, _ ranges: ValueRanges, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    for index in 0..<ranges.count {
+      try append(node, ranges.starts[index], Int(ranges.lengths[index]), decoder)
+    }
+  }
+
   /// Adds the values at ascending rows of the node.
   final func pick(
     _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
@@ -291,6 +300,15 @@ final class FixedSink: ColumnSink {
     try limit.take(rows.count, width)
     try decoder.pick(node, rows, values.reserveTail(rows.count * width))
     values.advance(by: rows.count * width)
+  }
+
+  override func append(
+    _ node: PageNode, _ ranges: ValueRanges, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    guard node.encoding != .nullable, node.valueWidth == width else {
+      return try super.append(node, ranges, decoder)
+    }
+    try decoder.values(node, ranges, try room(ranges.total))
   }
 
   /// Room for `count` more values, which the caller writes.

@@ -105,8 +105,11 @@ final class ListSink: ColumnSink {
         guard starts[index] <= values.count && length <= values.count - starts[index] else {
           throw .damaged("lists that lead out of their items")
         }
-        try items.append(values, starts[index], length, decoder)
       }
+      let ranges = ValueRanges(
+        starts: starts, lengths: lengths, count: count,
+        total: Int(weir_sum_u32(lengths, count)))
+      try items.append(values, ranges, decoder)
     default: try super.pickValues(node, rows, decoder)
     }
     withExtendedLifetime(scratch) {}
@@ -258,6 +261,25 @@ final class FixedListSink: ColumnSink {
       throw .damaged("lists of \(node.a) items in a column of type \(type)")
     }
     try items.append(node.children[0], start * size, count * size, decoder)
+  }
+
+  override func pickValues(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    guard node.encoding == .fixedList, node.a == UInt64(size) else {
+      throw .damaged("lists of \(node.a) items in a column of type \(type)")
+    }
+    let scratch = Scratch(rows.count * 12)
+    let starts = scratch.pointer(Int.self)
+    let lengths = (scratch.base + rows.count * 8).assumingMemoryBound(to: UInt32.self)
+    for (index, row) in rows.enumerated() {
+      starts[index] = Int(row) * size
+      lengths[index] = UInt32(size)
+    }
+    let ranges = ValueRanges(
+      starts: starts, lengths: lengths, count: rows.count, total: rows.count * size)
+    try items.append(node.children[0], ranges, decoder)
+    withExtendedLifetime(scratch) {}
   }
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {
