@@ -134,3 +134,28 @@ struct DamageTests {
     #expect(error?.column == "a")
   }
 }
+
+/// What the format cannot hold is refused before anything is written.
+struct LimitTests {
+  @Test func structsOfManyFields() throws {
+    let fields = (0..<256).map { Field("f\($0)", .int8) }
+    let error = #expect(throws: WeirFileError.self) {
+      try RoundTripTests.write([], Schema([Field("s", .struct(fields))]), WeirFileWriteOptions())
+    }
+    #expect(error?.code == .unsupported && error?.column == "s")
+  }
+
+  @Test func rowsOfMoreItemsThanAPageHolds() throws {
+    let type = DataType.largeList(Field("item", .null))
+    let count = 1 << 28 + 1
+    let lists = ArrayData(
+      type: type, length: 1, buffers: [Buffer([Int64(0), Int64(count)])],
+      children: [ArrayData(type: .null, length: count)])
+    let schema = Schema([Field("l", type)])
+    let error = #expect(throws: WeirFileError.self) {
+      try RoundTripTests.write(
+        [try RecordBatch(schema: schema, columns: [lists])], schema, WeirFileWriteOptions())
+    }
+    #expect(error?.code == .limitExceeded && error?.column == "l")
+  }
+}

@@ -4,7 +4,7 @@ internal import WeirColumnar
 
 /// Fields and metadata as bytes (section 1.4 of the specification).
 enum FieldRecord {
-  private static let depthMax = 64
+  static let depthMax = 64
   private static let noZone = UInt32.max
 
   static func encode(_ field: Field, into out: MutableBuffer) {

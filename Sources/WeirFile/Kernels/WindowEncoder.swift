@@ -38,6 +38,8 @@ final class WindowEncoder {
     }
     let ragged = RaggedRows(array, array.nullCount > 0 ? rows : nil)
     let items = ragged.items(array.children[0])
+    // Windows say where they start in 32 bits.
+    guard pool.poolCountMax + items.length < Int(UInt32.max) else { return nil }
     guard items.nullCount == 0, !isFirst || isWorthTrying(ragged.lengths) else { return nil }
     if !pool.add(items, ragged.lengths) {
       // Ids that are hashes take all of their bits.
@@ -93,6 +95,8 @@ final class WindowEncoder {
 /// Items of lists, shared between them, on their way to an auxiliary array.
 private protocol PoolBuilder: AnyObject {
   var byteCount: Int { get }
+  /// Items in the pool, at most.
+  var poolCountMax: Int { get }
   /// Share of the items so far that other lists had already.
   var sharedShare: Double { get }
   /// False, with nothing added, when the items do not fit the form that they are kept in.
@@ -122,6 +126,7 @@ private final class ItemPool<Item: PageNumber, Stored: PageNumber>: PoolBuilder 
   }
 
   var byteCount: Int { builder.byteCount }
+  var poolCountMax: Int { writtenCount + tail.count + builder.itemCount }
 
   var sharedShare: Double {
     builder.itemCount == 0 ? 0 : 1 - Double(builder.poolCount) / Double(builder.itemCount)

@@ -14,6 +14,10 @@ final class ColumnWriter {
   private var pages: [ColumnDescriptor.DataPage] = []
   private var writtenRows = 0
 
+  /// Bytes of rows, in memory, and values that one page can hold.
+  private static let pageBytesLimit = 2 << 30
+  private static let countLimit = 1 << 28
+
   init(_ field: Field, _ options: WeirFileWriteOptions) {
     self.field = field
     self.options = options
@@ -51,6 +55,13 @@ final class ColumnWriter {
     pending = []
     pendingRows = 0
     pendingBytes = 0
+    guard RowBytes.of(array) < Self.pageBytesLimit, RowBytes.largestCount(array) <= Self.countLimit
+    else {
+      throw WeirFileError(
+        .limitExceeded,
+        "rows \(writtenRows)..<\(writtenRows + array.length) hold more than a page can: 2^28 items or "
+          + "2 GiB; divide the values", column: field.name)
+    }
     try write(encoder.encodePages(array), sink)
   }
 
@@ -86,6 +97,38 @@ final class ColumnWriter {
 
 /// Bytes that the rows of an array take in memory, without what other slices of its buffers take.
 enum RowBytes {
+  /// The most values that the array or one below it has for its rows.
+  static func largestCount(_ array: ArrayData) -> Int {
+    var most = array.length
+    for index in array.children.indices where array.length > 0 {
+      most = max(most, largestCount(child(array, index)))
+    }
+    return most
+  }
+
+  /// What the rows of an array hold of one of its children.
+  private static func child(_ array: ArrayData, _ index: Int) -> ArrayData {
+    let child = array.children[index]
+    switch array.type.layout {
+    case .list(let width):
+      let (first, last) = bounds(array, width)
+      return child.slice(offset: first, length: last - first)
+    case .fixedSizeList(let size):
+      return child.slice(offset: array.offset * size, length: array.length * size)
+    default: return child.slice(offset: array.offset, length: array.length)
+    }
+  }
+
+  /// Where the items of the first row start, and those of the last one end.
+  private static func bounds(_ array: ArrayData, _ width: Int) -> (Int, Int) {
+    if width == 4 {
+      let offsets = array.offsets(as: Int32.self)
+      return (Int(offsets[0]), Int(offsets[array.length]))
+    }
+    let offsets = array.offsets(as: Int64.self)
+    return (Int(offsets[0]), Int(offsets[array.length]))
+  }
+
   static func of(_ array: ArrayData) -> Int {
     let validity = array.validity == nil ? 0 : array.length / 8
     switch array.type.layout {
@@ -94,24 +137,11 @@ enum RowBytes {
     case .fixedWidth(let width): return validity + array.length * width
     case .variableBinary(let width), .list(let width):
       if array.length == 0 { return 0 }
-      let (first, last): (Int, Int)
-      if width == 4 {
-        let offsets = array.offsets(as: Int32.self)
-        (first, last) = (Int(offsets[0]), Int(offsets[array.length]))
-      } else {
-        let offsets = array.offsets(as: Int64.self)
-        (first, last) = (Int(offsets[0]), Int(offsets[array.length]))
-      }
+      let (first, last) = bounds(array, width)
       let own = validity + array.length * width
-      guard let items = array.children.first else { return own + last - first }
-      return own + of(items.slice(offset: first, length: last - first))
-    case .fixedSizeList(let size):
-      return validity
-        + of(array.children[0].slice(offset: array.offset * size, length: array.length * size))
-    case .struct:
-      return array.children.reduce(validity) {
-        $0 + of($1.slice(offset: array.offset, length: array.length))
-      }
+      return own + (array.children.isEmpty ? last - first : of(child(array, 0)))
+    case .fixedSizeList, .struct:
+      return array.children.indices.reduce(validity) { $0 + of(child(array, $1)) }
     case .dictionary(let width): return validity + array.length * width
     }
   }

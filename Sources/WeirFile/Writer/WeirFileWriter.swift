@@ -41,10 +41,24 @@ public final class WeirFileWriter {
   deinit { if state == .open { sink.abort() } }
 
   private static func check(_ schema: Schema) throws(WeirFileError) {
+    for field in schema.fields { try check(field, column: field.name, depth: 0) }
     let ids = schema.fields.compactMap(\.id)
     guard Set(ids).count == ids.count else {
       throw WeirFileError(.invalidArgument, "two columns have the same field id")
     }
+  }
+
+  /// A node has at most 255 children, and types are nested as deeply as readers follow.
+  private static func check(
+    _ field: Field, column: String, depth: Int
+  ) throws(WeirFileError) {
+    guard depth < FieldRecord.depthMax, field.type.children.count <= Int(UInt8.max) else {
+      throw WeirFileError(
+        .unsupported,
+        "a struct has at most 255 fields and types at most \(FieldRecord.depthMax) levels in a Weir "
+          + "file; make columns of them", column: column)
+    }
+    for child in field.type.children { try check(child, column: column, depth: depth + 1) }
   }
 
   /// Bytes of rows that wait for their pages.
