@@ -3,13 +3,7 @@
 // comparisons, and a multiplication gathers eight outcomes into a byte.
 #include "weir_kernels.h"
 
-#include <string.h>
-
-#if defined(__x86_64__)
-#define WEIR_CLONES __attribute__((target_clones("default", "avx2")))
-#else
-#define WEIR_CLONES
-#endif
+#include "bits.h"
 
 static inline uint64_t pack64(const uint8_t *flags) {
   uint64_t word = 0;

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weir_kernels.h"
 
-#include <string.h>
-
-#if defined(__x86_64__)
-#define WEIR_CLONES __attribute__((target_clones("default", "avx2")))
-#else
-#define WEIR_CLONES
-#endif
+#include "bits.h"
 
 // ---- bit unpacking ----------------------------------------------------------------------------
 // Value i of width w starts at bit i * w. Up to 57 bits, it lies within the 8 bytes at byte
 // (i * w) / 8; wider ones may reach into a ninth. With w a constant the compiler unrolls all of it.
-
-static inline uint64_t load64(const uint8_t *p) {
-  uint64_t v;
-  memcpy(&v, p, 8);
-  return v;
-}
 
 #define UNPACK_BODY(W, TYPE)                                                        \
   for (; count - done >= 8 && (size_t)((done * (W)) / 8 + (W) + 8) <= in_size; done += 8) { \
@@ -28,20 +16,6 @@ static inline uint64_t load64(const uint8_t *p) {
   }
 
 #define MASK(W) ((W) == 0 ? 0 : (~0ULL >> (64 - ((W) == 0 ? 1 : (W)))))
-
-// The last values, without reading past the end.
-static inline uint64_t unpack_one(const uint8_t *in, size_t in_size, int width, size_t index) {
-  size_t bit = index * (size_t)width;
-  size_t byte = bit >> 3;
-  uint8_t tail[16] = {0};
-  size_t n = in_size - byte;
-  if (n > 9) n = 9;
-  memcpy(tail, in + byte, n);
-  int shift = (int)(bit & 7);
-  uint64_t value = load64(tail) >> shift;
-  if (shift && width + shift > 64) value |= (uint64_t)tail[8] << (64 - shift);
-  return value & MASK(width);
-}
 
 #define CASE32(W) case W: UNPACK_BODY(W, uint32_t) break;
 

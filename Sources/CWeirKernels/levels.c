@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weir_kernels.h"
 
-#include <string.h>
+#include "bits.h"
 
 #if defined(__x86_64__)
 #include <emmintrin.h>
-#define WEIR_CLONES __attribute__((target_clones("default", "avx2")))
 
 // Bit i is byte i == 0, of 64 bytes.
 static inline uint64_t zero_mask(const uint8_t *p) {
@@ -30,7 +29,6 @@ static inline uint64_t at_least_mask(const uint8_t *p, uint8_t value) {
   return mask;
 }
 #else
-#define WEIR_CLONES
 
 static inline uint64_t zero_mask(const uint8_t *p) {
   uint64_t mask = 0;

@@ -64,6 +64,35 @@ struct RoundTripTests {
   }
 }
 
+/// Columns are found by name and by field id, whatever their number.
+struct DirectoryTests {
+  @Test(arguments: [1, 2, 40, 700])
+  func columnsByNameAndID(count: Int) throws {
+    for step in [1, 3] {
+      let fields = (0..<count).map { Field("c\($0)", .int32, id: Int32(10 + $0 * step)) }
+      let columns = (0..<count).map {
+        ArrayData(type: .int32, length: 1, buffers: [Buffer([Int32($0)])])
+      }
+      // In another order than that of their ids.
+      let schema = Schema(fields.reversed())
+      let batch = try RecordBatch(schema: schema, columns: columns.reversed())
+      let file = try RoundTripTests.write([batch], schema, WeirFileWriteOptions())
+      let reader = try WeirFileReader(file)
+      let names = [count - 1, 0, count / 2].map { "c\($0)" }
+      let values = [count - 1, 0, count / 2].map { [Scalar.int(Int64($0))] }
+      for _ in 0..<2 {
+        let read = try reader.take(rows: [0], columns: names)
+        #expect(read.columns.map { [$0.scalar(at: 0)] } == values)
+      }
+      let ids = [Int32(10), Int32(10 + (count - 1) * step), 9, Int32(10 + count * step)]
+      #expect(try reader.columnNames(ids: ids) == ["c0", "c\(count - 1)", nil, nil])
+      let error = #expect(throws: WeirFileError.self) { try reader.take(rows: [0], columns: ["x"]) }
+      #expect(error?.column == "x")
+      #expect(try reader.schema.fields.map(\.name) == schema.fields.map(\.name))
+    }
+  }
+}
+
 /// Lists that repeat and slide from row to row.
 struct WindowTests {
   /// Histories of users that grow at one end and are cut at the other, in the order of events.

@@ -196,8 +196,9 @@ def test_golden_files(name: str) -> None:
 
 def test_command_line(tmp_path: Path) -> None:
     """convert there and back, inspect, and verify before and after damage."""
-    weir_binary = os.environ.get("WEIR_BIN", ".build/release/weir")
-    golden = Path(__file__).resolve().parents[2] / "testdata" / "weir-file" / "v1.arrow"
+    root = Path(__file__).resolve().parents[2]
+    weir_binary = os.environ.get("WEIR_BIN", str(root / ".build" / "release" / "weir"))
+    golden = root / "testdata" / "weir-file" / "v1.arrow"
 
     def run(*arguments: str, code: int = 0) -> str:
         done = subprocess.run(

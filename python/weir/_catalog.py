@@ -24,7 +24,7 @@ from ._library import (
     string_array,
     take_json,
 )
-from ._reading import Batch
+from ._reading import Batch, batches_of
 from ._stream import Stream
 
 if TYPE_CHECKING:
@@ -532,13 +532,7 @@ class Scan:
         return batches
 
     def __iter__(self) -> Iterator[Batch]:
-        handle = self._start()
-        while True:
-            batch = Handle(library.weir_batch_close)
-            call(library.weir_batches_next, handle.value, byref(batch.value))
-            if not batch.is_open:
-                return
-            yield Batch(batch)
+        return batches_of(self._start())
 
     def __arrow_c_schema__(self) -> object:
         handle = self._start()

@@ -11,38 +11,9 @@ from ctypes import byref
 from typing import Any
 
 from . import _capsule
-from ._errors import InvalidArgumentError
 from ._library import Handle, call, encode_path, library, option_array, string_array
-from ._reading import Batch, StrPath
+from ._reading import Batch, Schema, StrPath, Use, batches_of
 from ._writing import OptionValue, _flatten
-
-
-class FileSchema:
-    """Names and types of columns; anything that takes ``__arrow_c_schema__`` takes it."""
-
-    def __init__(self, file: File, columns: Sequence[str] | None) -> None:
-        self._file = file
-        self._columns = columns
-        self._names: list[str] | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """The columns' names."""
-        if self._names is None:
-            self._names = _capsule.field_names(self.__arrow_c_schema__())
-        return list(self._names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __arrow_c_schema__(self) -> object:
-        names, count = string_array(self._columns)
-
-        def fill(schema: int) -> None:
-            with self._file._use() as file:
-                call(library.weir_file_schema, file, names, count, schema)
-
-        return _capsule.make(_capsule.SCHEMA, fill)
 
 
 class FileRows:
@@ -61,7 +32,7 @@ class FileRows:
         self._columns = None if columns is None else list(columns)
         self._rows = range(file.num_rows) if rows is None else rows
         self._batch_rows = 0 if batch_rows is None else batch_rows
-        self.schema = FileSchema(file, self._columns)
+        self.schema = Schema(file, self._columns, library.weir_file_schema)
         self._start().close()
 
     @property
@@ -89,13 +60,7 @@ class FileRows:
 
     def __iter__(self) -> Iterator[Batch]:
         """Reads the rows, batch by batch."""
-        handle = self._start()
-        while True:
-            batch = Handle(library.weir_batch_close)
-            call(library.weir_batches_next, handle.value, byref(batch.value))
-            if not batch.is_open:
-                return
-            yield Batch(batch)
+        return batches_of(self._start())
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
@@ -135,17 +100,17 @@ class File:
     ) -> None:
         self.path = os.fspath(path)
         self._lock = threading.Lock()
-        self._handle = Handle(library.weir_file_close)
+        self._reader = Handle(library.weir_file_close)
         options = [("verify_checksums", "true" if verify_checksums else "false", None)]
         if memory_map:
             options.append(("memory_map", "true", None))
         if cache_bytes is not None:
             options.append(("cache_bytes", str(cache_bytes), None))
         array, count = option_array(options)
-        call(library.weir_file_open, encode_path(path), array, count, byref(self._handle.value))
-        self.num_rows: int = library.weir_file_row_count(self._handle.value)
-        self.num_columns: int = library.weir_file_column_count(self._handle.value)
-        self.schema = FileSchema(self, None)
+        call(library.weir_file_open, encode_path(path), array, count, byref(self._reader.value))
+        self.num_rows: int = library.weir_file_row_count(self._reader.value)
+        self.num_columns: int = library.weir_file_column_count(self._reader.value)
+        self.schema = Schema(self, None, library.weir_file_schema)
 
     def read(
         self,
@@ -204,7 +169,7 @@ class File:
     def close(self) -> None:
         """Ends this object. Batches and streams that it gave out go on working."""
         with self._lock:
-            self._handle.close()
+            self._reader.close()
 
     def __enter__(self) -> File:
         return self
@@ -215,25 +180,8 @@ class File:
     def __repr__(self) -> str:
         return f"<weir.File {self.path!r}, {self.num_rows} rows, {self.num_columns} columns>"
 
-    def _use(self) -> _Use:
-        return _Use(self)
-
-
-class _Use:
-    """Holds a file's handle, so that no other thread closes it meanwhile."""
-
-    def __init__(self, file: File) -> None:
-        self._file = file
-
-    def __enter__(self) -> object:
-        self._file._lock.acquire()
-        if not self._file._handle.is_open:
-            self._file._lock.release()
-            raise InvalidArgumentError(f"{self._file.path!r} was closed", path=self._file.path)
-        return self._file._handle.value
-
-    def __exit__(self, *exception: object) -> None:
-        self._file._lock.release()
+    def _use(self) -> Use:
+        return Use(self)
 
 
 def _row_numbers(rows: Any) -> tuple[Any, int]:

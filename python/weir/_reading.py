@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import byref
-from typing import Any, Union
+from typing import Any, Protocol, Union
 
 from . import _capsule
 from ._errors import InvalidArgumentError
@@ -28,9 +28,12 @@ StrPath = Union[str, "os.PathLike[str]"]
 class Schema:
     """Names and types of columns; anything that takes ``__arrow_c_schema__`` takes it."""
 
-    def __init__(self, file: ParquetFile, columns: Sequence[str] | None) -> None:
+    def __init__(
+        self, file: Readable, columns: Sequence[str] | None, function: Callable[..., Any]
+    ) -> None:
         self._file = file
         self._columns = columns
+        self._function = function
         self._names: list[str] | None = None
 
     @property
@@ -48,7 +51,7 @@ class Schema:
 
         def fill(schema: int) -> None:
             with self._file._use() as reader:
-                call(library.weir_parquet_reader_schema, reader, names, count, schema)
+                call(self._function, reader, names, count, schema)
 
         return _capsule.make(_capsule.SCHEMA, fill)
 
@@ -85,6 +88,16 @@ class Batch:
         return f"<weir.Batch of {self.num_rows} rows>"
 
 
+def batches_of(handle: Handle) -> Iterator[Batch]:
+    """The batches that are left of a ``weir_batches``."""
+    while True:
+        batch = Handle(library.weir_batch_close)
+        call(library.weir_batches_next, handle.value, byref(batch.value))
+        if not batch.is_open:
+            return
+        yield Batch(batch)
+
+
 class Table:
     """Columns and row groups of a file that are read when somebody asks, each time anew.
 
@@ -106,7 +119,7 @@ class Table:
         self._columns = None if columns is None else list(columns)
         self._row_groups = None if row_groups is None else list(row_groups)
         self._batch_rows = 0 if batch_rows is None else batch_rows
-        self.schema = Schema(file, self._columns)
+        self.schema = Schema(file, self._columns, library.weir_parquet_reader_schema)
         # Wrong names and numbers are told here, not when the rows are read.
         file._start(self).close()
 
@@ -131,13 +144,7 @@ class Table:
 
     def __iter__(self) -> Iterator[Batch]:
         """Reads the rows, batch by batch."""
-        handle = self._file._start(self)
-        while True:
-            batch = Handle(library.weir_batch_close)
-            call(library.weir_batches_next, handle.value, byref(batch.value))
-            if not batch.is_open:
-                return
-            yield Batch(batch)
+        return batches_of(self._file._start(self))
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
@@ -193,7 +200,7 @@ class ParquetFile:
         call(library.weir_parquet_reader_open, encode_path(path), options, count, byref(reader))
         self.num_rows: int = library.weir_parquet_reader_row_count(reader)
         self.num_row_groups: int = library.weir_parquet_reader_row_group_count(reader)
-        self.schema = Schema(self, None)
+        self.schema = Schema(self, None, library.weir_parquet_reader_schema)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -248,8 +255,8 @@ class ParquetFile:
     def __repr__(self) -> str:
         return f"<weir.ParquetFile {self.path!r}, {self.num_rows} rows>"
 
-    def _use(self) -> _Use:
-        return _Use(self)
+    def _use(self) -> Use:
+        return Use(self)
 
     def _start(self, table: Table) -> Handle:
         names, name_count = string_array(table._columns)
@@ -269,10 +276,20 @@ class ParquetFile:
         return batches
 
 
-class _Use:
+class Readable(Protocol):
+    """A file that is open for reading, behind a handle."""
+
+    path: str
+    _lock: threading.Lock
+    _reader: Handle
+
+    def _use(self) -> Use: ...
+
+
+class Use:
     """Holds a file's reader, so that no other thread closes it meanwhile."""
 
-    def __init__(self, file: ParquetFile) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
 
     def __enter__(self) -> object:

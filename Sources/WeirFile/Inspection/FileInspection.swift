@@ -12,8 +12,8 @@ package struct FileColumnInfo: Sendable {
   package var dataBytes: Int
   /// Bytes of the dictionaries and pools that it refers to; columns that share one count it each.
   package var auxiliaryBytes: Int
-  /// Encodings of its pages, parents before children, such as `nullable(dictionary(tiered))`; the most
-  /// frequent first.
+  /// Encodings of its pages, parents before children, such as `nullable(dictionary(tiered))`; the
+  /// most frequent first.
   package var encodings: [String]
 }
 
@@ -54,7 +54,8 @@ extension WeirFileReader {
     for array in column.descriptor.auxiliary {
       let table = try bytes([array.tableRange])[0]
       for page in 0..<array.pageCount {
-        auxiliaryBytes += Int(table.number(UInt32.self, at: page * 16 + 8))
+        let entry = page * ColumnDescriptor.Auxiliary.pageEntryByteCount
+        auxiliaryBytes += Int(table.number(UInt32.self, at: entry + 8))
       }
     }
     return FileColumnInfo(
@@ -104,7 +105,8 @@ extension FileProblem {
 }
 
 extension PageNode {
-  /// The encodings of the node and of what lies below, without positions and lengths that take little.
+  /// The encodings of the node and of what lies below, without positions and lengths that take
+  /// little.
   fileprivate var outline: String {
     let inner: [PageNode] =
       switch encoding {

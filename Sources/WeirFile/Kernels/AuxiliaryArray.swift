@@ -11,7 +11,7 @@ enum AuxiliaryRole: UInt8, Sendable {
 }
 
 /// Values that data pages of one or more columns refer to by number, in pages of 2^shift values,
-/// which are read when first needed and kept.
+/// which are read when first needed and kept within a bound.
 final class AuxiliaryArray: Sendable {
   let role: AuxiliaryRole
   let shift: Int
@@ -19,11 +19,14 @@ final class AuxiliaryArray: Sendable {
   let pageCount: Int
   /// Decodes its pages, which may refer to the column's arrays of smaller numbers only: no cycles.
   let decoder: PageDecoder
+  /// Bytes of pages that are kept; beyond it they are given up together.
+  private let keptByteCountMax: Int
   private let load: @Sendable (Int) throws(WeirFileError) -> PageNode
   private let state: Mutex<State>
 
   private struct State {
     var pages: [Int: PageNode] = [:]
+    var keptByteCount = 0
     /// All values one after the other, once so many were asked for that it pays.
     var decoded: Buffer?
     var strings: StringValues?
@@ -35,12 +38,14 @@ final class AuxiliaryArray: Sendable {
 
   init(
     role: AuxiliaryRole, shift: Int, count: Int, pageCount: Int, earlier: [AuxiliaryArray],
+    keptByteCountMax: Int,
     load: @escaping @Sendable (Int) throws(WeirFileError) -> PageNode
   ) {
     self.role = role
     self.shift = shift
     self.count = count
     self.pageCount = pageCount
+    self.keptByteCountMax = keptByteCountMax
     decoder = PageDecoder(auxiliary: earlier)
     self.load = load
     state = Mutex(State())
@@ -58,7 +63,13 @@ final class AuxiliaryArray: Sendable {
     }
     return state.withLock { state in
       if let known = state.pages[index] { return known }
+      let size = page.byteCount
+      if state.keptByteCount + size > keptByteCountMax {
+        state.pages.removeAll()
+        state.keptByteCount = 0
+      }
       state.pages[index] = page
+      state.keptByteCount += size
       return page
     }
   }

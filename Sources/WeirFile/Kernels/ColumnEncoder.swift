@@ -70,9 +70,6 @@ class ColumnEncoder {
   /// The pages that waited.
   func remainingPages() -> [EncodedNode] { [] }
 
-  /// Bytes of what waits.
-  var waitingByteCount: Int { 0 }
-
   /// A dictionary array as its values.
   private static func plain(_ array: ArrayData) -> ArrayData {
     guard case .dictionary(let index, _, _) = array.type, let values = array.dictionary else {

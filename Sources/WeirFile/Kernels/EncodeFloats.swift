@@ -5,7 +5,6 @@ internal import WeirColumnar
 
 /// Numbers that are the bits of floats.
 protocol FloatBits: PageNumber {
-  associatedtype Integer: FixedWidthInteger & SignedInteger
   /// The value times `power`, rounded, when the quotient by `power` gives the same bits again.
   static func decimal(_ bits: Self, _ power: Double) -> Self?
   /// Powers of ten that are worth a try.
@@ -13,7 +12,6 @@ protocol FloatBits: PageNumber {
 }
 
 extension UInt32: FloatBits {
-  typealias Integer = Int32
   static var powerMax: Int { 9 }
   @inline(__always)
   static func decimal(_ bits: UInt32, _ power: Double) -> UInt32? {
@@ -25,7 +23,6 @@ extension UInt32: FloatBits {
 }
 
 extension UInt64: FloatBits {
-  typealias Integer = Int64
   static var powerMax: Int { 17 }
   @inline(__always)
   static func decimal(_ bits: UInt64, _ power: Double) -> UInt64? {

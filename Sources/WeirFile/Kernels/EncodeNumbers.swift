@@ -20,10 +20,6 @@ struct NumberEncoder {
     var nanoseconds: Double
   }
 
-  private func cost(_ candidate: Candidate) -> Double {
-    candidate.bits + candidate.nanoseconds * profile.bitsPerNanosecond
-  }
-
   /// Cost of a node, in bits a value.
   func cost(bits: Double, nanoseconds: Double) -> Double {
     bits + nanoseconds * profile.bitsPerNanosecond
@@ -82,9 +78,12 @@ struct NumberEncoder {
         Candidate(
           encoding: .patched, bits: patchBits, nanoseconds: 0.4 + Double(exceptions) / number * 20))
     }
-    let best = candidates.min { cost($0) < cost($1) }!
+    let best = candidates.min {
+      cost(bits: $0.bits, nanoseconds: $0.nanoseconds)
+        < cost(bits: $1.bits, nanoseconds: $1.nanoseconds)
+    }!
     plan.encoding = best.encoding
-    plan.cost = cost(best)
+    plan.cost = cost(bits: best.bits, nanoseconds: best.nanoseconds)
     return plan
   }
 

@@ -30,7 +30,6 @@ final class ListsEncoder: ColumnEncoder {
   }
 
   override func remainingPages() -> [EncodedNode] { windows?.finish() ?? [] }
-  override var waitingByteCount: Int { windows?.byteCount ?? 0 }
 }
 
 /// Lengths of ragged rows, and where what they hold lies in the array's child or bytes.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Safe: as PageDecoder.swift; callers give ranges that lie within the node, and room for all of them.
+// Safe: as PageDecoder.swift; callers give ranges that lie within the node, and room for all of
+// them.
 
 internal import CWeirKernels
 internal import WeirColumnar
@@ -8,7 +9,8 @@ internal import WeirColumnar
   internal import Glibc
 #endif
 
-/// Ranges of a node's values that are wanted one behind the other, such as the items of chosen lists.
+/// Ranges of a node's values that are wanted one behind the other, such as the items of chosen
+/// lists.
 struct ValueRanges {
   let starts: UnsafePointer<Int>
   let lengths: UnsafePointer<UInt32>
@@ -20,7 +22,8 @@ struct ValueRanges {
 extension PageDecoder {
   /// The values of all ranges of a node of numbers, or of 16 or any fixed number of bytes.
   ///
-  /// What is done for a node as a whole, such as looking up its dictionary, is done once for all ranges.
+  /// What is done for a node as a whole, such as looking up its dictionary, is done once for all
+  /// ranges.
   func values(
     _ node: PageNode, _ ranges: ValueRanges, _ out: UnsafeMutableRawPointer
   ) throws(WeirFileError) {

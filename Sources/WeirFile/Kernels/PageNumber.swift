@@ -8,17 +8,81 @@ internal import WeirColumnar
 /// Numbers of pages: unsigned, of 1, 2, 4 or 8 bytes, with their kernels.
 protocol PageNumber: FixedWidthInteger & UnsignedInteger & BitwiseCopyable {
   static var kind: PageKind { get }
-  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey
+  static var kernels: NumberKernels<Self> { get }
+}
+
+/// The C functions for numbers of one width (weir_pages.h), called once a page.
+struct NumberKernels<T> {
+  let survey: (UnsafePointer<T>?, Int, UnsafeMutablePointer<weir_survey>?) -> Void
+  let bitLengths: (UnsafePointer<T>?, Int, UInt64, UnsafeMutablePointer<UInt32>?) -> Void
+  let pack: (UnsafePointer<T>?, Int, UInt64, CInt, UnsafeMutablePointer<UInt8>?) -> Void
+  let packTiers:
+    (
+      UnsafePointer<T>?, Int, UInt64, UnsafePointer<UInt8>?, UnsafePointer<UInt8>?,
+      UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt32>?
+    ) -> Int
+}
+
+extension UInt8: PageNumber {
+  static var kind: PageKind { .one }
+  static var kernels: NumberKernels<UInt8> {
+    NumberKernels(
+      survey: weir_survey_8, bitLengths: weir_bit_lengths_8, pack: weir_pack_8,
+      packTiers: weir_pack_tiers_8)
+  }
+}
+
+extension UInt16: PageNumber {
+  static var kind: PageKind { .two }
+  static var kernels: NumberKernels<UInt16> {
+    NumberKernels(
+      survey: weir_survey_16, bitLengths: weir_bit_lengths_16, pack: weir_pack_16,
+      packTiers: weir_pack_tiers_16)
+  }
+}
+
+extension UInt32: PageNumber {
+  static var kind: PageKind { .four }
+  static var kernels: NumberKernels<UInt32> {
+    NumberKernels(
+      survey: weir_survey_32, bitLengths: weir_bit_lengths_32, pack: weir_pack_32,
+      packTiers: weir_pack_tiers_32)
+  }
+}
+
+extension UInt64: PageNumber {
+  static var kind: PageKind { .eight }
+  static var kernels: NumberKernels<UInt64> {
+    NumberKernels(
+      survey: weir_survey_64, bitLengths: weir_bit_lengths_64, pack: weir_pack_64,
+      packTiers: weir_pack_tiers_64)
+  }
+}
+
+extension PageNumber {
+  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
+    var result = weir_survey()
+    kernels.survey(values, count, &result)
+    return result
+  }
+
   static func bitLengths(
     _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
-    _ histogram: UnsafeMutablePointer<UInt32>)
+    _ histogram: UnsafeMutablePointer<UInt32>
+  ) { kernels.bitLengths(values, count, base, histogram) }
+
   static func pack(
     _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
-    _ out: UnsafeMutablePointer<UInt8>)
+    _ out: UnsafeMutablePointer<UInt8>
+  ) { kernels.pack(values, count, base, CInt(width), out) }
+
   static func packTiers(
     _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
     _ out: TierRoom
-  ) -> Int
+  ) -> Int {
+    kernels.packTiers(
+      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
+  }
 }
 
 /// Where tiers go.
@@ -26,102 +90,6 @@ struct TierRoom {
   var tags: UnsafeMutablePointer<UInt8>
   var bits: UnsafeMutablePointer<UInt8>
   var starts: UnsafeMutablePointer<UInt32>
-}
-
-extension UInt8: PageNumber {
-  static var kind: PageKind { .one }
-  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
-    var result = weir_survey()
-    weir_survey_8(values, count, &result)
-    return result
-  }
-  static func bitLengths(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
-    _ histogram: UnsafeMutablePointer<UInt32>
-  ) { weir_bit_lengths_8(values, count, base, histogram) }
-  static func pack(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
-    _ out: UnsafeMutablePointer<UInt8>
-  ) { weir_pack_8(values, count, base, CInt(width), out) }
-  static func packTiers(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
-    _ out: TierRoom
-  ) -> Int {
-    weir_pack_tiers_8(
-      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
-  }
-}
-
-extension UInt16: PageNumber {
-  static var kind: PageKind { .two }
-  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
-    var result = weir_survey()
-    weir_survey_16(values, count, &result)
-    return result
-  }
-  static func bitLengths(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
-    _ histogram: UnsafeMutablePointer<UInt32>
-  ) { weir_bit_lengths_16(values, count, base, histogram) }
-  static func pack(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
-    _ out: UnsafeMutablePointer<UInt8>
-  ) { weir_pack_16(values, count, base, CInt(width), out) }
-  static func packTiers(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
-    _ out: TierRoom
-  ) -> Int {
-    weir_pack_tiers_16(
-      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
-  }
-}
-
-extension UInt32: PageNumber {
-  static var kind: PageKind { .four }
-  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
-    var result = weir_survey()
-    weir_survey_32(values, count, &result)
-    return result
-  }
-  static func bitLengths(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
-    _ histogram: UnsafeMutablePointer<UInt32>
-  ) { weir_bit_lengths_32(values, count, base, histogram) }
-  static func pack(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
-    _ out: UnsafeMutablePointer<UInt8>
-  ) { weir_pack_32(values, count, base, CInt(width), out) }
-  static func packTiers(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
-    _ out: TierRoom
-  ) -> Int {
-    weir_pack_tiers_32(
-      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
-  }
-}
-
-extension UInt64: PageNumber {
-  static var kind: PageKind { .eight }
-  static func survey(_ values: UnsafePointer<Self>, _ count: Int) -> weir_survey {
-    var result = weir_survey()
-    weir_survey_64(values, count, &result)
-    return result
-  }
-  static func bitLengths(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64,
-    _ histogram: UnsafeMutablePointer<UInt32>
-  ) { weir_bit_lengths_64(values, count, base, histogram) }
-  static func pack(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, width: Int,
-    _ out: UnsafeMutablePointer<UInt8>
-  ) { weir_pack_64(values, count, base, CInt(width), out) }
-  static func packTiers(
-    _ values: UnsafePointer<Self>, _ count: Int, base: UInt64, _ plan: borrowing TierPlan,
-    _ out: TierRoom
-  ) -> Int {
-    weir_pack_tiers_64(
-      values, count, base, plan.tierOfLength, plan.widths, out.tags, out.bits, out.starts)
-  }
 }
 
 /// Bits that the number needs.

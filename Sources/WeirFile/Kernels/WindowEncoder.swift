@@ -25,8 +25,6 @@ final class WindowEncoder {
     self.context = context
   }
 
-  var byteCount: Int { pool.byteCount }
-
   /// Adds a page of lists. Returns the pages that are ready, or `nil` when these lists had better
   /// be written as they are; nothing was added then.
   func add(_ array: ArrayData) -> [EncodedNode]? {

@@ -33,6 +33,11 @@ final class PageNode: Sendable {
   /// Bytes of a value of a kind of fixed width; for kind `fixed` the node says it.
   var valueWidth: Int { kind == .fixed ? Int(a) : kind.width ?? 0 }
 
+  /// Bytes of the buffers of the node and those below it.
+  var byteCount: Int {
+    children.reduce(buffers.reduce(0) { $0 + $1.count }) { $0 + $1.byteCount }
+  }
+
   /// Of a sparse node: the values that are at no position, as a node.
   var constantOfDefault: PageNode {
     PageNode(

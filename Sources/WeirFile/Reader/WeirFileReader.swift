@@ -8,13 +8,14 @@ public import WeirStorage
 public struct WeirFileReadOptions: Sendable {
   /// Whether the checksums of pages are verified when they are read.
   public var verifiesChecksums = true
-  /// Bytes of pages that single-row reads keep for the next ones.
+  /// Bytes of data pages that single-row reads keep for the next ones, and of each dictionary or
+  /// pool.
   public var cacheBytesMax = 256 << 20
   /// Bytes that one batch may take in memory: what damaged lengths cannot exceed.
   public var batchBytesMax = 4 << 30
 
-  /// Whether a local file is mapped into memory instead of read: nothing is copied, but the process ends
-  /// when somebody cuts the file meanwhile.
+  /// Whether a local file is mapped into memory instead of read: nothing is copied, but the process
+  /// ends when somebody cuts the file meanwhile.
   public var mapsMemory = false
 
   public init() {}
@@ -40,6 +41,8 @@ public final class WeirFileReader: Sendable {
     var columns: [Int: FileColumn] = [:]
     var auxiliary: [Int: AuxiliaryArray] = [:]
     var schema: Schema?
+    /// Directory entries of names that were looked up.
+    var numbers: [String: Int] = [:]
   }
 
   /// Bytes read at once when a file is opened.
@@ -176,35 +179,61 @@ public final class WeirFileReader: Sendable {
     return start..<start + tail.stride
   }
 
-  /// By the name table; slots of a chain are compared by the hash, then by the column's own name.
+  /// By the name table: the first slots of all names in one read, and their columns in the next.
+  /// Only a name whose slot another one has is looked for along the chain.
   private func entryNumbers(_ names: [String]) throws(WeirFileError) -> [Int] {
+    let known = state.withLock { state in names.map { state.numbers[$0] } }
+    if known.allSatisfy({ $0 != nil }) { return known.map { $0! } }
+    guard tail.nameSlots > 0 || names.isEmpty else { throw missing(names[0]) }
+    let mask = UInt64(tail.nameSlots - 1)
+    let slots = names.map { Int(NameTable.hash($0) & mask) }
+    let first = try bytes(slots.map(slotRange))
+    var numbers: [Int?] = []
+    for (name, slot) in zip(names, first) { numbers.append(try number(name, in: slot)) }
+    _ = try open(numbers.compactMap { $0 })
     var result: [Int] = []
-    for name in names {
-      guard let number = try entryNumber(name) else {
-        throw WeirFileError(
-          .invalidArgument, "the file has no such column among its \(columnCount)", column: name)
+    for (index, name) in names.enumerated() {
+      if let number = numbers[index], try open([number])[0].field.name == name {
+        result.append(number)
+      } else {
+        result.append(try follow(name, from: slots[index]))
       }
-      result.append(number)
+    }
+    state.withLock { state in
+      // Names are columns of the file: there are no more of them.
+      for (name, number) in zip(names, result) { state.numbers[name] = number }
     }
     return result
   }
 
-  private func entryNumber(_ name: String) throws(WeirFileError) -> Int? {
-    guard tail.nameSlots > 0 else { return nil }
-    let hash = NameTable.hash(name)
-    var slot = Int(hash & UInt64(tail.nameSlots - 1))
-    for _ in 0..<tail.nameSlots {
-      let at = tail.namesOffset + slot * NameTable.slotByteCount
-      let bytes = try bytes(at..<at + NameTable.slotByteCount)
-      guard bytes.number(UInt32.self, at: 12) == 1 else { return nil }
-      let number = Int(bytes.number(UInt32.self, at: 8))
-      if bytes.number(UInt64.self, at: 0) == hash {
-        guard number < columnCount else { throw .damaged("a name of column \(number)") }
-        if try open([number])[0].field.name == name { return number }
-      }
-      slot = (slot + 1) & (tail.nameSlots - 1)
+  private func missing(_ name: String) -> WeirFileError {
+    WeirFileError(
+      .invalidArgument, "the file has no such column among its \(columnCount)", column: name)
+  }
+
+  private func slotRange(_ slot: Int) -> Range<Int> {
+    let start = tail.namesOffset + slot * NameTable.slotByteCount
+    return start..<start + NameTable.slotByteCount
+  }
+
+  /// The directory entry that a slot gives for the name; `nil` when it is another name's. A free
+  /// slot says that there is no such column.
+  private func number(_ name: String, in slot: Buffer) throws(WeirFileError) -> Int? {
+    guard slot.number(UInt32.self, at: 12) == 1 else { throw missing(name) }
+    guard slot.number(UInt64.self, at: 0) == NameTable.hash(name) else { return nil }
+    let number = Int(slot.number(UInt32.self, at: 8))
+    guard number < columnCount else { throw .damaged("a name of column \(number)") }
+    return number
+  }
+
+  /// Looks for the name along its chain, whose first slot is another name's.
+  private func follow(_ name: String, from first: Int) throws(WeirFileError) -> Int {
+    for step in 1..<max(tail.nameSlots, 1) {
+      let slot = try bytes(slotRange((first + step) & (tail.nameSlots - 1)))
+      guard let number = try number(name, in: slot) else { continue }
+      if try open([number])[0].field.name == name { return number }
     }
-    return nil
+    throw missing(name)
   }
 
   private func open(_ numbers: [Int]) throws(WeirFileError) -> [FileColumn] {
@@ -273,7 +302,7 @@ public final class WeirFileReader: Sendable {
     }
     let array = AuxiliaryArray(
       role: record.role, shift: record.shift, count: record.count, pageCount: record.pageCount,
-      earlier: earlier
+      earlier: earlier, keptByteCountMax: options.cacheBytesMax
     ) { [file, options, map] (index) throws(WeirFileError) in
       try Self.page(table, index, file, map, options)
     }

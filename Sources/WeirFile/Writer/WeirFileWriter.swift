@@ -62,9 +62,7 @@ public final class WeirFileWriter {
   }
 
   /// Bytes of rows that wait for their pages.
-  package var bufferedByteCount: Int { columns.reduce(0) { $0 + $1.pendingBytes } }
-  /// Bytes of the file so far.
-  package var writtenByteCount: Int { pages.offset }
+  private var bufferedByteCount: Int { columns.reduce(0) { $0 + $1.pendingBytes } }
 
   /// Adds the batch's rows. The batch's memory must not change afterwards.
   ///
