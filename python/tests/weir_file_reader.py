@@ -112,6 +112,7 @@ class Auxiliary:
 @dataclass
 class PageStatistics:
     null_count: int
+    nan_count: int | None
     lower: bytes | None
     upper: bytes | None
     lower_exact: bool
@@ -268,10 +269,15 @@ class File:
         pages = []
         for i in range(count):
             nulls, flags = struct.unpack_from("<IB", raw, 8 + 40 * i)
-            check(flags < 8 and (flags & 1 or not flags), "flags of statistics are wrong")
-            bounds = raw[16 + 40 * i : 32 + 40 * i], raw[32 + 40 * i : 48 + 40 * i]
-            lower, upper = bounds if flags & 1 else (None, None)
-            pages.append(PageStatistics(nulls, lower, upper, bool(flags & 2), bool(flags & 4)))
+            check(flags < 16 and (flags & 1 or not flags & 7), "flags of statistics are wrong")
+            low, high = raw[16 + 40 * i : 32 + 40 * i], raw[32 + 40 * i : 48 + 40 * i]
+            nans = struct.unpack_from("<Q", low, 8)[0] if flags & 8 else None
+            if flags & 8:
+                low = low[:8] + bytes(8)
+            lower, upper = (low, high) if flags & 1 else (None, None)
+            pages.append(
+                PageStatistics(nulls, nans, lower, upper, bool(flags & 2), bool(flags & 4))
+            )
         return pages, raw[end + 8 :]
 
 

@@ -46,7 +46,7 @@ class ColumnEncoder {
 
   /// The page's tree for all rows of the array; nulls are taken out here.
   final func encode(_ given: ArrayData) -> EncodedNode {
-    let array = given.dictionary == nil ? given : Self.plain(given)
+    let array = Self.plain(given)
     guard array.nullCount > 0, array.type != .null, let validity = array.validity else {
       return encodeValues(array, isValid: nil)
     }
@@ -70,8 +70,8 @@ class ColumnEncoder {
   /// The pages that waited.
   func remainingPages() -> [EncodedNode] { [] }
 
-  /// A dictionary array as its values.
-  private static func plain(_ array: ArrayData) -> ArrayData {
+  /// A dictionary array as its values; others as they are.
+  static func plain(_ array: ArrayData) -> ArrayData {
     guard case .dictionary(let index, _, _) = array.type, let values = array.dictionary else {
       return array
     }

@@ -13,6 +13,8 @@ final class FileColumn: Sendable {
   private let file: any ObjectReader
   private let options: WeirFileReadOptions
   private let cache = Mutex(Cache())
+  /// Statistics, once they were wanted.
+  let knownStatistics = Mutex<ColumnStatistics?>(nil)
 
   private struct Cache {
     var pages: [Int: PageNode] = [:]

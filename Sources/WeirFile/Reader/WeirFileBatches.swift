@@ -44,7 +44,8 @@ public final class WeirFileBatches: RecordBatchReader {
     return first...last
   }
 
-  private func decode(_ rows: Range<Int>) throws(WeirFileError) -> RecordBatch {
+  /// The rows of a range; those behind the last one are read fastest.
+  func decode(_ rows: Range<Int>) throws(WeirFileError) -> RecordBatch {
     var ranges: [Range<Int>] = []
     for (index, column) in columns.enumerated() {
       for number in pageNumbers(column, rows) where held[index]?.index != number {

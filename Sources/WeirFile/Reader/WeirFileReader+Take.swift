@@ -31,7 +31,7 @@ extension WeirFileReader {
     }
   }
 
-  private func takeAscending(
+  func takeAscending(
     _ rows: [Int], _ columns: [FileColumn]
   ) throws(WeirFileError) -> RecordBatch {
     var wanted: [(column: Int, page: Int)] = []

@@ -13,6 +13,9 @@ final class ColumnWriter {
   private(set) var pendingBytes = 0
   private var pages: [ColumnDescriptor.DataPage] = []
   private var writtenRows = 0
+  /// Of the pages in their order; lists may wait for theirs to be written.
+  private var statistics: [PageStatistics] = []
+  private let hasStatistics: Bool
 
   /// Bytes of rows, in memory, and values that one page can hold.
   private static let pageBytesLimit = 2 << 30
@@ -23,6 +26,9 @@ final class ColumnWriter {
     self.options = options
     context = ColumnContext(options)
     encoder = ColumnEncoder.make(field.type, context)
+    hasStatistics =
+      options.statistics && field.type != .null
+      && (field.nullable || PageStatistics.hasBounds(field.type))
   }
 
   /// Adds rows, and writes the pages that are full.
@@ -46,7 +52,7 @@ final class ColumnWriter {
   /// Writes a page of the rows that wait, if there are any.
   func flush(_ sink: PageSink) throws(WeirFileError) {
     if pendingRows == 0 { return }
-    let array: ArrayData
+    var array: ArrayData
     do throws(ColumnarError) {
       array = try pending.count == 1 ? pending[0] : ArrayData.concatenate(pending)
     } catch {
@@ -61,6 +67,10 @@ final class ColumnWriter {
         .limitExceeded,
         "rows \(writtenRows)..<\(writtenRows + array.length) hold more than a page can: 2^28 items or "
           + "2 GiB; divide the values", column: field.name)
+    }
+    if hasStatistics {
+      array = ColumnEncoder.plain(array)
+      statistics.append(PageMeasure.of(array))
     }
     try write(encoder.encodePages(array), sink)
   }
@@ -85,6 +95,29 @@ final class ColumnWriter {
     try write(encoder.remainingPages(), sink)
     for array in context.auxiliary { try array.finish(sink) }
   }
+
+  /// The statistics as they are written; `nil` when the column has none. All pages must have been
+  /// written.
+  func encodedStatistics() -> Buffer? {
+    if statistics.isEmpty { return nil }
+    precondition(statistics.count == pages.count, "each page has its statistics")
+    return ColumnStatistics(pages: statistics).encoded()
+  }
+
+  /// What is known of all values.
+  var metrics: ColumnMetrics {
+    guard hasStatistics else {
+      return ColumnMetrics(
+        nullCount: field.type == .null
+          ? Int64(writtenRows) : field.nullable && writtenRows > 0 ? nil : 0,
+        valueCount: Int64(writtenRows))
+    }
+    return ColumnStatistics.metrics(
+      statistics, rowCounts: pages.map(\.rowCount), field.type)
+  }
+
+  /// Bytes of its data pages.
+  var dataByteCount: Int { pages.reduce(0) { $0 + $1.size } }
 
   /// Writes the page tables; everything else must have been written.
   func descriptor(_ sink: PageSink) throws(WeirFileError) -> ColumnDescriptor {

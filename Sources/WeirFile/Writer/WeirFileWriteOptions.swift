@@ -26,6 +26,9 @@ public struct WeirFileWriteOptions: Sendable {
   public var windowBytesMax = 128 << 20
   /// Bytes of the values of a column's dictionary.
   public var dictionaryBytesMax = 16 << 20
+  /// Whether counts of nulls and NaNs and bounds of values are written for each page, which scans
+  /// with a predicate pass over pages by.
+  public var statistics = true
   /// Written behind the schema's own metadata.
   public var metadata = Metadata()
   /// Named in errors.

@@ -134,6 +134,14 @@ public final class WeirFileWriter {
     }
   }
 
+  /// What is known of each column's values, in the order of the schema: that of a file's metrics in
+  /// a manifest. Bounds of byte strings are prefixes (`binary`); nested columns have none. For a
+  /// closed writer.
+  package var columnMetrics: [ColumnMetrics] { columns.map(\.metrics) }
+
+  /// Bytes of each column's data pages, in the order of the schema.
+  package var columnByteCounts: [Int] { columns.map(\.dataByteCount) }
+
   private func writeDirectory() throws(WeirFileError) {
     var tail = FileTail()
     tail.rowCount = rowCount
@@ -147,11 +155,17 @@ public final class WeirFileWriter {
     tail.firstID = order.first?.id ?? 0
     tail.isDense = order.enumerated().allSatisfy { $1.id == tail.firstID &+ UInt32($0) }
 
-    var records: [(field: Buffer, descriptor: Buffer)] = []
+    var records: [Record] = []
     for (_, position) in order {
       let field = MutableBuffer()
       FieldRecord.encode(columns[position].field, into: field)
-      records.append((field.finish(), try columns[position].descriptor(pages).encoded()))
+      let statistics = try columns[position].encodedStatistics().map {
+        (bytes) throws(WeirFileError) in try pages.write(bytes)
+      }
+      records.append(
+        Record(
+          field: field.finish(), descriptor: try columns[position].descriptor(pages).encoded(),
+          statistics: statistics ?? DirectoryEntry.Part()))
     }
     tail.stride = Self.stride(records)
     let directory = try directory(order, records, tail.stride)
@@ -171,8 +185,15 @@ public final class WeirFileWriter {
     _ = try pages.write(tail.encoded())
   }
 
+  /// What describes a column: bytes, and where its statistics are.
+  private struct Record {
+    var field: Buffer
+    var descriptor: Buffer
+    var statistics: DirectoryEntry.Part
+  }
+
   /// Room for an entry with its records behind it, as long as that is not much.
-  private static func stride(_ records: [(field: Buffer, descriptor: Buffer)]) -> Int {
+  private static func stride(_ records: [Record]) -> Int {
     let largest = records.map { ($0.field.count + 7) & ~7 + $0.descriptor.count }.max() ?? 0
     let wanted = DirectoryEntry.byteCount + (largest + 7) & ~7
     return wanted <= strideMax ? wanted : DirectoryEntry.byteCount
@@ -181,8 +202,7 @@ public final class WeirFileWriter {
   private static let strideMax = 512
 
   private func directory(
-    _ order: [(id: UInt32, position: Int)], _ records: [(field: Buffer, descriptor: Buffer)],
-    _ stride: Int
+    _ order: [(id: UInt32, position: Int)], _ records: [Record], _ stride: Int
   ) throws(WeirFileError) -> Buffer {
     let isInline = stride > DirectoryEntry.byteCount
     var entries: [DirectoryEntry] = []
@@ -190,7 +210,8 @@ public final class WeirFileWriter {
       var entry = DirectoryEntry()
       entry.fieldID = id
       entry.position = position
-      let (field, descriptor) = records[place]
+      let (field, descriptor) = (records[place].field, records[place].descriptor)
+      entry.statistics = records[place].statistics
       if !isInline {
         entry.field = try pages.write(field)
         entry.descriptor = try pages.write(descriptor)
@@ -201,7 +222,7 @@ public final class WeirFileWriter {
     let start = (pages.offset + 7) & ~7
     for (index, entry) in entries.enumerated() {
       var entry = entry
-      let (field, descriptor) = records[index]
+      let (field, descriptor) = (records[index].field, records[index].descriptor)
       if isInline {
         let at = start + index * stride + DirectoryEntry.byteCount
         entry.field = DirectoryEntry.Part(offset: at, size: field.count, crc: field.crc32c)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import WeirColumnar
-
 /// XXH64 with seed 0. Source: Yann Collet, xxHash's doc/xxhash_spec.md.
 package enum XXHash64 {
   private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87

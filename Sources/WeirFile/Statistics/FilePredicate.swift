@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+
+/// A predicate on the columns of one file, and the rows that may fulfil it.
+struct FilePredicate {
+  let bound: BoundPredicate
+  /// Columns of the file, at the positions that `bound.columns` name.
+  private let columns: [FileColumn]
+  /// Positions of those that it reads.
+  private let used: [Int]
+  private let reader: WeirFileReader
+
+  /// Opens the columns of the predicate alone.
+  init(_ predicate: Predicate, _ reader: WeirFileReader) throws(WeirFileError) {
+    self.reader = reader
+    var names: [String] = []
+    for term in predicate.terms {
+      // `a.b` is a field of column `a`, or a column of that name.
+      for count in 1...max(term.path.count, 1) {
+        let name = term.path.prefix(count).joined(separator: ".")
+        if !names.contains(name) { names.append(name) }
+      }
+    }
+    var found = try reader.columnsIfPresent(names)
+    var result = Self.bind(predicate, found)
+    if case .failure = result {
+      // Once more for the sake of the name that the error proposes.
+      found = try reader.allColumns()
+      result = Self.bind(predicate, found)
+    }
+    do throws(ColumnarError) {
+      bound = try result.get()
+    } catch {
+      throw WeirFileError(
+        error.code == .unsupported ? .unsupported : .invalidArgument, error.description)
+    }
+    columns = found
+    used = Set(bound.columns.map { $0.path[0] }).sorted()
+  }
+
+  private static func bind(
+    _ predicate: Predicate, _ columns: [FileColumn]
+  ) -> Result<BoundPredicate, ColumnarError> {
+    do throws(ColumnarError) {
+      return .success(try predicate.bind(to: Schema(columns.map(\.field))))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// The columns that it reads.
+  var testedColumns: [FileColumn] { used.map { columns[$0] } }
+
+  /// Ranges of rows within `rows` that may hold a match, ascending and not empty, from the statistics
+  /// of pages and bloom filters; the rows left out match in no case.
+  func ranges(_ rows: Range<Int>) throws(WeirFileError) -> [Range<Int>] {
+    if rows.isEmpty || bound.isNeverTrue { return [] }
+    if bound.isAlwaysTrue { return [rows] }
+    let statistics = try reader.statistics(testedColumns)
+    var zones = Zones(columns.count)
+    for (place, statistics) in zip(used, statistics) {
+      guard let statistics else { continue }
+      zones.add(place, columns[place], statistics)
+    }
+    guard bound.mayMatch(zones) else { return [] }
+    var result: [Range<Int>] = []
+    for range in zones.cuts(rows) {
+      zones.move(to: range.lowerBound)
+      guard bound.mayMatch(zones) else { continue }
+      if let last = result.last, last.upperBound == range.lowerBound {
+        result[result.count - 1] = last.lowerBound..<range.upperBound
+      } else {
+        result.append(range)
+      }
+    }
+    return result
+  }
+}
+
+/// What statistics say: first of the whole file, then of the pages that hold some row.
+private struct Zones: ColumnBounds {
+  private struct Column {
+    let file: FileColumn
+    let statistics: ColumnStatistics
+    var metrics: ColumnMetrics
+    var page = 0
+  }
+
+  private var columns: [Column?]
+  private var isWholeFile = true
+
+  init(_ count: Int) { columns = Array(repeating: nil, count: count) }
+
+  mutating func add(_ place: Int, _ file: FileColumn, _ statistics: ColumnStatistics) {
+    columns[place] = Column(
+      file: file, statistics: statistics,
+      metrics: ColumnStatistics.metrics(
+        statistics.pages, rowCounts: file.descriptor.pages.map(\.rowCount), file.field.type))
+  }
+
+  /// The range cut where a page of some column begins.
+  func cuts(_ rows: Range<Int>) -> [Range<Int>] {
+    var starts: Set<Int> = [rows.lowerBound]
+    for column in columns {
+      for page in column?.file.descriptor.pages ?? [] where rows.contains(page.firstRow) {
+        starts.insert(page.firstRow)
+      }
+    }
+    let sorted = starts.sorted()
+    return zip(sorted, sorted.dropFirst() + [rows.upperBound]).map { $0..<$1 }
+  }
+
+  mutating func move(to row: Int) {
+    isWholeFile = false
+    for place in columns.indices {
+      guard let column = columns[place] else { continue }
+      let page = column.file.descriptor.page(of: row)
+      columns[place]?.page = page
+      columns[place]?.metrics = column.statistics.pages[page].metrics(
+        column.file.field.type, rowCount: column.file.descriptor.pages[page].rowCount)
+    }
+  }
+
+  func metrics(of column: BoundColumn) -> ColumnMetrics {
+    guard column.path.count == 1, let known = columns[column.path[0]] else {
+      return ColumnMetrics()
+    }
+    return known.metrics
+  }
+
+  func mayContain(_ value: Scalar, in column: BoundColumn) -> Bool { true }
+}
