@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Numbers with units as people write them.
-enum Quantity {
+package enum Quantity {
   private static let sizes: [(unit: String, bytes: Int64)] = [
     ("B", 1), ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000),
     ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40),
@@ -12,7 +12,7 @@ enum Quantity {
   ]
 
   static let sizeForm = "a number with its unit, like 64MB or 512KiB"
-  static let durationForm = "a number with its unit, like 500ms, 30s, 5m, 12h or 7d"
+  package static let durationForm = "a number with its unit, like 500ms, 30s, 5m, 12h or 7d"
   /// The same for a JSON Schema.
   static let sizePattern = "^[0-9]+(\\.[0-9]+)? ?(B|[kKMGT]i?B)$"
   static let durationPattern = "^[0-9]+(\\.[0-9]+)? ?(ms|s|m|min|h|d|w)$"
@@ -26,7 +26,7 @@ enum Quantity {
   }
 
   /// `30s`, `1.5h`: milliseconds. The unit must be there.
-  static func milliseconds(_ text: String) -> Int64? {
+  package static func milliseconds(_ text: String) -> Int64? {
     guard let (number, unit) = split(text),
       let factor = durations.first(where: { $0.unit == unit.lowercased() })?.milliseconds
     else { return nil }

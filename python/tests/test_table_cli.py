@@ -142,7 +142,8 @@ def fill(lake: Lake) -> Lake:
 COMMANDS = [
     *["create", "list", "describe", "schema", "append", "scan", "changes", "delete", "alter"],
     *["history", "snapshots", "files", "partitions", "refs", "diff", "rollback", "branch", "tag"],
-    *["properties", "analyze", "expire", "orphans", "rename", "drop"],
+    *["properties", "analyze", "expire", "orphans", "maintain", "rename"],
+    "drop",
 ]
 
 
@@ -193,6 +194,7 @@ def test_every_subcommand_is_listed(bare: Lake) -> None:
         ["analyze"],
         ["expire"],
         ["orphans"],
+        ["maintain"],
         ["rename", "--to", "shop.x"],
         ["drop"],
     ],

@@ -30,12 +30,7 @@ struct RowMatcher {
   ) throws(TableError) {
     let planner = try ScanPlanner(
       metadata, stores: stores, filter: filter, at: .reference(branch))
-    var options = TableReadOptions()
-    options.columns =
-      (keys?.fieldIDs ?? []).compactMap { planner.schema.path(ofFieldID: $0) }
-      + [MetadataColumn.position.rawValue]
-    let context = try ReadContext(
-      metadata, schema: planner.schema, stores: stores, options: options)
+    let context = try context(planner.schema, keys)
     while let task = try planner.next() {
       if keys == nil, task.residual.isAlwaysTrue {
         try body(task, .all)
@@ -48,7 +43,19 @@ struct RowMatcher {
     }
   }
 
-  private func matching(
+  /// How files are read for `matching`.
+  func context(
+    _ schema: TableSchema, _ keys: EqualityDeleteSet? = nil
+  ) throws(TableError) -> ReadContext {
+    var options = TableReadOptions()
+    options.columns =
+      (keys?.fieldIDs ?? []).compactMap { schema.path(ofFieldID: $0) }
+      + [MetadataColumn.position.rawValue]
+    return try ReadContext(metadata, schema: schema, stores: stores, options: options)
+  }
+
+  /// The rows of a file for which what is left of the filter is true.
+  func matching(
     _ task: FileScanTask, _ keys: EqualityDeleteSet?, _ context: ReadContext
   ) throws(TableError) -> RoaringBitmap64 {
     var rows = RoaringBitmap64()

@@ -17,6 +17,13 @@ public struct SnapshotExpiration: Sendable {
   public var removesFiles = true
   /// At most so many at once, the oldest first.
   public var countMax = Int.max
+  /// Instead of a time: snapshots of this age go.
+  var maxAgeMilliseconds: Int64?
+  /// Whether a snapshot's age counts from when another one took its place, and not from when it was made: a
+  /// reader that began with the current snapshot has all of that time then.
+  var agesFromReplacement = false
+  /// Snapshots that they read stay.
+  var readers: (any SnapshotReaders)?
 
   public init(olderThanMilliseconds: Int64? = nil, retainLast: Int? = nil) {
     self.olderThanMilliseconds = olderThanMilliseconds
@@ -33,6 +40,8 @@ public struct ExpirationResult: Sendable, Hashable {
   public var manifestCount = 0
   public var manifestListCount = 0
   public var statisticsFileCount = 0
+  /// About the bytes of the files that were removed.
+  public var byteCount = 0
   /// Files that could not be removed; orphan clean-up finds them.
   public var failureCount = 0
 
@@ -48,7 +57,8 @@ struct ExpirationPolicy {
 
   func updates(_ base: TableMetadata) throws(TableError) -> [TableUpdate] {
     let age =
-      base.properties.int("history.expire.max-snapshot-age-ms").map { Int64($0) }
+      options.maxAgeMilliseconds
+      ?? base.properties.int("history.expire.max-snapshot-age-ms").map { Int64($0) }
       ?? Self.ageMillisecondsDefault
     let olderThan = options.olderThanMilliseconds ?? (now - min(age, now))
     let keepCount = max(
@@ -85,11 +95,27 @@ struct ExpirationPolicy {
     }
   }
 
+  /// From when on each snapshot ages; milliseconds since 1970.
+  private func times(_ base: TableMetadata) -> [Int64: Int64] {
+    var times: [Int64: Int64] = [:]
+    for snapshot in base.snapshots { times[snapshot.snapshotID] = snapshot.timestampMilliseconds }
+    guard options.agesFromReplacement else { return times }
+    // By what was built on it, on any branch, and by what was made current behind it.
+    let log = base.snapshotLog
+    let next = zip(log, log.dropFirst()).map { ($0.snapshotID, $1.timestampMilliseconds) }
+    let children = base.snapshots.compactMap { child in
+      child.parentID.map { ($0, child.timestampMilliseconds) }
+    }
+    for (id, time) in next + children where times[id] != nil { times[id] = max(times[id]!, time) }
+    return times
+  }
+
   private func retained(
     _ base: TableMetadata, besides removed: [String], _ olderThan: Int64, _ keepCount: Int
   ) -> Set<Int64> {
     var kept: Set<Int64> = []
     var onSomeLine: Set<Int64> = []
+    let times = times(base)
     for (name, reference) in base.references where !removed.contains(name) {
       guard reference.kind == .branch else {
         kept.insert(reference.snapshotID)
@@ -101,14 +127,14 @@ struct ExpirationPolicy {
       var isKept = true
       for (index, snapshot) in base.ancestors(of: reference.snapshotID).enumerated() {
         onSomeLine.insert(snapshot.snapshotID)
-        isKept = isKept && (index < count || snapshot.timestampMilliseconds >= own)
+        isKept = isKept && (index < count || times[snapshot.snapshotID]! >= own)
         if isKept { kept.insert(snapshot.snapshotID) }
       }
     }
     // Staged snapshots, and what a rollback left behind.
     for snapshot in base.snapshots
     where !onSomeLine.contains(snapshot.snapshotID)
-      && snapshot.timestampMilliseconds >= olderThan
+      && times[snapshot.snapshotID]! >= olderThan
     {
       kept.insert(snapshot.snapshotID)
     }
@@ -143,26 +169,24 @@ struct ExpiredFiles {
     let old = try reach.manifests(of: expired) { error throws(TableError) in
       if error.code != .notFound { throw error }
     }.filter { kept[$0.key] == nil }
-    var content: Set<String> = []
+    var content: [String: Int] = [:]
     for manifest in old.values {
       do {
-        try reach.forEachFile(of: manifest) { path in
-          content.insert(path)
-          return true
-        }
+        try reach.forEachSizedFile(of: manifest) { path, size in content[path] = size }
       } catch {
         if error.code != .notFound { throw error }
       }
     }
     for manifest in kept.values where !content.isEmpty {
       try reach.forEachFile(of: manifest) { path in
-        content.remove(path)
+        content[path] = nil
         return !content.isEmpty
       }
     }
     // From the leaves to the root: what is left by a crash is still led to by what goes later.
-    remove(content, \.contentFileCount, &result)
+    remove(Set(content.keys), \.contentFileCount, &result)
     remove(Set(old.keys), \.manifestCount, &result)
+    result.byteCount += content.values.reduce(0, +) + old.values.reduce(0) { $0 + $1.length }
     let statistics = FileReach.statistics(before).subtracting(FileReach.statistics(after))
     remove(statistics, \.statisticsFileCount, &result)
     let keptLists = Set(after.snapshots.compactMap(\.manifestList))
@@ -196,10 +220,18 @@ extension Table {
         table: identifier.description)
     }
     let transaction = transaction()
+    let retired = RetiredSnapshots(options.readers)
     transaction.add { base, now throws(TableError) in
-      try ExpirationPolicy(options: options, now: now).updates(base)
+      retired.without(try ExpirationPolicy(options: options, now: now).updates(base))
     }
-    let after = try transaction.commit()
+    let after: TableMetadata
+    do throws(TableError) {
+      after = try transaction.commit()
+    } catch {
+      // They may be gone when nobody knows.
+      if error.code != .unknownOutcome { retired.restore() }
+      throw error
+    }
     var result = ExpirationResult()
     let remaining = Set(after.snapshots.map(\.snapshotID))
     result.snapshotIDs = before.snapshots.map(\.snapshotID).filter { !remaining.contains($0) }
@@ -212,6 +244,32 @@ extension Table {
       }
     }
     return result
+  }
+}
+
+/// Snapshots that readers were asked to leave alone for an expiration.
+private final class RetiredSnapshots {
+  private let readers: (any SnapshotReaders)?
+  private var ids: Set<Int64> = []
+
+  init(_ readers: (any SnapshotReaders)?) { self.readers = readers }
+
+  /// The updates without the removal of snapshots that are being read.
+  func without(_ updates: [TableUpdate]) -> [TableUpdate] {
+    guard let readers else { return updates }
+    restore()
+    return updates.compactMap { update in
+      guard case .removeSnapshots(let wanted) = update else { return update }
+      let read = readers.retire(Set(wanted))
+      let free = wanted.filter { !read.contains($0) }
+      ids.formUnion(free)
+      return free.isEmpty ? nil : .removeSnapshots(free)
+    }
+  }
+
+  func restore() {
+    if !ids.isEmpty { readers?.restore(ids) }
+    ids = []
   }
 }
 

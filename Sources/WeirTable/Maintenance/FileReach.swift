@@ -35,6 +35,16 @@ struct FileReach {
     }
   }
 
+  /// Calls `body` with the path and the bytes of each live file of the manifest.
+  func forEachSizedFile(
+    of manifest: ManifestFile, _ body: (String, Int) -> Void
+  ) throws(TableError) {
+    let reader = try files.reader(manifest, metadata)
+    while try reader.advance() {
+      if reader.isLive { body(try reader.path(), try reader.fileSizeInBytes()) }
+    }
+  }
+
   /// The files that metadata names beside snapshots.
   static func statistics(_ metadata: TableMetadata) -> Set<String> {
     Set(metadata.statistics.map(\.path) + metadata.partitionStatistics.map(\.path))
