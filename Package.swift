@@ -90,7 +90,7 @@ let package = Package(
     .target(
       name: "WeirTable",
       dependencies: [
-        "WeirColumnar", "WeirCompression", "WeirParquet", "WeirStorage", "CWeirKernels",
+        "WeirColumnar", "WeirCompression", "WeirFile", "WeirParquet", "WeirStorage", "CWeirKernels",
       ],
       swiftSettings: weirSettings),
     .target(

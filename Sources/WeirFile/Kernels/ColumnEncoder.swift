@@ -67,6 +67,9 @@ class ColumnEncoder {
   /// Pages that are ready once these rows are added; a page of them may wait for later rows.
   func encodePages(_ array: ArrayData) -> [EncodedNode] { [encode(array)] }
 
+  /// Bytes of values that later rows may refer to, or that wait with them.
+  var heldByteCount: Int { 0 }
+
   /// The pages that waited.
   func remainingPages() -> [EncodedNode] { [] }
 

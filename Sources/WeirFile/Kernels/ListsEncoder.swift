@@ -29,6 +29,8 @@ final class ListsEncoder: ColumnEncoder {
     return windows.finish() + [encode(array)]
   }
 
+  override var heldByteCount: Int { windows?.byteCount ?? 0 }
+
   override func remainingPages() -> [EncodedNode] { windows?.finish() ?? [] }
 }
 

@@ -58,6 +58,9 @@ final class WindowEncoder {
     return pool.byteCount >= context.options.windowBytesMax ? close() : []
   }
 
+  /// What the lists of the window take that is open.
+  var byteCount: Int { pool.byteCount }
+
   private func isWorthTrying(_ lengths: [UInt32]) -> Bool {
     let total = lengths.reduce(0) { $0 + Int($1) }
     return total >= lengths.count * Self.meanLengthMin

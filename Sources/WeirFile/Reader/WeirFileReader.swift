@@ -105,7 +105,7 @@ public final class WeirFileReader: Sendable {
     }
   }
 
-  private func bytes(_ range: Range<Int>) throws(WeirFileError) -> Buffer { try bytes([range])[0] }
+  func bytes(_ range: Range<Int>) throws(WeirFileError) -> Buffer { try bytes([range])[0] }
 
   /// Schema of all columns. Cost: linear in their number, once.
   public var schema: Schema {
@@ -143,38 +143,7 @@ public final class WeirFileReader: Sendable {
     return try open(try entryNumbers(names))
   }
 
-  /// The columns of these field ids; `nil` where there is none.
-  package func columnNames(ids: [Int32]) throws(WeirFileError) -> [String?] {
-    try guarded { () throws(WeirFileError) in
-      var result: [String?] = []
-      for id in ids {
-        let number = try entryNumber(id: UInt32(bitPattern: id))
-        result.append(
-          try number.map { (number) throws(WeirFileError) in
-            try open([number])[0].field.name
-          } ?? nil)
-      }
-      return result
-    }
-  }
-
-  private func entryNumber(id: UInt32) throws(WeirFileError) -> Int? {
-    if tail.isDense {
-      guard id >= tail.firstID, id - tail.firstID < UInt32(columnCount) else { return nil }
-      return Int(id - tail.firstID)
-    }
-    var low = 0
-    var high = columnCount
-    while low < high {
-      let middle = (low + high) / 2
-      let found = try bytes(entryRange(middle)).number(UInt32.self, at: 0)
-      if found == id { return middle }
-      if found < id { low = middle + 1 } else { high = middle }
-    }
-    return nil
-  }
-
-  private func entryRange(_ number: Int) -> Range<Int> {
+  func entryRange(_ number: Int) -> Range<Int> {
     let start = tail.directoryOffset + number * tail.stride
     return start..<start + tail.stride
   }
@@ -236,7 +205,7 @@ public final class WeirFileReader: Sendable {
     throw missing(name)
   }
 
-  private func open(_ numbers: [Int]) throws(WeirFileError) -> [FileColumn] {
+  func open(_ numbers: [Int]) throws(WeirFileError) -> [FileColumn] {
     let known = state.withLock { state in numbers.map { state.columns[$0] } }
     let missing = zip(numbers, known).filter { $0.1 == nil }.map(\.0)
     if missing.isEmpty { return known.map { $0! } }

@@ -19,6 +19,8 @@ final class AuxiliaryWriter {
     self.shift = shift
   }
 
+  var writtenByteCount: Int { pages.reduce(0) { $0 + $1.size } }
+
   func writeReady(_ sink: PageSink) throws(WeirFileError) {
     for node in ready { try append(node, sink) }
     ready = []

@@ -89,6 +89,13 @@ final class ColumnWriter {
     writtenRows += rows
   }
 
+  /// Bytes of values that later rows may refer to.
+  var heldByteCount: Int { encoder.heldByteCount }
+  /// Bytes of the column's pages so far.
+  var writtenByteCount: Int {
+    pages.reduce(0) { $0 + $1.size } + context.auxiliary.reduce(0) { $0 + $1.writtenByteCount }
+  }
+
   /// Writes everything that is left.
   func finish(_ sink: PageSink) throws(WeirFileError) {
     try flush(sink)

@@ -12,9 +12,9 @@ public import WeirStorage
 public final class WeirFileWriter {
   public let schema: Schema
   private let sink: any ObjectWriter
-  private let pages: PageSink
+  let pages: PageSink
   private let options: WeirFileWriteOptions
-  private var columns: [ColumnWriter] = []
+  private(set) var columns: [ColumnWriter] = []
   public private(set) var rowCount = 0
   private enum State { case open, closed, failed }
   private var state = State.open
@@ -101,7 +101,7 @@ public final class WeirFileWriter {
   }
 
   /// Runs `body`; on an error nothing of the file stays.
-  private func guarded<T>(_ body: () throws(WeirFileError) -> T) throws(WeirFileError) -> T {
+  func guarded<T>(_ body: () throws(WeirFileError) -> T) throws(WeirFileError) -> T {
     guard state == .open else {
       throw WeirFileError(
         .invalidArgument,

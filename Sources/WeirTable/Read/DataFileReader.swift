@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import WeirColumnar
-internal import WeirParquet
 internal import WeirStorage
 
 /// What the files of a scan share.
@@ -39,7 +38,7 @@ struct RowChoice {
 final class DataFileReader {
   private let task: FileScanTask
   private let context: ReadContext
-  private let batches: ParquetBatches
+  private let rows: any StoredRows
   private let columns: [Column]
   /// Schema of the columns as they are read.
   private let readSchema: Schema
@@ -69,12 +68,6 @@ final class DataFileReader {
     self.context = context
     let file = task.dataFile.path
     do throws(TableError) {
-      guard task.dataFile.format == .parquet else {
-        throw TableError(
-          .unsupported,
-          "data files of format \(task.dataFile.format) cannot be read; rewrite the "
-            + "table with Parquet files")
-      }
       var deletedRows = try context.deletes.positions(task)
       deletedRows.formUnion(choice.excluded)
       self.deletedRows = deletedRows
@@ -88,20 +81,15 @@ final class DataFileReader {
       let filterIDs = (residual?.columns ?? []).compactMap(\.field.id)
       read.add(
         filterIDs + (equality + wantedEquality).flatMap(\.fieldIDs), schema: context.schema)
-      let parquet = try Self.open(file, context.stores)
-      let fileFields = try Self.fields(parquet.schema, context.nameMapping)
-      let names = Self.columnNames(read.fields, fileFields)
-      let conditions =
-        residual.map { PredicatePushdown.conditions($0, fields: parquet.schema.fields) } ?? []
-      batches = try Self.scan(
-        parquet, names, task.range, wantedEquality.isEmpty ? wantedRows : nil, conditions,
-        context.batchRowsMax)
+      var request = StoredRequest(fields: read.fields, batchRowsMax: context.batchRowsMax)
+      request.nameMapping = context.nameMapping
+      request.range = task.range
+      request.wanted = wantedEquality.isEmpty ? wantedRows : nil
+      request.filter = residual
+      rows = try request.open(task.dataFile, context.stores)
       let planner = ColumnPlanner(
         matching: .ids, constants: Self.constants(task, context.schema), file: file)
-      let batchFields =
-        context.nameMapping?.assigningIDs(batches.schema.fields)
-        ?? batches.schema.fields
-      columns = try Self.columns(read.fields, batchFields, planner)
+      columns = try Self.columns(read.fields, rows.fields, planner)
       readSchema = Schema(read.fields.map(\.arrowField))
       outputSchema = Schema(context.output.fields.map(\.arrowField))
       outputPlan =
@@ -113,90 +101,6 @@ final class DataFileReader {
   }
 
   // MARK: Opening
-
-  static func open(
-    _ path: String, _ stores: ObjectStores
-  ) throws(TableError) -> ParquetReader {
-    let source: any ObjectReader
-    do throws(StorageError) {
-      source = try stores.open(path)
-    } catch { throw TableError(error, file: path) }
-    var options = ParquetReadOptions()
-    options.int96Unit = .microsecond
-    do throws(ParquetError) {
-      return try ParquetReader(source, options: options)
-    } catch { throw TableError(error) }
-  }
-
-  /// The file's fields, with ids.
-  static func fields(
-    _ schema: Schema, _ mapping: NameMapping?
-  ) throws(TableError) -> [Field] {
-    if let mapping { return mapping.assigningIDs(schema.fields) }
-    guard schema.fields.isEmpty || schema.fields.contains(where: { $0.id != nil }) else {
-      throw TableError(
-        .unsupported,
-        "the file's columns have no field ids; set the table property \(NameMapping.property), which "
-          + "maps their names to the table's fields")
-    }
-    return schema.fields
-  }
-
-  private static func scan(
-    _ parquet: ParquetReader, _ names: [String], _ range: Range<Int64>?,
-    _ rows: DeletedRows?, _ conditions: [ColumnPredicate], _ batchRowsMax: Int
-  ) throws(TableError) -> ParquetBatches {
-    var groups: [Int]?
-    if range != nil || rows != nil {
-      var firstRow = 0
-      groups = parquet.metadata.rowGroups.indices.filter { index in
-        let group = parquet.metadata.rowGroups[index]
-        defer { firstRow += group.rowCount }
-        if let rows, !rows.intersects(firstRow..<firstRow + group.rowCount) { return false }
-        guard let range else { return true }
-        guard let column = group.columns.first?.metaData else { return false }
-        let start = min(column.dataPageOffset, column.dictionaryPageOffset ?? .max)
-        return range.contains(Int64(start))
-      }
-    }
-    do throws(ParquetError) {
-      return try parquet.batches(
-        columns: names, rowGroups: groups, predicates: conditions, batchRows: batchRowsMax)
-    } catch { throw TableError(error) }
-  }
-
-  /// Names by which the Parquet reader finds the columns: of structs only the fields that are asked
-  /// for, where the file has some of them.
-  static func columnNames(_ targets: [TableField], _ fields: [Field]) -> [String] {
-    var names: [String] = []
-    for target in targets {
-      guard let field = fields.first(where: { $0.id == target.id }) else { continue }
-      let parts = paths(target, field)
-      // A dot within a name would be read as a level.
-      if let parts, parts.allSatisfy({ !$0.contains { $0.contains(".") } }) {
-        names += parts.map { ([field.name] + $0).joined(separator: ".") }
-      } else {
-        names.append(field.name)
-      }
-    }
-    return names
-  }
-
-  /// Paths below `field` that hold what `target` asks for; `nil` for all of it.
-  private static func paths(_ target: TableField, _ field: Field) -> [[String]]? {
-    switch (target.type, field.type) {
-    case (.struct(let type), .struct(let fields)):
-      var result: [[String]] = []
-      for child in type.fields {
-        guard let found = fields.first(where: { $0.id == child.id }) else { continue }
-        result += (paths(child, found) ?? [[]]).map { [found.name] + $0 }
-      }
-      return result.isEmpty ? nil : result
-    case (.list(let type), .list(let item)), (.list(let type), .largeList(let item)):
-      return paths(type.elementField, item)
-    default: return nil
-    }
-  }
 
   /// Values of columns by which the partition was made as they are; used where a file lacks them.
   private static func constants(_ task: FileScanTask, _ schema: TableSchema) -> [Int32: Scalar] {
@@ -240,17 +144,13 @@ final class DataFileReader {
     } catch { throw error.adding(file: task.dataFile.path) }
   }
 
-  /// A batch of the columns to read, and the deleted ones of its rows.
-  private func nextOfFile() throws(TableError) -> (batch: RecordBatch, firstRow: Int)? {
-    let stored: RecordBatch?
-    do throws(ParquetError) {
-      stored = try batches.next()
-    } catch { throw TableError(error) }
-    guard let stored else { return nil }
+  /// A batch of the columns to read, and where its rows are.
+  private func nextOfFile() throws(TableError) -> (batch: RecordBatch, places: RowPlaces)? {
+    guard let (stored, places) = try rows.next() else { return nil }
     var arrays: [ArrayData] = []
     for (column, field) in zip(columns, readSchema.fields) {
       do throws(TableError) {
-        arrays.append(try array(column, stored))
+        arrays.append(try array(column, stored, places))
         if !field.nullable, let array = arrays.last, array.nullCount > 0 {
           throw TableError(.damaged, "the column is required, and the file holds nulls")
         }
@@ -262,48 +162,52 @@ final class DataFileReader {
       }
     }
     let batch = RecordBatch(trusted: readSchema, columns: arrays, rowCount: stored.rowCount)
-    return (batch, batches.firstRow)
+    return (batch, places)
   }
 
-  private func array(_ column: Column, _ stored: RecordBatch) throws(TableError) -> ArrayData {
+  private func array(
+    _ column: Column, _ stored: RecordBatch, _ places: RowPlaces
+  ) throws(TableError) -> ArrayData {
     let rows = stored.rowCount
     switch column {
     case .stored(let child): return try child.apply(stored.columns, rows: rows)
     case .lineage(let column, let index):
-      let inherited = try lineage(column, rows)
+      let inherited = try lineage(column, places)
       guard let index else { return inherited }
       return Lineage.filled(stored.columns[index], inherited)
     case .metadata(let column, let type):
       let value: Scalar
       switch column {
-      case .position: return Lineage.sequence(from: Int64(batches.firstRow), count: rows)
+      case .position: return places.positions(from: 0)
       case .deleted:
-        if let mask = marked.mask(first: batches.firstRow, count: rows, negated: false) {
+        if let mask = places.mask(of: marked, negated: false) {
           return mask
         }
         value = .bool(false)
       case .file: value = .string(task.dataFile.path)
       case .specID: value = .int(Int64(task.spec.specID))
       case .partition: value = partition(type)
-      case .rowID, .lastUpdatedSequenceNumber: return try lineage(column, rows)
+      case .rowID, .lastUpdatedSequenceNumber: return try lineage(column, places)
       }
       return try ArrayData.constant(value, type: type, length: rows)
     }
   }
 
-  private func lineage(_ column: MetadataColumn, _ rows: Int) throws(TableError) -> ArrayData {
+  private func lineage(
+    _ column: MetadataColumn, _ places: RowPlaces
+  ) throws(TableError) -> ArrayData {
     // Without row lineage (before v3) both are null.
     guard let first = task.dataFile.firstRowID else {
-      return try ArrayData.constant(.null, type: .int64, length: rows)
+      return try ArrayData.constant(.null, type: .int64, length: places.count)
     }
     guard column == .rowID else {
-      return try ArrayData.constant(.int(task.sequenceNumber), type: .int64, length: rows)
+      return try ArrayData.constant(
+        .int(task.sequenceNumber), type: .int64, length: places.count)
     }
-    let (start, overflow) = first.addingReportingOverflow(Int64(batches.firstRow))
-    guard !overflow, start <= Int64.max - Int64(rows) else {
+    guard first <= Int64.max - Int64(places.end) else {
       throw TableError(.damaged, "the file's first row id \(first) is impossible")
     }
-    return Lineage.sequence(from: start, count: rows)
+    return places.positions(from: first)
   }
 
   /// The file's partition tuple among the fields of all specs.
@@ -319,23 +223,20 @@ final class DataFileReader {
   /// The rows that are wanted by position or by equality, without the deleted ones; `nil` when there
   /// are none.
   private func wantedMask(
-    _ wanted: DeletedRows, _ read: (batch: RecordBatch, firstRow: Int)
+    _ wanted: DeletedRows, _ read: (batch: RecordBatch, places: RowPlaces)
   ) throws(ColumnarError) -> ArrayData? {
-    let rows = read.batch.rowCount
     var masks: [ArrayData] = []
-    if let mask = wanted.mask(first: read.firstRow, count: rows, negated: false) {
-      masks.append(mask)
-    }
+    if let mask = read.places.mask(of: wanted, negated: false) { masks.append(mask) }
     for set in wantedEquality {
       if let mask = try set.mask(read.batch, negated: false) { masks.append(mask) }
     }
     return RowMasks.union(
-      masks, without: deletedRows.mask(first: read.firstRow, count: rows, negated: false))
+      masks, without: read.places.mask(of: deletedRows, negated: false))
   }
 
   /// The rows that stay, with the output's columns; `nil` when none does.
   private func filtered(
-    _ read: (batch: RecordBatch, firstRow: Int)
+    _ read: (batch: RecordBatch, places: RowPlaces)
   ) throws(TableError) -> RecordBatch? {
     var batch = read.batch
     do throws(ColumnarError) {
@@ -343,8 +244,7 @@ final class DataFileReader {
         guard let mask = try wantedMask(wanted, read) else { return nil }
         batch = try batch.filter(mask)
       } else if !context.keepsDeleted,
-        let kept = deletedRows.mask(
-          first: read.firstRow, count: batch.rowCount, negated: true)
+        let kept = read.places.mask(of: deletedRows, negated: true)
       {
         batch = try batch.filter(kept)
       }

@@ -108,7 +108,7 @@ final class DeleteLoader: Sendable {
     guard file.format == .parquet else {
       throw TableError(.unsupported, "position deletes of format \(file.format) cannot be read")
     }
-    let parquet = try DataFileReader.open(file.path, stores)
+    let parquet = try ParquetRows.open(file.path, stores)
     var names: [String] = []
     for (id, name) in [
       (MetadataColumn.deleteFilePathID, "file_path"), (MetadataColumn.deletePositionID, "pos"),
@@ -222,9 +222,9 @@ final class DeleteLoader: Sendable {
     var selection = try ColumnSelection(
       [], schema: schema, partitionType: StructType([]), caseSensitive: true)
     selection.add(ids, schema: schema)
-    let parquet = try DataFileReader.open(file.path, stores)
-    let fields = try DataFileReader.fields(parquet.schema, nameMapping)
-    let names = DataFileReader.columnNames(selection.fields, fields)
+    let parquet = try ParquetRows.open(file.path, stores)
+    let fields = try ParquetRows.fields(parquet.schema, nameMapping)
+    let names = ParquetRows.columnNames(selection.fields, fields)
     let target = Schema(selection.fields.map(\.arrowField))
     do throws(ParquetError) {
       let batches = try parquet.batches(columns: names)

@@ -84,4 +84,33 @@ struct DeletedRows: Sendable {
     guard any else { return nil }
     return ArrayData(type: .bool, length: rows, buffers: [Buffer(bits)])
   }
+  /// As above, for these rows.
+  func mask(rows: [Int], negated: Bool) -> ArrayData? {
+    var bits = [UInt64](repeating: 0, count: (rows.count + 63) / 64)
+    var any = false
+    for (index, row) in rows.enumerated() {
+      let isOne = contains(row)
+      any = any || isOne
+      if isOne != negated { bits[index >> 6] |= 1 << UInt64(index & 63) }
+    }
+    guard any else { return nil }
+    return ArrayData(
+      type: .bool, length: rows.count, buffers: [Buffer(bits.map(\.littleEndian))])
+  }
+
+  /// Those of them that lie in the range, ascending.
+  func positions(in rows: Range<Int>) -> [Int] {
+    var result: [Int] = []
+    var start = rows.lowerBound
+    while start < min(rows.upperBound, words.count * 64) {
+      var word = word(start)
+      if rows.upperBound - start < 64 { word &= (1 << UInt64(rows.upperBound - start)) - 1 }
+      while word != 0 {
+        result.append(start + word.trailingZeroBitCount)
+        word &= word - 1
+      }
+      start += 64
+    }
+    return result
+  }
 }

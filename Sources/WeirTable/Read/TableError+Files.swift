@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import WeirColumnar
+internal import WeirFile
 internal import WeirParquet
 internal import WeirStorage
 
@@ -30,6 +31,22 @@ extension TableError {
     var message = error.message
     if let rowGroup = error.rowGroup { message += ", in row group \(rowGroup)" }
     if let page = error.page { message += ", page \(page)" }
+    if let position = error.position { message += ", at byte \(position)" }
+    self.init(code, message, column: error.column)
+  }
+
+  /// An error of a Weir file; the caller adds which.
+  init(_ error: WeirFileError) {
+    let code: Code =
+      switch error.code {
+      case .damaged, .notWeirFile: .damaged
+      case .unsupported: .unsupported
+      case .limitExceeded: .limit
+      case .storage: .storage
+      default: .invalidArgument
+      }
+    var message = error.message
+    if let row = error.row { message += ", in the page of row \(row)" }
     if let position = error.position { message += ", at byte \(position)" }
     self.init(code, message, column: error.column)
   }

@@ -11,7 +11,6 @@ struct PositionDeleteWriter {
   private let properties: WriteProperties
   private let schema: TableSchema
   private let fields: [TableField]
-  private let modes: MetricsModes
   private var locations: DataLocations
   private(set) var files: [DataFile] = []
 
@@ -24,11 +23,13 @@ struct PositionDeleteWriter {
       TableField(MetadataColumn.deleteFilePathID, "file_path", .string, required: true),
       TableField(MetadataColumn.deletePositionID, "pos", .long, required: true),
     ]
-    modes = MetricsModes(.full, of: fields.map(\.id))
     var properties = try WriteProperties(
       metadata.properties, schema: schema, sortOrder: .unsorted)
+    // Delete files are for every reader of the table.
+    properties.format = .parquet
+    properties.metrics = MetricsModes(.full, of: fields.map(\.id))
     properties.parquet.columns = [:]
-    properties.parquet.boundsBytesMax = modes.boundsBytesMax
+    properties.parquet.boundsBytesMax = properties.metrics.boundsBytesMax
     // PyIceberg reads the paths as a dictionary, which Arrow cannot make of the delta encodings.
     properties.parquet.encodings = .widest
     self.properties = properties
@@ -55,7 +56,7 @@ struct PositionDeleteWriter {
       try open.write(batch)
     }
     var deletes = try open.close(
-      spec: spec, partition: file.partition, modes: modes, sortOrderID: nil,
+      spec: spec, partition: file.partition, sortOrderID: nil,
       content: .positionDeletes)
     deletes.referencedDataFile = file.path
     files.append(deletes)

@@ -68,6 +68,7 @@ public final class TableWriter {
     init(_ values: [Scalar]) { self.values = values }
 
     var bufferedByteCount: Int { waitingBytes + (file?.bufferedByteCount ?? 0) }
+    var heldByteCount: Int { file?.heldByteCount ?? 0 }
   }
 
   /// A writer by the table's current schema, default partition spec and sort order.
@@ -104,6 +105,7 @@ public final class TableWriter {
     conformer = RowConformer(self.fields)
     let order = metadata.defaultSortOrder
     properties = try WriteProperties(metadata.properties, schema: schema, sortOrder: order)
+      .within(bufferedBytesMax: options.bufferedBytesMax, self.fields)
     grouper = try PartitionGrouper(spec, schema)
     sorter = options.sorts && !order.isUnsorted ? try RowSorter(order, schema) : nil
     locations = DataLocations(metadata, writerID: environment.uuid())
@@ -244,8 +246,14 @@ public final class TableWriter {
     return made
   }
 
-  /// Writes out the partitions that hold most until the rest is within the bound.
+  /// Writes out the partitions that hold most until the rest is within the bound. What stays in
+  /// memory until a file ends has a bound of its own, as large.
   private func freeMemory() throws(TableError) {
+    if open.count > 1, open.values.reduce(0, { $0 + $1.heldByteCount }) > options.bufferedBytesMax,
+      let largest = open.values.max(by: { $0.heldByteCount < $1.heldByteCount })
+    {
+      try end(largest)
+    }
     var total = open.values.reduce(0) { $0 + $1.bufferedByteCount }
     while total > options.bufferedBytesMax,
       let largest = open.values.max(by: { $0.bufferedByteCount < $1.bufferedByteCount }),
@@ -258,7 +266,8 @@ public final class TableWriter {
 
   private func openFile(_ values: [Scalar]) throws(TableError) -> OpenDataFile {
     let path = locations.next(
-      partitionPath: grouper.spec.path(values, schema), fileExtension: "parquet")
+      partitionPath: grouper.spec.path(values, schema),
+      fileExtension: properties.format.fileExtension)
     return try OpenDataFile(path, fields: fields, properties: properties, stores: stores)
   }
 
@@ -277,7 +286,6 @@ public final class TableWriter {
     if file.rowCount == 0 { return }
     finished.append(
       try file.close(
-        spec: grouper.spec, partition: partition.values, modes: properties.metrics,
-        sortOrderID: sorter?.orderID))
+        spec: grouper.spec, partition: partition.values, sortOrderID: sorter?.orderID))
   }
 }

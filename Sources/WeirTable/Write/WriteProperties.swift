@@ -1,29 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeirColumnar
 internal import WeirCompression
+internal import WeirFile
 internal import WeirParquet
 
 /// What a table's properties say about writing data files; those that are not there have the
 /// defaults of the Java implementation. Source: Iceberg documentation, "Configuration", "Write
 /// properties".
 struct WriteProperties: Sendable {
+  /// Of data files: Parquet or Weir.
+  var format: FileFormat
   var targetFileBytes: Int
   var rowGroupBytes: Int
   var parquet: ParquetWriteOptions
+  var weir: WeirFileWriteOptions
   var metrics: MetricsModes
 
   /// A property of Weir's own: `all` (the default) uses the delta and byte-stream-split encodings,
   /// too; `widest` only those that readers of every age know.
   static let encodings = "write.parquet.encodings"
 
-  /// - Throws: `invalidArgument` for a value that cannot be used, `unsupported` for a format other
-  ///   than Parquet.
+  /// What data files are written as: `parquet` (the default) or `weir`.
+  package static let format = "write.format.default"
+
+  /// A property of Weir's own, for files of its format: `fast` (the default) or `compact`.
+  package static let profile = "weir.file.profile"
+
+  /// - Throws: `invalidArgument` for a value that cannot be used, `unsupported` for a format that
+  ///   is not written.
   init(_ properties: StringMap, schema: TableSchema, sortOrder: SortOrder) throws(TableError) {
-    let format = properties["write.format.default"] ?? "parquet"
-    guard format.lowercased() == "parquet" else {
-      throw TableError(
-        .unsupported,
-        "the table asks for \(format) files (write.format.default); only parquet is written")
+    format = try Self.format(properties)
+    weir = WeirFileWriteOptions()
+    if let text = properties[Self.profile] {
+      guard let profile = WeirFileWriteOptions.Profile(rawValue: text.lowercased()) else {
+        throw Self.invalid(Self.profile, text, "fast or compact")
+      }
+      weir.profile = profile
     }
     targetFileBytes = try Self.bytes(properties, "write.target-file-size-bytes", 512 << 20)
     rowGroupBytes = try Self.bytes(properties, "write.parquet.row-group-size-bytes", 128 << 20)
@@ -51,6 +64,28 @@ struct WriteProperties: Sendable {
     }
     parquet.rowGroupBytesMax = max(64 << 10, min(rowGroupBytes, targetFileBytes))
     try addBloomFilters(properties, schema)
+  }
+
+  private static func format(_ properties: StringMap) throws(TableError) -> FileFormat {
+    guard let text = properties[Self.format] else { return .parquet }
+    let format = FileFormat(name: text)
+    guard format == .parquet || format == .weir else {
+      throw TableError(
+        .unsupported,
+        "the table asks for \(text) files, and only parquet and weir are written; set the property "
+          + "\(Self.format) to one of them")
+    }
+    return format
+  }
+
+  /// With bounds of what files of these columns keep in memory until they end.
+  func within(bufferedBytesMax: Int, _ fields: [TableField]) -> WriteProperties {
+    var result = self
+    let lists = fields.count { if case .list = $0.type { true } else { false } }
+    result.weir.bufferBytesMax = min(weir.bufferBytesMax, max(bufferedBytesMax, 1 << 20))
+    result.weir.windowBytesMax = min(
+      weir.windowBytesMax, max(bufferedBytesMax / max(lists, 1), 1 << 20))
+    return result
   }
 
   private mutating func addBloomFilters(

@@ -99,8 +99,17 @@ struct ChangeWorld {
 
   // MARK: Operations
 
+  /// Files of now on have another format; those before are read on.
+  private func changeFormat() throws {
+    let isWeir = table.metadata.properties[WriteProperties.format] == "weir"
+    let transaction = table.transaction()
+    transaction.setProperties([WriteProperties.format: isWeir ? "parquet" : "weir"])
+    try transaction.commit()
+  }
+
   mutating func change() throws {
     step += 1
+    if random.chance(0.2) { try changeFormat() }
     let low = random.int(0..<max(2, isUnique ? Int(nextID) : 15))
     let range = "id between \(low) and \(low + random.int(0..<6))"
     switch random.int(0..<12) {
@@ -236,14 +245,16 @@ struct ChangeWorld {
     _ partition: [Scalar], equalityIDs: [Int32]? = nil
   ) throws -> DataFile {
     fileCount += 1
+    var properties = try WriteProperties([:], schema: Self.schema, sortOrder: .unsorted)
+    properties.metrics = MetricsModes(.full, of: fields.map(\.id))
     let file = try OpenDataFile(
       "\(table.metadata.location)/data/deletes-\(fileCount).parquet",
       fields: fields,
-      properties: try WriteProperties([:], schema: Self.schema, sortOrder: .unsorted),
+      properties: properties,
       stores: table.stores)
     try file.write(batch)
     return try file.close(
-      spec: table.spec, partition: partition, modes: MetricsModes(.full, of: fields.map(\.id)),
+      spec: table.spec, partition: partition,
       sortOrderID: nil, content: content, equalityIDs: equalityIDs)
   }
 

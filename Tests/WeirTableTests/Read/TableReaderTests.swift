@@ -17,9 +17,10 @@ internal import WeirStorage
     try WrittenTables.sortedRows(table, ScanOptions(columns: columns))
   }
 
-  @Test func slicesOfEveryTypeAreWrittenAndRead() throws {
+  @Test(arguments: WrittenTables.formats)
+  func slicesOfEveryTypeAreWrittenAndRead(_ format: FileFormat) throws {
     let golden = try GoldenTable("types")
-    let table = try WrittenTables().table("slices", golden.metadata.currentSchema)
+    let table = try WrittenTables(format).table("slices", golden.metadata.currentSchema)
     let planner = try ScanPlanner(golden.metadata, stores: golden.stores)
     let reader = try TableReader(golden.metadata, stores: golden.stores) {
       () throws(TableError) in try planner.next()
@@ -34,7 +35,8 @@ internal import WeirStorage
     #expect(try rows(table) == golden.expected)
   }
 
-  @Test func otherFormsOfTheSameValues() throws {
+  @Test(arguments: WrittenTables.formats)
+  func otherFormsOfTheSameValues(_ format: FileFormat) throws {
     let schema = TableSchema([
       TableField(1, "id", .long), TableField(2, "s", .string), TableField(3, "b", .binary),
       TableField(4, "l", .list(ListType(elementID: 5, element: .int))),
@@ -42,7 +44,7 @@ internal import WeirStorage
       TableField(8, "f", .double), TableField(9, "ts", .timestamp), TableField(10, "t", .time),
       TableField(11, "d", .decimal(precision: 20, scale: 2)), TableField(12, "e", .string),
     ])
-    let table = try WrittenTables().table("forms", schema)
+    let table = try WrittenTables(format).table("forms", schema)
     let types: [(String, DataType, [Scalar])] = [
       ("id", .uint8, [.int(0), .int(1), .int(200), .int(3)]),
       ("s", .largeUtf8, [.string("a"), .null, .string(""), .string("ö")]),
@@ -100,18 +102,19 @@ internal import WeirStorage
     let properties = try WriteProperties(
       metadata.properties, schema: metadata.currentSchema, sortOrder: .unsorted)
     let file = try OpenDataFile(
-      "\(metadata.location)/data/\(name).parquet", fields: fields, properties: properties,
+      "\(metadata.location)/data/\(name).\(properties.format.fileExtension)", fields: fields,
+      properties: properties,
       stores: table.stores)
     try file.write(batch)
     let written = try file.close(
-      spec: metadata.defaultSpec, partition: partition, modes: properties.metrics,
-      sortOrderID: nil)
+      spec: metadata.defaultSpec, partition: partition, sortOrderID: nil)
     let transaction = table.transaction()
     transaction.append().add(written)
     try transaction.commit()
   }
 
-  @Test func missingColumnsAreThePartitionsValueOrTheDefault() throws {
+  @Test(arguments: WrittenTables.formats)
+  func missingColumnsAreThePartitionsValueOrTheDefault(_ format: FileFormat) throws {
     let inner = StructType([
       TableField(6, "x", .int), TableField(7, "y", .string, initialDefault: .string("dy")),
     ])
@@ -123,7 +126,7 @@ internal import WeirStorage
     let spec = PartitionSpec(
       specID: 0,
       fields: [PartitionField(sourceID: 2, fieldID: 1000, name: "k", transform: .identity)])
-    let table = try WrittenTables().table("defaults", schema, spec)
+    let table = try WrittenTables(format).table("defaults", schema, spec)
     let stored = [
       TableField(1, "renamed", .int),
       TableField(4, "other", .struct(StructType([TableField(6, "z", .int)]))),
@@ -156,11 +159,12 @@ internal import WeirStorage
     #expect(filtered.map { $0["id"]! } == [.int(0)])
   }
 
-  @Test func filesThatDoNotFitAreRefusedByName() throws {
+  @Test(arguments: WrittenTables.formats)
+  func filesThatDoNotFitAreRefusedByName(_ format: FileFormat) throws {
     let schema = TableSchema([
       TableField(1, "id", .long), TableField(2, "need", .int, required: true),
     ])
-    let table = try WrittenTables().table("unfit", schema)
+    let table = try WrittenTables(format).table("unfit", schema)
     let stored = [TableField(1, "id", .string)]
     let batch = try RecordBatch(
       schema: Schema(stored.map(\.arrowField)), columns: [build(.utf8, [.string("x")])])
@@ -174,7 +178,7 @@ internal import WeirStorage
     let wrong = failure(["id"])
     #expect(
       wrong?.code == .damaged && wrong?.column == "id"
-        && wrong?.file?.hasSuffix("text.parquet") == true)
+        && wrong?.file?.hasSuffix("text.\(format.fileExtension)") == true)
     #expect(failure(["need"])?.column == "need")
     #expect(failure(["nothing"])?.code == .notFound)
     #expect(try rows(table, ["_pos"]).count == 1)
@@ -182,7 +186,7 @@ internal import WeirStorage
 
   @Test func partsOfAFileTogetherAreTheFile() throws {
     let schema = TableSchema([TableField(1, "id", .long)])
-    let table = try WrittenTables().table(
+    let table = try WrittenTables(.parquet).table(
       "parts", schema, properties: ["write.parquet.row-group-limit": "100"])
     let ids = (0..<1_000).map { Scalar.int($0) }
     try table.append([

@@ -41,8 +41,10 @@ internal import _WeirTestSupport
     }
   }
 
-  @Test(arguments: [2, 3]) func deletesOfRowsAndFiles(_ version: Int) throws {
-    let table = try WrittenTables().table("deleted_v\(version)", schema, spec, version: version)
+  @Test(arguments: [2, 3], WrittenTables.formats)
+  func deletesOfRowsAndFiles(_ version: Int, _ format: FileFormat) throws {
+    let table = try WrittenTables(format).table(
+      "deleted_v\(version)", schema, spec, version: version)
     var rows: [Int64: Row] = [:]
     for id in 0..<Int64(60) { rows[id] = (id % 7 == 3 ? nil : id % 4, "t\(id % 5)") }
     try table.append([try batch(rows)])
@@ -71,8 +73,10 @@ internal import _WeirTestSupport
     try expect(table, [:], "all")
   }
 
-  @Test(arguments: [2, 3]) func overwritesAndUpserts(_ version: Int) throws {
-    let table = try WrittenTables().table("upserted_v\(version)", schema, spec, version: version)
+  @Test(arguments: [2, 3], WrittenTables.formats)
+  func overwritesAndUpserts(_ version: Int, _ format: FileFormat) throws {
+    let table = try WrittenTables(format).table(
+      "upserted_v\(version)", schema, spec, version: version)
     var rows: [Int64: Row] = [:]
     for id in 0..<Int64(40) { rows[id] = (id % 4, "first") }
     try table.append([try batch(rows)])
@@ -100,8 +104,8 @@ internal import _WeirTestSupport
       tableErrorCode { try table.upsert(BatchList([batch]), keys: ["x"]) } == .invalidArgument)
   }
 
-  @Test func rowLineage() throws {
-    let table = try WrittenTables().table("lineage", schema)
+  @Test(arguments: WrittenTables.formats) func rowLineage(_ format: FileFormat) throws {
+    let table = try WrittenTables(format).table("lineage", schema)
     try table.append([try batch([1: (1, "a"), 2: (2, "b"), 3: (3, "c")])])
     try table.append([try batch([4: (4, "d")])])
     try table.delete(where: try Predicate(parsing: "id = 2"))

@@ -9,13 +9,22 @@ internal import WeirStorage
 /// A catalog whose files are on disk, where other programs can read them, when the environment names a
 /// folder (`WEIR_WRITE_TABLES`), and in memory otherwise.
 struct WrittenTables {
+  /// The formats that tables can have.
+  static let formats: [FileFormat] = [.parquet, .weir]
+  /// Of tables of which a test does not say it: `WEIR_TEST_FORMAT=weir` runs all tests with that one.
+  static let standardFormat =
+    ProcessInfo.processInfo.environment["WEIR_TEST_FORMAT"].map { FileFormat(name: $0) } ?? .parquet
+
   let catalog: PointerCatalog
   let namespace = Namespace(["n"])
 
   /// The folder for other programs.
   static let folder = ProcessInfo.processInfo.environment["WEIR_WRITE_TABLES"]
 
-  init() throws {
+  private let format: FileFormat
+
+  init(_ format: FileFormat = standardFormat) throws {
+    self.format = format
     let stores = try ObjectStores(syncsFiles: false)
     catalog = try PointerCatalog(
       name: "test", backend: MemoryCatalogBackend(), stores: stores,
@@ -30,6 +39,9 @@ struct WrittenTables {
   ) throws -> Table {
     var properties = properties
     properties["format-version"] = String(version)
+    if format != .parquet, properties[WriteProperties.format] == nil {
+      properties[WriteProperties.format] = format.description.lowercased()
+    }
     let identifier = TableIdentifier(namespace, name)
     _ = try catalog.createTable(
       identifier,
@@ -40,7 +52,8 @@ struct WrittenTables {
 
   /// Puts the table's newest metadata and its rows where `check_written.py` finds them.
   static func finish(_ table: Table) throws {
-    guard let folder else { return }
+    // Others read Parquet.
+    guard let folder, table.metadata.properties[WriteProperties.format] == nil else { return }
     let name = table.identifier.name
     let rows = try rows(table)
     let place = URL(fileURLWithPath: folder).appendingPathComponent(name)

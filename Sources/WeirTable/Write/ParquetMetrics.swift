@@ -23,7 +23,7 @@ struct WrittenLeaf: Sendable {
 }
 
 /// Iceberg's metrics of a Parquet file that was written just now.
-enum DataFileMetrics {
+enum ParquetMetrics {
   /// - Parameter nanCounts: by field id, of floating point columns outside of lists and maps.
   static func make(
     _ file: FileMetaData, leaves: [WrittenLeaf], modes: MetricsModes, nanCounts: [Int32: Int]
@@ -73,17 +73,7 @@ enum DataFileMetrics {
       if most.map({ BoundOrder.precedes($0, high) }) ?? true { most = high }
     }
     guard let least, let most else { return nil }
-    guard case .truncate(let length) = mode else {
-      return (
-        try SingleValue.encode(least, as: leaf.type), try SingleValue.encode(most, as: leaf.type)
-      )
-    }
-    let upper = SingleValue.truncatedUpper(most, length: length)
-    return (
-      try SingleValue.encode(
-        SingleValue.truncatedLower(least, length: length), as: leaf.type),
-      try upper.map { value throws(TableError) in try SingleValue.encode(value, as: leaf.type) }
-    )
+    return try WrittenBounds.encode(least: least, most: most, leaf.type, mode)
   }
 
   /// A Parquet statistic as a value of the table's type.
