@@ -12,7 +12,7 @@ extension WeirFileWriter {
   package var windowByteCount: Int { columns.reduce(0) { $0 + $1.heldByteCount } }
 
   /// Bytes of the pages of each column, those of dictionaries and pools among them.
-  package var columnByteCounts: [Int] { columns.map(\.writtenByteCount) }
+  package var columnStoredByteCounts: [Int] { columns.map(\.writtenByteCount) }
 
   /// Writes the rows that wait as pages, so that their memory is free.
   package func flush() throws(WeirFileError) {

@@ -56,7 +56,7 @@ final class WeirEncoder: DataFileEncoder {
   /// is, of others that of the one field that holds values.
   private func columnSizes() -> [Int32: Int64] {
     var sizes: [Int32: Int64] = [:]
-    for (field, count) in zip(fields, writer.columnByteCounts) {
+    for (field, count) in zip(fields, writer.columnStoredByteCounts) {
       let leaves = WrittenLeaf.leaves([field])
       sizes[leaves.count == 1 ? leaves[0].id : field.id] = Int64(count)
     }
