@@ -94,14 +94,10 @@ public func weir_file_read(
       throw CError.invalidArgument(
         "there are no \(rowCount) rows from row \(firstRow) on in a file of \(rows) rows")
     }
-    guard batchRows >= 0 && batchRows <= Int64(Int32.max) else {
-      throw CError.invalidArgument(
-        "batch_rows is \(batchRows); it must be from 1 to \(Int32.max), or 0 for the default")
-    }
     let end = rowCount == -1 ? rows : firstRow + rowCount
     let batches = try handle.reader.batches(
       columns: columns, rows: Int(firstRow)..<Int(end),
-      batchRows: batchRows == 0 ? 16_384 : Int(batchRows))
+      batchRows: try batchRowCount(batchRows))
     output.pointee = Handle.make(BatchesHandle(batches, path: handle.path))
   }
 }
@@ -124,6 +120,33 @@ public func weir_file_take(
     output.pointee = Handle.make(
       BatchHandle(try handle.reader.take(rows: wanted, columns: columns)))
   }
+}
+
+@c @implementation
+public func weir_file_matches(
+  _ file: OpaquePointer?, _ predicate: UnsafePointer<CChar>?,
+  _ columns: UnsafePointer<UnsafePointer<CChar>?>?, _ columnCount: Int64, _ batchRows: Int64,
+  _ batches: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  let handle = Handle.get(file, FileHandle.self)
+  return status(error, path: handle?.path) {
+    let handle = try Handle.need(file, FileHandle.self, "file")
+    let output = try Arguments.output(batches, "batches")
+    let predicate = try Predicate(parsing: Arguments.text(predicate, "predicate"))
+    let columns = try Arguments.columns(columns, columnCount)
+    let matches = try handle.reader.matches(
+      predicate, columns: columns, batchRows: try batchRowCount(batchRows))
+    output.pointee = Handle.make(BatchesHandle(matches, path: handle.path))
+  }
+}
+
+/// 0 means the default.
+private func batchRowCount(_ batchRows: Int64) throws(CError) -> Int {
+  guard batchRows >= 0 && batchRows <= Int64(Int32.max) else {
+    throw CError.invalidArgument(
+      "batch_rows is \(batchRows); it must be from 1 to \(Int32.max), or 0 for the default")
+  }
+  return batchRows == 0 ? 16_384 : Int(batchRows)
 }
 
 @c @implementation

@@ -24,6 +24,12 @@ private struct FileOptions {
         }
         file.metadata.entries.append(Metadata.Entry(key: key, value: option.value))
         continue
+      case "key_columns":
+        guard let column = option.column else {
+          throw .invalidArgument("option \"key_columns\" needs a column")
+        }
+        if try option.boolean() { file.keyColumns.append(column) }
+        continue
       default: try option.forAllColumns()
       }
       switch option.key {
@@ -33,11 +39,13 @@ private struct FileOptions {
       case "page_bytes": file.pageBytesMax = try option.integer(sizes)
       case "buffer_bytes": file.bufferBytesMax = try option.integer(1...1 << 40)
       case "window_bytes": file.windowBytesMax = try option.integer(0...1 << 40)
+      case "key_index_bytes": file.keyIndexBytesMax = try option.integer(0...1 << 40)
+      case "statistics": file.statistics = try option.boolean()
       case "dictionary_bytes": file.dictionaryBytesMax = try option.integer(0...1 << 30)
       default:
         throw option.unknown([
-          "buffer_bytes", "dictionary_bytes", "metadata", "overwrite", "page_bytes", "page_rows",
-          "profile", "window_bytes",
+          "buffer_bytes", "dictionary_bytes", "key_columns", "key_index_bytes", "metadata",
+          "overwrite", "page_bytes", "page_rows", "profile", "statistics", "window_bytes",
         ])
       }
     }

@@ -224,6 +224,6 @@ def test_command_line(tmp_path: Path) -> None:
     problem = json.loads(run("verify", "--json", path, code=1))["problems"][0]
     assert "checksum" in problem["message"]
     assert problem["column"]
-    assert "--profile is for Weir files" in run(
+    assert "--profile and --key are for Weir files" in run(
         "convert", golden, back, "--profile", "fast", code=64
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from weir_file_keys import key_index, may_contain, xxh64
 from weir_file_reader import File
 
 import weir
@@ -122,3 +123,63 @@ def check_page(page, values: pa.Array) -> None:
     if pa.types.is_string(values.type):
         lower.decode()
         upper.decode()
+
+
+def test_hashes():
+    """Values of xxHash's own tests (seed 0)."""
+    assert xxh64(b"") == 0xEF46DB3751D8E999
+    assert xxh64(b"a") == 0xD24EC4F1A98C6E5B
+    assert xxh64(b"Nobody inspects the spammish repetition") == 0xFBCEA83C8A378BF1
+
+
+@pytest.mark.parametrize("rows", [300, 9000])
+def test_key_indexes(tmp_path, rows):
+    rng = np.random.default_rng(rows)
+    users = rng.integers(0, rows // 3, rows)
+    some = rng.random(rows) < 0.1
+    table = pa.table(
+        {
+            "user": pa.array(users, pa.int64(), mask=some),
+            "item": pa.array([f"item {user:040}" for user in users]),
+            "row": pa.array(range(rows)),
+        }
+    )
+    path = tmp_path / "k.weir"
+    weir.write_file(table, path, key_columns=["user", "item"], page_rows=1000)
+    file = File(path.read_bytes())
+    for name in ("user", "item"):
+        entry = file.entry_with_name(name)
+        _, bloom = file.statistics(entry)
+        hashes, at = key_index(file, entry)
+        values = table[name].to_pylist()
+        plains = [
+            v.to_bytes(8, "little") if name == "user" and v is not None else v for v in values
+        ]
+        plains = [p.encode() if isinstance(p, str) else p for p in plains]
+        found = {row: xxh64(p) for row, p in enumerate(plains) if p is not None}
+        assert sorted((h >> 32, row) for row, h in found.items()) == list(
+            zip(hashes.tolist(), at.tolist(), strict=True)
+        )
+        assert all(may_contain(bloom, h) for h in found.values())
+        absent = sum(may_contain(bloom, xxh64(b"%d absent" % i)) for i in range(2000))
+        assert absent < 60
+    with weir.open_file(path) as opened:
+        for value in (int(users[0]), [int(users[5]), int(users[-1]), -1], []):
+            wanted = pa.array([value] if isinstance(value, int) else value, pa.int64())
+            expected = table.filter(pc.is_in(table["user"], wanted))
+            assert pa.table(opened.lookup("user", value)).equals(expected)
+        item = table["item"][3]
+        expected = table.filter(pc.equal(table["item"], item)).select(["row"])
+        assert pa.table(opened.lookup("item", [item], ["row"])).equals(expected)
+        user, row = table["user"], table["row"]
+        for text, mask in (
+            ("user is null and row < 100", pc.and_(pc.is_null(user), pc.less(row, 100))),
+            (
+                f"user = {users[9]} or row = 7",
+                pc.or_kleene(pc.equal(user, users[9]), pc.equal(row, 7)),
+            ),
+        ):
+            matches = opened.matches(text, ["row", "user"], batch_rows=50)
+            assert pa.table(matches).equals(table.filter(mask).select(["row", "user"]))
+        with pytest.raises(ValueError, match="usr"):
+            opened.matches("usr = 1")

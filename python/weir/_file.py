@@ -67,12 +67,56 @@ class FileRows:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """A new read. The requested schema is a wish that is not followed."""
-        handle = self._start()
+        return _exported(self._start())
 
-        def fill(stream: int) -> None:
-            call(library.weir_batches_export, byref(handle.value), stream)
 
-        return _capsule.make(_capsule.STREAM, fill)
+class FileMatches:
+    """Rows of a file that match a predicate, read when somebody asks, each time anew."""
+
+    def __init__(
+        self, file: File, predicate: str, columns: Sequence[str] | None, batch_rows: int | None
+    ) -> None:
+        if isinstance(columns, (str, bytes)):
+            raise TypeError("columns must be a sequence of names, not one string")
+        self._file = file
+        self._predicate = predicate
+        self._columns = None if columns is None else list(columns)
+        self._batch_rows = 0 if batch_rows is None else batch_rows
+        self.schema = Schema(file, self._columns, library.weir_file_schema)
+        self._start().close()
+
+    def _start(self) -> Handle:
+        names, count = string_array(self._columns)
+        batches = Handle(library.weir_batches_close)
+        with self._file._use() as file:
+            call(
+                library.weir_file_matches,
+                file,
+                self._predicate.encode(),
+                names,
+                count,
+                self._batch_rows,
+                byref(batches.value),
+            )
+        return batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Reads the rows, batch by batch; batches without a row are left out."""
+        return batches_of(self._start())
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A new read. The requested schema is a wish that is not followed."""
+        return _exported(self._start())
+
+
+def _exported(handle: Handle) -> object:
+    def fill(stream: int) -> None:
+        call(library.weir_batches_export, byref(handle.value), stream)
+
+    return _capsule.make(_capsule.STREAM, fill)
 
 
 class File:
@@ -151,6 +195,35 @@ class File:
             )
         return Batch(batch)
 
+    def matches(
+        self,
+        predicate: str,
+        columns: Sequence[str] | None = None,
+        *,
+        batch_rows: int | None = None,
+    ) -> FileMatches:
+        """The rows for which a predicate in SQL's syntax is true, in the order of the file.
+
+        Pages that cannot match are not read; rows of key columns are looked up.
+
+        >>> pyarrow.table(file.matches("user_id = 7 and at >= 1000", ["item_id"]))
+        """
+        return FileMatches(self, predicate, columns, batch_rows)
+
+    def lookup(self, column: str, values: Any, columns: Sequence[str] | None = None) -> FileMatches:
+        """The rows whose ``column`` has one of the values, in the order of the file.
+
+        Of a key column (``write_file(..., key_columns=["user_id"])``) each value costs a read or
+        two; of others, the pages whose bounds do not exclude it are read.
+
+        :param values: numbers, strings, bytes, decimals, dates and times (or one of them).
+        """
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+            values = [values]
+        literals = ", ".join(_literal(value) for value in values)
+        name = '"' + column.replace('"', '""') + '"'
+        return FileMatches(self, f"{name} in ({literals})" if literals else "false", columns, None)
+
     def iter_batches(
         self, columns: Sequence[str] | None = None, *, batch_rows: int | None = None
     ) -> Iterator[Batch]:
@@ -182,6 +255,17 @@ class File:
 
     def _use(self) -> Use:
         return Use(self)
+
+
+def _literal(value: Any) -> str:
+    """A value as predicates have it."""
+    value = value.as_py() if hasattr(value, "as_py") else value
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, (bytes, bytearray)):
+        return f"X'{value.hex()}'"
+    if isinstance(value, (bool, int)):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _row_numbers(rows: Any) -> tuple[Any, int]:

@@ -98,6 +98,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         [c_void_p, _STRINGS, c_int64, c_int64, c_int64, c_int64, _OUT, _OUT],
     ),
     "weir_file_take": (c_int32, [c_void_p, _STRINGS, c_int64, c_void_p, c_int64, _OUT, _OUT]),
+    "weir_file_matches": (
+        c_int32,
+        [c_void_p, c_char_p, _STRINGS, c_int64, c_int64, _OUT, _OUT],
+    ),
     "weir_file_close": (None, [_OUT]),
     "weir_file_write": (
         c_int32,

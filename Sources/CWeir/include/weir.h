@@ -225,6 +225,13 @@ WEIR_EXPORT int32_t weir_file_take(
     const weir_file *file, const char *const *columns, int64_t column_count, const int64_t *rows,
     int64_t row_count, weir_batch **batch, weir_error **error);
 
+// Starts reading the rows for which a predicate is true ("user_id IN (5, 7) AND at < 100": docs/cli.md
+// has the syntax), in the order of the file. Pages that cannot match are not read; rows of key columns
+// ("key_columns" of weir_file_write) are looked up. Otherwise as weir_file_read.
+WEIR_EXPORT int32_t weir_file_matches(
+    const weir_file *file, const char *predicate, const char *const *columns, int64_t column_count,
+    int64_t batch_rows, weir_batches **batches, weir_error **error);
+
 WEIR_EXPORT void weir_file_close(weir_file **file);
 
 // Writes all rows of a stream to a new file, which appears at `path`, complete, when the function

@@ -115,6 +115,41 @@ package enum SplitBlockBloomFilter {
     }
   }
 
+  /// As `insert`; false when all of its bits were there.
+  package static func insertIfNew(_ hash: UInt64, into filter: MutableBuffer) -> Bool {
+    let start = block(hash, byteCount: filter.count)
+    let key = UInt32(truncatingIfNeeded: hash)
+    var isNew = false
+    for (word, salt) in salts.enumerated() {
+      let bit = UInt32(1) << ((key &* salt) >> 27)
+      let position = start + word * 4
+      // Safe: the block lies within the filter.
+      let old = filter.base.load(fromByteOffset: position, as: UInt32.self)
+      if old & bit == 0 {
+        isNew = true
+        filter.base.storeBytes(of: old | bit, toByteOffset: position, as: UInt32.self)
+      }
+    }
+    return isNew
+  }
+
+  /// Joins neighbouring blocks: the filter of half the bytes that holds the same values. (The upper
+  /// bits of hashes choose the block.) Its size is a power of two, at least two blocks.
+  package static func halve(_ filter: MutableBuffer) {
+    for block in 0..<filter.count / blockByteCount / 2 {
+      for word in stride(from: 0, to: blockByteCount, by: 4) {
+        // Safe: both blocks lie within the filter; they are read before what is written next.
+        let from = filter.base + block * 2 * blockByteCount + word
+        let joined =
+          from.load(as: UInt32.self)
+          | from.load(fromByteOffset: blockByteCount, as: UInt32.self)
+        filter.base.storeBytes(
+          of: joined, toByteOffset: block * blockByteCount + word, as: UInt32.self)
+      }
+    }
+    filter.truncate(to: filter.count / 2)
+  }
+
   /// False when the value is certainly not in the filter, whose size is a multiple of 32 bytes.
   package static func mayContain(_ hash: UInt64, in filter: Buffer) -> Bool {
     guard filter.count >= blockByteCount else { return true }

@@ -93,10 +93,7 @@ struct ColumnDescriptor: Sendable, Equatable {
   private static func auxiliary(
     _ bytes: Buffer, _ at: Int, _ fileSize: Int
   ) throws(WeirFileError) -> Auxiliary {
-    guard let role = AuxiliaryRole(rawValue: bytes.number(UInt8.self, at: at)) else {
-      throw WeirFileError(
-        .unsupported, "auxiliary values of role \(bytes.number(UInt8.self, at: at)) are not known")
-    }
+    let role = AuxiliaryRole(rawValue: bytes.number(UInt8.self, at: at)) ?? .unknown
     let shift = Int(bytes.number(UInt8.self, at: at + 1))
     let pages = Int(bytes.number(UInt32.self, at: at + 4))
     let count = bytes.number(UInt64.self, at: at + 8)

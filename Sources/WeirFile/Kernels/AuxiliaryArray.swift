@@ -6,8 +6,12 @@ internal import Synchronization
 internal import WeirColumnar
 
 enum AuxiliaryRole: UInt8, Sendable {
+  /// One of a later version, which no page that this one reads refers to.
+  case unknown = 0
   case dictionary = 1
   case pool = 2
+  /// Rows by the hash of their value.
+  case keys = 3
 }
 
 /// Values that data pages of one or more columns refer to by number, in pages of 2^shift values,

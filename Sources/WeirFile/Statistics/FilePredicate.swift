@@ -52,18 +52,25 @@ struct FilePredicate {
   /// The columns that it reads.
   var testedColumns: [FileColumn] { used.map { columns[$0] } }
 
-  /// Ranges of rows within `rows` that may hold a match, ascending and not empty, from the statistics
-  /// of pages and bloom filters; the rows left out match in no case.
-  func ranges(_ rows: Range<Int>) throws(WeirFileError) -> [Range<Int>] {
-    if rows.isEmpty || bound.isNeverTrue { return [] }
-    if bound.isAlwaysTrue { return [rows] }
+  /// Rows that may match: all of ranges, ascending and not empty; or single ones, ascending.
+  enum Candidates {
+    case ranges([Range<Int>])
+    case rows([Int])
+  }
+
+  /// The rows within `rows` that may match, from the statistics of pages, bloom filters and key
+  /// indexes; the rows left out match in no case.
+  func candidates(_ rows: Range<Int>) throws(WeirFileError) -> Candidates {
+    if rows.isEmpty || bound.isNeverTrue { return .ranges([]) }
+    if bound.isAlwaysTrue { return .ranges([rows]) }
     let statistics = try reader.statistics(testedColumns)
     var zones = Zones(columns.count)
     for (place, statistics) in zip(used, statistics) {
       guard let statistics else { continue }
       zones.add(place, columns[place], statistics)
     }
-    guard bound.mayMatch(zones) else { return [] }
+    guard bound.mayMatch(zones) else { return .ranges([]) }
+    if let found = try keyRows(rows) { return .rows(found) }
     var result: [Range<Int>] = []
     for range in zones.cuts(rows) {
       zones.move(to: range.lowerBound)
@@ -74,7 +81,50 @@ struct FilePredicate {
         result.append(range)
       }
     }
-    return result
+    return .ranges(result)
+  }
+
+  /// Rows among which the matches are, by the index of a key column that is compared with values;
+  /// `nil` without one, and when they are so many that reading all is better.
+  private func keyRows(_ rows: Range<Int>) throws(WeirFileError) -> [Int]? {
+    guard let (column, values) = keyTest(bound.root), values.count <= Self.keyCountMax,
+      let index = KeyIndex(column, rowCount: reader.rowCount)
+    else { return nil }
+    var found: Set<Int> = []
+    for value in values {
+      guard let hash = KeyHash.of(value, column.field.type) else { return nil }
+      do throws(WeirFileError) {
+        for row in try index.rows(hash) where rows.contains(row) { found.insert(row) }
+      } catch {
+        throw error.adding(column: column.field.name)
+      }
+      if found.count > max(rows.count / Self.keyRowShare, Self.keyCountMin) { return nil }
+    }
+    return found.sorted()
+  }
+
+  private static let keyCountMax = 100_000
+  private static let keyRowShare = 16
+  private static let keyCountMin = 64
+
+  /// A test that only rows with one of some values of a key column fulfil.
+  private func keyTest(_ node: BoundNode) -> (FileColumn, [Scalar])? {
+    switch node {
+    case .and(let parts):
+      for part in parts { if let found = keyTest(part) { return found } }
+      return nil
+    case .test(let place, let test, negated: false):
+      let path = bound.columns[place].path
+      guard path.count == 1,
+        columns[path[0]].decoder.auxiliary.contains(where: { $0.role == .keys })
+      else { return nil }
+      switch test {
+      case .compare(.equal, let value): return (columns[path[0]], [value])
+      case .isIn(let set): return (columns[path[0]], set.values)
+      default: return nil
+      }
+    default: return nil
+    }
   }
 }
 
@@ -129,5 +179,10 @@ private struct Zones: ColumnBounds {
     return known.metrics
   }
 
-  func mayContain(_ value: Scalar, in column: BoundColumn) -> Bool { true }
+  func mayContain(_ value: Scalar, in column: BoundColumn) -> Bool {
+    guard isWholeFile, column.path.count == 1, let known = columns[column.path[0]],
+      known.statistics.filter.count > 0, let hash = KeyHash.of(value, known.file.field.type)
+    else { return true }
+    return SplitBlockBloomFilter.mayContain(hash, in: known.statistics.filter)
+  }
 }

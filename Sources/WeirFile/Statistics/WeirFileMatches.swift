@@ -15,10 +15,12 @@ public final class WeirFileMatches: RecordBatchReader {
   private let others: WeirFileBatches
   /// Where each wanted column comes from: a place among the tested columns, or among the others.
   private let places: [(isTested: Bool, index: Int)]
+  private let testedColumns: [FileColumn]
   private let otherColumns: [FileColumn]
   private let batchRows: Int
   /// What is still to be read.
   private var ranges: ArraySlice<Range<Int>>
+  private var singleRows: ArraySlice<Int> = []
   /// The rows of the batch that `next()` gave last, ascending.
   public private(set) var rows: [Int] = []
   /// Rows that statistics left to be read.
@@ -34,7 +36,7 @@ public final class WeirFileMatches: RecordBatchReader {
     schema = Schema(wanted.map(\.field))
     var otherColumns: [FileColumn] = []
     var places: [(Bool, Int)] = []
-    let testedColumns = predicate.testedColumns
+    testedColumns = predicate.testedColumns
     for column in wanted {
       if let index = testedColumns.firstIndex(where: { $0 === column }) {
         places.append((true, index))
@@ -47,9 +49,15 @@ public final class WeirFileMatches: RecordBatchReader {
     self.otherColumns = otherColumns
     tested = WeirFileBatches(reader, testedColumns, rows: 0..<0, batchRows: batchRows)
     others = WeirFileBatches(reader, otherColumns, rows: 0..<0, batchRows: batchRows)
-    let ranges = try predicate.ranges(rows)
-    candidateRowCount = ranges.reduce(0) { $0 + $1.count }
-    self.ranges = ranges[...]
+    switch try predicate.candidates(rows) {
+    case .ranges(let found):
+      candidateRowCount = found.reduce(0) { $0 + $1.count }
+      ranges = found[...]
+    case .rows(let found):
+      candidateRowCount = found.count
+      ranges = []
+      singleRows = found[...]
+    }
   }
 
   /// - Throws: `WeirFileError`.
@@ -64,19 +72,45 @@ public final class WeirFileMatches: RecordBatchReader {
         }
         if let batch { return batch }
       }
+      while !singleRows.isEmpty {
+        let part = Array(singleRows.prefix(batchRows))
+        let batch = try matches(part)
+        singleRows = singleRows.dropFirst(part.count)
+        if let batch { return batch }
+      }
       return nil
     }
   }
 
-  /// The matching rows of a range; `nil` when there are none.
-  private func matches(_ range: Range<Int>) throws(WeirFileError) -> RecordBatch? {
-    var batch = try tested.decode(range)
-    let selection: RowSelection
+  /// Those of single rows that match; `nil` when none does.
+  private func matches(_ candidates: [Int]) throws(WeirFileError) -> RecordBatch? {
+    let batch = try reader.takeAscending(candidates, testedColumns)
+    let selection = try select(batch)
+    if selection.isEmpty { return nil }
+    rows = selection.rows.map { candidates[$0] }
+    return joined(
+      try Self.filter(batch, selection), try reader.takeAscending(rows, otherColumns))
+  }
+
+  private func select(_ batch: RecordBatch) throws(WeirFileError) -> RowSelection {
     do throws(ColumnarError) {
-      selection = try predicate.bound.selection(batch)
+      return try predicate.bound.selection(batch)
     } catch {
       throw WeirFileError(.invalidArgument, error.description)
     }
+  }
+
+  private func joined(_ tested: RecordBatch, _ others: RecordBatch) -> RecordBatch {
+    RecordBatch(
+      trusted: schema,
+      columns: places.map { $0.isTested ? tested.columns[$0.index] : others.columns[$0.index] },
+      rowCount: tested.rowCount)
+  }
+
+  /// The matching rows of a range; `nil` when there are none.
+  private func matches(_ range: Range<Int>) throws(WeirFileError) -> RecordBatch? {
+    let batch = try tested.decode(range)
+    let selection = try select(batch)
     if selection.isEmpty { return nil }
     let found = selection.rows
     rows = found.map { range.lowerBound + $0 }
@@ -88,11 +122,7 @@ public final class WeirFileMatches: RecordBatchReader {
       rest = try others.decode(range)
       rest = try Self.filter(rest, selection)
     }
-    batch = try Self.filter(batch, selection)
-    return RecordBatch(
-      trusted: schema,
-      columns: places.map { $0.isTested ? batch.columns[$0.index] : rest.columns[$0.index] },
-      rowCount: found.count)
+    return joined(try Self.filter(batch, selection), rest)
   }
 
   private static let pickedShare = 16

@@ -16,6 +16,7 @@ final class ColumnWriter {
   /// Of the pages in their order; lists may wait for theirs to be written.
   private var statistics: [PageStatistics] = []
   private let hasStatistics: Bool
+  private let keys: KeyIndexBuilder?
 
   /// Bytes of rows, in memory, and values that one page can hold.
   private static let pageBytesLimit = 2 << 30
@@ -26,9 +27,16 @@ final class ColumnWriter {
     self.options = options
     context = ColumnContext(options)
     encoder = ColumnEncoder.make(field.type, context)
+    let isKey = options.keyColumns.contains(field.name)
+    keys =
+      isKey
+      ? KeyIndexBuilder(
+        byteCountMax: options.keyIndexBytesMax, falsePositiveRate: options.keyFalsePositiveRate)
+      : nil
     hasStatistics =
-      options.statistics && field.type != .null
-      && (field.nullable || PageStatistics.hasBounds(field.type))
+      isKey
+      || options.statistics && field.type != .null
+        && (field.nullable || PageStatistics.hasBounds(field.type))
   }
 
   /// Adds rows, and writes the pages that are full.
@@ -71,6 +79,7 @@ final class ColumnWriter {
     if hasStatistics {
       array = ColumnEncoder.plain(array)
       statistics.append(PageMeasure.of(array))
+      keys?.add(array)
     }
     try write(encoder.encodePages(array), sink)
   }
@@ -100,6 +109,11 @@ final class ColumnWriter {
   func finish(_ sink: PageSink) throws(WeirFileError) {
     try flush(sink)
     try write(encoder.remainingPages(), sink)
+    if let keys, keys.hasRows {
+      let (_, writer) = context.add(.keys, shift: KeyIndexBuilder.shift)
+      let numbers = context.numbers
+      writer.remaining = { keys.pages(numbers) }
+    }
     for array in context.auxiliary { try array.finish(sink) }
   }
 
@@ -108,7 +122,7 @@ final class ColumnWriter {
   func encodedStatistics() -> Buffer? {
     if statistics.isEmpty { return nil }
     precondition(statistics.count == pages.count, "each page has its statistics")
-    return ColumnStatistics(pages: statistics).encoded()
+    return ColumnStatistics(pages: statistics, filter: keys?.finishFilter() ?? Buffer()).encoded()
   }
 
   /// What is known of all values.

@@ -29,6 +29,14 @@ public struct WeirFileWriteOptions: Sendable {
   /// Whether counts of nulls and NaNs and bounds of values are written for each page, which scans
   /// with a predicate pass over pages by.
   public var statistics = true
+  /// Columns by whose values rows are looked up: each gets a bloom filter and an index from values to
+  /// rows. Numbers that are no floats, decimals, dates, times, byte strings.
+  public var keyColumns: [String] = []
+  /// How often a bloom filter lets a value pass that is not there.
+  public var keyFalsePositiveRate = 0.01
+  /// Bytes of memory for the index of a key column, 16 a row; columns of more rows get the filter
+  /// alone.
+  public var keyIndexBytesMax = 256 << 20
   /// Written behind the schema's own metadata.
   public var metadata = Metadata()
   /// Named in errors.

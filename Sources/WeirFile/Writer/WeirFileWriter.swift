@@ -29,6 +29,7 @@ public final class WeirFileWriter {
     pages = PageSink(sink)
     do throws(WeirFileError) {
       try Self.check(schema)
+      try Self.check(keys: options.keyColumns, schema)
       columns = schema.fields.map { ColumnWriter($0, options) }
       _ = try pages.write(Buffer(FileTail.magic))
     } catch {
@@ -45,6 +46,20 @@ public final class WeirFileWriter {
     let ids = schema.fields.compactMap(\.id)
     guard Set(ids).count == ids.count else {
       throw WeirFileError(.invalidArgument, "two columns have the same field id")
+    }
+  }
+
+  private static func check(keys: [String], _ schema: Schema) throws(WeirFileError) {
+    for name in keys {
+      guard let field = schema[name] else {
+        throw WeirFileError(.invalidArgument, "there is no such key column", column: name)
+      }
+      guard KeyHash.isSupported(field.type) else {
+        throw WeirFileError(
+          .invalidArgument,
+          "a column of type \(field.type) cannot be a key: name one of integers, decimals, dates, times "
+            + "or byte strings", column: name)
+      }
     }
   }
 

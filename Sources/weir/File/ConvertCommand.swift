@@ -74,6 +74,13 @@ struct ConvertCommand: ParsableCommand {
     help: ArgumentHelp("Columns that get a bloom filter, separated by commas.", valueName: "names"))
   var bloom: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Of a Weir file: columns by whose values rows are looked up, separated by commas.",
+      valueName: "names"))
+  var key: String?
+
   @Flag(name: .long, help: "Only encodings that old readers know: PLAIN and dictionaries.")
   var compatible = false
 
@@ -99,8 +106,8 @@ struct ConvertCommand: ParsableCommand {
         "the name '\(output)' does not tell its format; end it in .parquet, .weir, .arrow or .arrows, "
           + "or add --to")
     }
-    if profile != nil && format != .weir {
-      throw ValidationError("--profile is for Weir files only")
+    if (profile != nil || key != nil) && format != .weir {
+      throw ValidationError("--profile and --key are for Weir files only")
     }
     if format == .weir && (codec != nil || level != nil) {
       throw ValidationError("--codec and --level are not for Weir files; --profile is")
@@ -207,6 +214,10 @@ struct ConvertCommand: ParsableCommand {
       var options = WeirFileWriteOptions()
       options.fileName = output
       options.profile = profile == .compact ? .compact : .fast
+      options.keyColumns = (key ?? "").split(separator: ",").map(\.trimmed)
+      for name in options.keyColumns where schema[name] == nil {
+        throw InputFile.missingColumn(name, known: schema.fields.map(\.name), input)
+      }
       let writer = try WeirFileWriter(sink, schema: schema, options: options)
       return Writer(writer.write, close: { _ = try writer.close() })
     case .arrow:
