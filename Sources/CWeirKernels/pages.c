@@ -3,8 +3,8 @@
 #include "weir_pages.h"
 
 #include "bits.h"
-
-enum { BLOCK = 256 };
+#include "pages_wide.h"
+#include "tiers.h"
 
 // Eight values from a byte of their own on: with W a constant, all of it unrolls.
 #define EIGHT(W, TYPE)                                                                        \
@@ -63,8 +63,28 @@ enum { BLOCK = 256 };
 
 UNPACK(weir_unpack_add_8, uint8_t, CASES_8)
 UNPACK(weir_unpack_add_16, uint16_t, CASES_16)
-UNPACK(weir_unpack_add_32, uint32_t, CASES_32)
-UNPACK(weir_unpack_add_64, uint64_t, CASES_64)
+UNPACK(weir_unpack_add_32_portable, uint32_t, CASES_32)
+UNPACK(weir_unpack_add_64_portable, uint64_t, CASES_64)
+
+void weir_unpack_add_32(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint32_t *out,
+    size_t count) {
+#ifdef WEIR_WIDE
+  if (width > 0 && weir_has_wide())
+    return weir_unpack_wide_32(in, in_size, width, base, start, out, count);
+#endif
+  weir_unpack_add_32_portable(in, in_size, width, base, start, out, count);
+}
+
+void weir_unpack_add_64(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
+    size_t count) {
+#ifdef WEIR_WIDE
+  if (width > 0 && width <= 57 && weir_has_wide())
+    return weir_unpack_wide_64(in, in_size, width, base, start, out, count);
+#endif
+  weir_unpack_add_64_portable(in, in_size, width, base, start, out, count);
+}
 
 // ---- packing ----------------------------------------------------------------------------------
 
@@ -173,30 +193,6 @@ LENGTHS(weir_bit_lengths_64, uint64_t)
 
 // ---- tiers ------------------------------------------------------------------------------------
 
-static inline uint32_t tag_of(const uint8_t *tags, size_t index) {
-  return (tags[index >> 2] >> ((index & 3) * 2)) & 3;
-}
-
-// Bits of the values `first ..< last`, both within a block that `first` begins: how often each tag
-// occurs, counted 32 tags at a time.
-static uint64_t tag_bits(
-    const uint8_t *tags, size_t first, size_t last, const uint8_t *widths) {
-  const uint64_t low = 0x5555555555555555ULL;
-  uint64_t ones = 0, twos = 0, threes = 0;
-  size_t i = first;
-  for (; i + 32 <= last; i += 32) {
-    uint64_t word = load64(tags + (i >> 2));
-    uint64_t a = word & low, b = (word >> 1) & low;
-    threes += (uint64_t)__builtin_popcountll(a & b);
-    ones += (uint64_t)__builtin_popcountll(a & ~b);
-    twos += (uint64_t)__builtin_popcountll(b & ~a);
-  }
-  uint64_t zeros = i - first - ones - twos - threes;
-  uint64_t bits = zeros * widths[0] + ones * widths[1] + twos * widths[2] + threes * widths[3];
-  for (; i < last; i++) bits += widths[tag_of(tags, i)];
-  return bits;
-}
-
 #define TIERED(NAME, TYPE)                                                                      \
   int NAME(                                                                                     \
       const uint8_t *tags, const uint8_t *bits, size_t bits_size, const uint8_t *starts,        \
@@ -242,8 +238,22 @@ static uint64_t tag_bits(
 
 TIERED(weir_tiered_8, uint8_t)
 TIERED(weir_tiered_16, uint16_t)
-TIERED(weir_tiered_32, uint32_t)
+TIERED(weir_tiered_32_portable, uint32_t)
 TIERED(weir_tiered_64, uint64_t)
+
+int weir_tiered_32(
+    const uint8_t *tags, const uint8_t *bits, size_t bits_size, const uint8_t *starts,
+    const uint8_t *widths, uint64_t base, size_t start, uint32_t *out, size_t count) {
+#ifdef WEIR_WIDE
+  int most = 0;
+  for (int t = 0; t < 4; t++) most = widths[t] > most ? widths[t] : most;
+  if (count >= (most <= 14 ? 128 : 32) && most <= 28 && weir_has_deposit())
+    return weir_tiered_deposit_32(
+        tags, bits, bits_size, starts, widths, base, start, out, count);
+#endif
+  return weir_tiered_32_portable(
+      tags, bits, bits_size, starts, widths, base, start, out, count);
+}
 
 #define PICK(NAME, TYPE)                                                                        \
   void NAME(                                                                                    \
@@ -277,6 +287,12 @@ void weir_join_high_32(const uint16_t *high, int shift, uint32_t *out, size_t co
 WEIR_CLONES
 void weir_join_high_64(const uint16_t *high, int shift, uint64_t *out, size_t count) {
   for (size_t i = 0; i < count; i++) out[i] |= (uint64_t)high[i] << shift;
+}
+
+void weir_gather_widen(
+    const uint32_t *dictionary, const uint32_t *indices, uint64_t *out, size_t count) {
+#pragma clang loop unroll_count(8)
+  for (size_t i = 0; i < count; i++) out[i] = dictionary[indices[i]];
 }
 
 // ---- lists ------------------------------------------------------------------------------------
@@ -313,4 +329,41 @@ int64_t weir_first_outside(
     if ((uint64_t)starts[i] + lengths[i] > limit) return (int64_t)i;
   }
   return -1;
+}
+
+// Windows are anywhere in the pool: those that come soon are fetched from memory meanwhile.
+static inline void prefetch_window(
+    const struct weir_pool_page *pages, int shift, uint32_t start, uint32_t length) {
+  const struct weir_pool_page *page = &pages[start >> shift];
+  if (page->bits == NULL) return;
+  uint64_t first = start & ((1U << shift) - 1), width = (uint64_t)page->width;
+  uint64_t byte = first * width / 8, end = (first + length) * width / 8;
+  if (end > page->size) end = page->size;
+  for (int lines = 0; byte < end && lines < 8; byte += 64, lines++)
+    __builtin_prefetch(page->bits + byte);
+}
+
+size_t weir_windows(
+    const struct weir_pool_page *pages, int shift, int value_width, const uint32_t *starts,
+    const uint32_t *lengths, size_t count, void *out) {
+  enum { AHEAD = 6 };
+  uint8_t *target = out;
+  for (size_t i = 0; i < count; i++) {
+    size_t length = lengths[i];
+    if (length == 0) continue;
+    if (i + AHEAD < count && lengths[i + AHEAD] > 0)
+      prefetch_window(pages, shift, starts[i + AHEAD], lengths[i + AHEAD]);
+    const struct weir_pool_page *page = &pages[starts[i] >> shift];
+    size_t first = starts[i] & ((1U << shift) - 1);
+    if (page->bits == NULL || page->value_width != value_width) return i;
+    if (first + length > (size_t)1 << shift) return i;
+    if (value_width == 8)
+      weir_unpack_add_64(
+          page->bits, page->size, page->width, page->base, first, (uint64_t *)target, length);
+    else
+      weir_unpack_add_32(
+          page->bits, page->size, page->width, page->base, first, (uint32_t *)target, length);
+    target += length * (size_t)value_width;
+  }
+  return count;
 }

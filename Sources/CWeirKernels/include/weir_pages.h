@@ -22,6 +22,14 @@ void weir_unpack_add_64(
     const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
     size_t count);
 
+/// The same without instructions that only some processors have.
+void weir_unpack_add_32_portable(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint32_t *out,
+    size_t count);
+void weir_unpack_add_64_portable(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
+    size_t count);
+
 /// The values at `rows`, each of which must be there, of values packed as above.
 void weir_pick_8(
     const uint8_t *in, size_t in_size, int width, uint64_t base, const uint32_t *rows, uint8_t *out,
@@ -51,6 +59,11 @@ int weir_tiered_32(
 int weir_tiered_64(
     const uint8_t *tags, const uint8_t *bits, size_t bits_size, const uint8_t *starts,
     const uint8_t *widths, uint64_t base, size_t start, uint64_t *out, size_t count);
+
+/// The same without instructions that only some processors have.
+int weir_tiered_32_portable(
+    const uint8_t *tags, const uint8_t *bits, size_t bits_size, const uint8_t *starts,
+    const uint8_t *widths, uint64_t base, size_t start, uint32_t *out, size_t count);
 
 /// Packs in[i] - base with `width` bits each (none may need more); writes (count * width + 7) / 8 bytes.
 void weir_pack_8(const uint8_t *in, size_t count, uint64_t base, int width, uint8_t *out);
@@ -106,6 +119,26 @@ void weir_quotients_f64(const int64_t *in, double divisor, double *out, size_t c
 /// out[i] |= high[i] << shift.
 void weir_join_high_32(const uint16_t *high, int shift, uint32_t *out, size_t count);
 void weir_join_high_64(const uint16_t *high, int shift, uint64_t *out, size_t count);
+
+/// out[i] = dictionary[indices[i]].
+void weir_gather_widen(
+    const uint32_t *dictionary, const uint32_t *indices, uint64_t *out, size_t count);
+
+/// A page of a pool: numbers packed as above, or NULL.
+struct weir_pool_page {
+  const uint8_t *bits;
+  size_t size;
+  int32_t width;
+  int32_t value_width;
+  uint64_t base;
+};
+
+/// Writes the values starts[i] ..< starts[i] + lengths[i] of a pool, whose pages have 2^shift values of
+/// `value_width` bytes (4 or 8), one behind the other to `out`. Every window must lie within the
+/// pool. Stops before a window that is not within one page that is packed; returns the windows done.
+size_t weir_windows(
+    const struct weir_pool_page *pages, int shift, int value_width, const uint32_t *starts,
+    const uint32_t *lengths, size_t count, void *out);
 
 uint64_t weir_sum_u32(const uint32_t *values, size_t count);
 

@@ -32,7 +32,7 @@ final class AuxiliaryArray: Sendable {
     var pages: [Int: PageNode] = [:]
     var keptByteCount = 0
     /// All values one after the other, once so many were asked for that it pays.
-    var decoded: Buffer?
+    var decoded: DecodedValues?
     var strings: StringValues?
     var asked = 0
   }
@@ -89,19 +89,48 @@ final class AuxiliaryArray: Sendable {
   /// All values, when that pays for `number` more of them; `width` bytes each.
   func decoded(
     width: Int, expecting number: Int
-  ) throws(WeirFileError) -> Buffer? {
+  ) throws(WeirFileError) -> DecodedValues? {
     guard count * width <= Self.decodedByteCountMax, isWorthDecoding(number) else { return nil }
     if let known = state.withLock({ $0.decoded }) { return known }
-    let values = MutableBuffer(capacity: count * width)
+    var pages: [PageNode] = []
     for index in 0..<pageCount {
       let page = try page(index)
       guard page.valueWidth == width else { throw .damaged("pages of different widths") }
-      try decoder.values(page, 0, page.count, values.reserveTail(page.count * width))
+      pages.append(page)
+    }
+    let isNarrow = width == 8 && pages.allSatisfy(\.isPackedBelow32Bits)
+    let width = isNarrow ? 4 : width
+    let values = MutableBuffer(capacity: count * width)
+    for page in pages {
+      let room = values.reserveTail(page.count * width)
+      if isNarrow {
+        let bits = page.buffers[0]
+        weir_unpack_add_32(
+          bits.bytes, bits.count, CInt(page.parameter), page.a, 0,
+          room.assumingMemoryBound(to: UInt32.self), page.count)
+      } else {
+        try decoder.values(page, 0, page.count, room)
+      }
       values.advance(by: page.count * width)
     }
-    let buffer = values.finish()
-    state.withLock { if $0.decoded == nil { $0.decoded = buffer } }
-    return buffer
+    let decoded = DecodedValues(values: values.finish(), isNarrow: isNarrow)
+    state.withLock { if $0.decoded == nil { $0.decoded = decoded } }
+    return decoded
+  }
+}
+
+/// The values of a dictionary one after the other.
+struct DecodedValues: Sendable {
+  let values: Buffer
+  /// Whether they take 4 bytes each instead of 8: twice as many then lie in the cache.
+  let isNarrow: Bool
+}
+
+extension PageNode {
+  /// Whether the page's values are packed numbers of 8 bytes that would fit 4.
+  fileprivate var isPackedBelow32Bits: Bool {
+    encoding == .packed && kind == .eight && parameter <= 32
+      && a <= UInt64(UInt32.max) - (1 << UInt64(parameter) - 1)
   }
 }
 
@@ -144,7 +173,7 @@ struct DictionarySource {
   private let array: AuxiliaryArray?
   private let expecting: Int
   private let page: PageNode?
-  private let decoded: Buffer?
+  private let decoded: DecodedValues?
   let count: Int
 
   /// A dictionary within the page.
@@ -161,7 +190,7 @@ struct DictionarySource {
       let values = MutableBuffer(capacity: page.count * width)
       try decoder.values(page, 0, page.count, values.reserveTail(page.count * width))
       values.advance(by: page.count * width)
-      decoded = values.finish()
+      decoded = DecodedValues(values: values.finish(), isNarrow: false)
     } else {
       decoded = nil
     }
@@ -204,7 +233,13 @@ struct DictionarySource {
       for (index, code) in codes.enumerated() { try one(code, out + index * width, width) }
       return
     }
-    let base = decoded.base
+    let base = decoded.values.base
+    if decoded.isNarrow {
+      weir_gather_widen(
+        base.assumingMemoryBound(to: UInt32.self), codes.baseAddress!,
+        out.assumingMemoryBound(to: UInt64.self), codes.count)
+      return
+    }
     switch width {
     case 1: gather(codes, base.assumingMemoryBound(to: UInt8.self), out)
     case 2: gather(codes, base.assumingMemoryBound(to: UInt16.self), out)
@@ -235,7 +270,13 @@ struct DictionarySource {
     _ code: UInt32, _ out: UnsafeMutableRawPointer, _ width: Int
   ) throws(WeirFileError) {
     if let decoded {
-      out.copyMemory(from: decoded.base + Int(code) * width, byteCount: width)
+      let base = decoded.values.base
+      if decoded.isNarrow {
+        let value = base.load(fromByteOffset: Int(code) * 4, as: UInt32.self)
+        out.storeBytes(of: UInt64(value), as: UInt64.self)
+      } else {
+        out.copyMemory(from: base + Int(code) * width, byteCount: width)
+      }
       return
     }
     let (page, place) = try place(Int(code))

@@ -34,6 +34,12 @@ class ColumnSink {
     }
   }
 
+  /// Rows that will come in all, as far as known.
+  private(set) final var expectedRows = 0
+
+  /// Says how many rows will come in all, so that memory need not grow on the way.
+  func expect(_ rows: Int) { expectedRows = rows }
+
   /// Adds values `start ..< start + count` of the node, which must be of the sink's kind.
   final func append(
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
@@ -79,11 +85,13 @@ class ColumnSink {
       setValidity(rows.count)
       return
     }
+    if rows.isEmpty { return }
+    startValidity(rows.count)
     if node.parameter == 1 {
-      for row in rows { try append(node, Int(row), 1, decoder) }
+      try pickPresent(node.children[0], node.children[1], rows, decoder)
+      length += rows.count
       return
     }
-    startValidity(rows.count)
     try pickBits(node.children[0], rows, decoder)
     try pickValues(node.children[1], rows, decoder)
     length += rows.count
@@ -116,6 +124,43 @@ class ColumnSink {
     for (index, row) in rows.enumerated() {
       Bitmap.assign(validity.base, length + index, Bitmap.get(range.base, Int(row) - first))
     }
+  }
+
+  /// The values of valid rows only are there: row by row, the valid ones by their rank.
+  private func pickPresent(
+    _ valid: PageNode, _ values: PageNode, _ rows: UnsafeBufferPointer<UInt32>,
+    _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    let first = Int(rows[0])
+    let count = Int(rows[rows.count - 1]) - first + 1
+    let bits = Scratch(count / 8 + 8)
+    try decoder.bits(valid, first, count, bits.base, at: 0)
+    var rank = try decoder.ones(valid, before: first)
+    var counted = first
+    let scratch = Scratch(rows.count * 4)
+    let ranks = scratch.pointer(UInt32.self)
+    var waiting = 0
+    for (index, row) in rows.enumerated() {
+      rank += Bitmap.countOnes(bits.base, offset: counted - first, count: Int(row) - counted)
+      counted = Int(row)
+      let isValid = Bitmap.get(bits.base, Int(row) - first)
+      Bitmap.assign(validity.base, length + index, isValid)
+      if isValid {
+        guard rank < values.count else { throw .damaged("fewer values than valid rows") }
+        ranks[waiting] = UInt32(rank)
+        waiting += 1
+        continue
+      }
+      if waiting > 0 {
+        try pickValues(values, UnsafeBufferPointer(start: ranks, count: waiting), decoder)
+        waiting = 0
+      }
+      try appendBlank(1)
+    }
+    if waiting > 0 {
+      try pickValues(values, UnsafeBufferPointer(start: ranks, count: waiting), decoder)
+    }
+    withExtendedLifetime((bits, scratch)) {}
   }
 
   /// Adds the values at ascending rows; validity is somebody else's matter. Runs of rows are
@@ -216,6 +261,14 @@ final class SinkLimit {
   private var left: Int
 
   init(_ byteCountMax: Int) { left = byteCountMax }
+
+  /// Bytes of values that are expected, when they are few enough to be reserved in advance.
+  func bytes(_ count: Int, _ width: Int) -> Int? {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: width)
+    return overflow || bytes < 0 || bytes > min(left, Self.reservedByteCountMax) ? nil : bytes
+  }
+
+  private static let reservedByteCountMax = 64 << 20
 
   func take(_ count: Int, _ width: Int) throws(WeirFileError) {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: width)
@@ -323,6 +376,11 @@ final class FixedSink: ColumnSink {
   override func appendBlank(_ count: Int) throws(WeirFileError) {
     try limit.take(count, width)
     values.appendZeros(count * width)
+  }
+
+  override func expect(_ rows: Int) {
+    super.expect(rows)
+    if let bytes = limit.bytes(rows, width) { values.reserve(bytes) }
   }
 
   override func finish() throws(WeirFileError) -> ArrayData {

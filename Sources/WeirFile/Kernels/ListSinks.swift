@@ -30,6 +30,17 @@ final class ListSink: ColumnSink {
     try offsets.append(length: 0, times: count, limit)
   }
 
+  override func expect(_ rows: Int) {
+    super.expect(rows)
+    offsets.expect(rows)
+  }
+
+  /// Makes room for the items of all rows that are to come, once the first ones are known.
+  private func expectItems(_ sum: Int, _ rows: Int) {
+    if length > 0 || rows == 0 || expectedRows <= rows { return }
+    items.expect(sum / rows * expectedRows + expectedRows + 64)
+  }
+
   private func appendLists(
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {
@@ -42,6 +53,7 @@ final class ListSink: ColumnSink {
     }
     let values = node.children[1]
     guard next <= values.count else { throw .damaged("lists that lead out of their items") }
+    expectItems(next - first, count)
     try items.append(values, first, next - first, decoder)
   }
 
@@ -70,16 +82,12 @@ final class ListSink: ColumnSink {
       throw .damaged("a window that leads out of its pool")
     }
     try offsets.append(lengths, count, sum: sum, limit)
+    expectItems(sum, count)
     guard let numbers = items as? FixedSink else {
       for row in 0..<count { try reader.append(Int(starts[row]), Int(lengths[row]), to: items) }
       return
     }
-    var room = try numbers.room(sum)
-    let width = numbers.width
-    for row in 0..<count {
-      try reader.copy(Int(starts[row]), Int(lengths[row]), width, room)
-      room += Int(lengths[row]) * width
-    }
+    try reader.copy(starts, lengths, count, numbers.width, numbers.room(sum))
   }
 
   override func pickValues(
@@ -127,22 +135,14 @@ struct PoolReader {
   private let pool: AuxiliaryArray
   private var pages: [PageNode?]
   /// For pages of packed numbers, where their bits are: what most runs are copied from.
-  private var packed: [Packed]
-
-  private struct Packed {
-    var bits: UnsafePointer<UInt8>?
-    var byteCount = 0
-    var width: CInt = 0
-    var base: UInt64 = 0
-    var valueWidth = 0
-  }
+  private var packed: [weir_pool_page]
 
   var count: Int { pool.count }
 
   init(_ pool: AuxiliaryArray) {
     self.pool = pool
     pages = Array(repeating: nil, count: pool.pageCount)
-    packed = Array(repeating: Packed(), count: pool.pageCount)
+    packed = Array(repeating: weir_pool_page(), count: pool.pageCount)
   }
 
   @inline(never)
@@ -151,9 +151,9 @@ struct PoolReader {
     pages[index] = page
     if page.encoding == .packed, page.kind == .four || page.kind == .eight {
       let bits = page.buffers[0]
-      packed[index] = Packed(
-        bits: bits.bytes, byteCount: bits.count, width: CInt(page.parameter), base: page.a,
-        valueWidth: page.valueWidth)
+      packed[index] = weir_pool_page(
+        bits: bits.bytes, size: bits.count, width: Int32(page.parameter),
+        value_width: Int32(page.valueWidth), base: page.a)
     }
     return page
   }
@@ -177,8 +177,32 @@ struct PoolReader {
     }
   }
 
-  /// Writes the values `start ..< start + count`, numbers of `width` bytes, to `out`.
+  /// Writes the values of windows, which lie within the pool, one behind the other to `out`:
+  /// numbers of `width` bytes.
   mutating func copy(
+    _ starts: UnsafePointer<UInt32>, _ lengths: UnsafePointer<UInt32>, _ count: Int, _ width: Int,
+    _ out: UnsafeMutableRawPointer
+  ) throws(WeirFileError) {
+    var target = out
+    var done = 0
+    while done < count {
+      if width == 4 || width == 8 {
+        let more = weir_windows(
+          packed, CInt(pool.shift), CInt(width), starts + done, lengths + done, count - done,
+          target)
+        target += Int(weir_sum_u32(lengths + done, more)) * width
+        done += more
+        if done == count { return }
+      }
+      // Pages that are seen for the first time or are not packed, windows across pages.
+      try copy(Int(starts[done]), Int(lengths[done]), width, target)
+      target += Int(lengths[done]) * width
+      done += 1
+    }
+  }
+
+  /// Writes the values `start ..< start + count`, numbers of `width` bytes, to `out`.
+  private mutating func copy(
     _ start: Int, _ count: Int, _ width: Int, _ out: UnsafeMutableRawPointer
   ) throws(WeirFileError) {
     var next = start
@@ -188,23 +212,11 @@ struct PoolReader {
       let index = next >> pool.shift
       let first = next - index << pool.shift
       let number = min(end - next, 1 << pool.shift - first)
-      if packed[index].bits == nil, pages[index] == nil { _ = try load(index) }
-      let bits = packed[index]
-      if let from = bits.bits, width == 8, bits.valueWidth == 8 {
-        weir_unpack_add_64(
-          from, bits.byteCount, bits.width, bits.base, first,
-          target.assumingMemoryBound(to: UInt64.self), number)
-      } else if let from = bits.bits, width == 4, bits.valueWidth == 4 {
-        weir_unpack_add_32(
-          from, bits.byteCount, bits.width, bits.base, first,
-          target.assumingMemoryBound(to: UInt32.self), number)
-      } else {
-        let page = try page(index)
-        guard page.valueWidth == width else {
-          throw .damaged("a pool with values of \(page.valueWidth) bytes")
-        }
-        try pool.decoder.values(page, first, number, target)
+      let page = try page(index)
+      guard page.valueWidth == width else {
+        throw .damaged("a pool with values of \(page.valueWidth) bytes")
       }
+      try pool.decoder.values(page, first, number, target)
       target += number * width
       next += number
     }
@@ -284,6 +296,11 @@ final class FixedListSink: ColumnSink {
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {
     try items.appendNulls(count * size)
+  }
+
+  override func expect(_ rows: Int) {
+    super.expect(rows)
+    items.expect(rows.multipliedReportingOverflow(by: size).partialValue)
   }
 
   override func finish() throws(WeirFileError) -> ArrayData {

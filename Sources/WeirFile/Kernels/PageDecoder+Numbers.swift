@@ -21,40 +21,57 @@ extension PageDecoder {
     }
   }
 
+  /// The differences are decoded in place, all at once, and summed up block by block.
   private func delta<T: FixedWidthInteger & BitwiseCopyable>(
     _ node: PageNode, _ start: Int, _ count: Int, _ out: UnsafeMutablePointer<T>
   ) throws(WeirFileError) {
     let shift = Int(node.parameter)
-    var index = start
-    var target = out
-    while index < start + count {
-      let block = index >> shift
-      let blockStart = block << shift
-      let end = min(start + count, blockStart + (1 << shift))
-      var value: T = 0
-      try values(node.children[0], block, 1, &value)
-      // The differences before the first value wanted are summed up, then those in place.
-      if index > blockStart {
-        let before = Scratch((index - blockStart) * MemoryLayout<T>.size)
-        let differences = before.pointer(T.self)
-        try values(node.children[1], blockStart, index - blockStart, differences)
-        for place in 1..<max(index - blockStart, 1) { value &+= differences[place] }
-        try values(node.children[1], index, end - index, target)
-        for place in 0..<end - index {
-          value &+= target[place]
-          target[place] = value
+    try values(node.children[1], start, count, out)
+    let firstBlock = start >> shift
+    let lastBlock = (start + count - 1) >> shift
+    let atOnce = min(lastBlock - firstBlock + 1, chunkCount)
+    let scratch = Scratch(atOnce * MemoryLayout<T>.size)
+    let firsts = scratch.pointer(T.self)
+    try inChunks(lastBlock - firstBlock + 1) { (offset, number) throws(WeirFileError) in
+      try values(node.children[0], firstBlock + offset, number, firsts)
+      for index in 0..<number {
+        let blockStart = (firstBlock + offset + index) << shift
+        let end = min(start + count, blockStart + 1 << shift)
+        var value = firsts[index]
+        var place = blockStart
+        if blockStart < start {
+          value &+= try sumOfDifferences(node.children[1], blockStart + 1, start)
+          value &+= out[0]
+          out[0] = value
+          place = start
+        } else {
+          out[blockStart - start] = value
         }
-      } else {
-        try values(node.children[1], index, end - index, target)
-        target[0] = value
-        for place in 1..<max(end - index, 1) {
-          value &+= target[place]
-          target[place] = value
+        place += 1
+        while place < end {
+          value &+= out[place - start]
+          out[place - start] = value
+          place += 1
         }
       }
-      target += end - index
-      index = end
     }
+    withExtendedLifetime(scratch) {}
+  }
+
+  /// The sum of the differences `start ..< end`, which lie in one block.
+  private func sumOfDifferences<T: FixedWidthInteger & BitwiseCopyable>(
+    _ node: PageNode, _ start: Int, _ end: Int
+  ) throws(WeirFileError) -> T {
+    var sum: T = 0
+    if end <= start { return sum }
+    let scratch = Scratch(min(end - start, chunkCount) * MemoryLayout<T>.size)
+    let differences = scratch.pointer(T.self)
+    try inChunks(end - start) { (offset, number) throws(WeirFileError) in
+      try values(node, start + offset, number, differences)
+      for index in 0..<number { sum &+= differences[index] }
+    }
+    withExtendedLifetime(scratch) {}
+    return sum
   }
 
   func runs(
@@ -103,21 +120,28 @@ extension PageDecoder {
     _ node: PageNode, _ start: Int, _ count: Int, _ out: UnsafeMutableRawPointer
   ) throws(WeirFileError) {
     let width = node.valueWidth
-    let divisor = powersOfTen[Int(node.parameter)]
     let integers = Scratch(min(count, chunkCount) * width)
     try inChunks(count) { (offset, number) throws(WeirFileError) in
       try values(node.children[0], start + offset, number, integers.base)
-      if width == 4 {
-        weir_quotients_f32(
-          integers.pointer(Int32.self), divisor,
-          (out + offset * 4).assumingMemoryBound(to: Float.self), number)
-      } else {
-        weir_quotients_f64(
-          integers.pointer(Int64.self), divisor,
-          (out + offset * 8).assumingMemoryBound(to: Double.self), number)
-      }
+      quotients(node, integers.base, number, out + offset * width)
     }
     try patches(node, positions: 1, start, count, out)
+  }
+
+  /// What integers are as the decimals of a node.
+  func quotients(
+    _ node: PageNode, _ integers: UnsafeRawPointer, _ count: Int, _ out: UnsafeMutableRawPointer
+  ) {
+    let divisor = powersOfTen[Int(node.parameter)]
+    if node.valueWidth == 4 {
+      weir_quotients_f32(
+        integers.assumingMemoryBound(to: Int32.self), divisor,
+        out.assumingMemoryBound(to: Float.self), count)
+    } else {
+      weir_quotients_f64(
+        integers.assumingMemoryBound(to: Int64.self), divisor,
+        out.assumingMemoryBound(to: Double.self), count)
+    }
   }
 
   func split(

@@ -21,16 +21,7 @@ extension PageDecoder {
     if count == 0 { return }
     switch node.encoding {
     case .constant: try values(node, 0, count, out)
-    case .plain:
-      let base = node.buffers[0].base
-      switch width {
-      case 4: pickPlain(rows, base, out, UInt32.self)
-      case 8: pickPlain(rows, base, out, UInt64.self)
-      default:
-        for (index, row) in rows.enumerated() {
-          memcpy(out + index * width, base + Int(row) * width, width)
-        }
-      }
+    case .plain: pickPlain(rows, node.buffers[0].base, from: 0, width, out)
     case .packed: pickPacked(node, rows, out)
     case .dictionary:
       let source = try dictionarySource(node, count)
@@ -63,53 +54,34 @@ extension PageDecoder {
     case .decimal:
       let integers = Scratch(count * width)
       try pick(node.children[0], rows, integers.base)
-      let divisor = powersOfTen[Int(node.parameter)]
-      if width == 4 {
-        weir_quotients_f32(
-          integers.pointer(Int32.self), divisor, out.assumingMemoryBound(to: Float.self), count)
-      } else {
-        weir_quotients_f64(
-          integers.pointer(Int64.self), divisor, out.assumingMemoryBound(to: Double.self), count)
-      }
+      quotients(node, integers.base, count, out)
       try pickPatches(node, positions: 1, rows, out)
     default: try pickRanges(node, rows, out)
     }
   }
 
-  /// Writes the values at those positions that are among the rows over `out`.
-  private func pickPatches(
-    _ node: PageNode, positions: Int, _ rows: UnsafeBufferPointer<UInt32>,
+  /// The values at ascending rows of plain ones, of which `base` has those from row `first` on.
+  private func pickPlain(
+    _ rows: UnsafeBufferPointer<UInt32>, _ base: UnsafeRawPointer, from first: Int, _ width: Int,
     _ out: UnsafeMutableRawPointer
-  ) throws(WeirFileError) {
-    let positionNode = node.children[positions]
-    let width = node.valueWidth
-    let first = try lowerBound(positionNode, Int(rows[0]))
-    let last = try lowerBound(positionNode, Int(rows[rows.count - 1]) + 1)
-    if last <= first { return }
-    let places = Scratch(min(last - first, chunkCount) * 4)
-    let place = places.pointer(UInt32.self)
-    var index = 0
-    try inChunks(last - first) { (offset, number) throws(WeirFileError) in
-      try indices(positionNode, first + offset, number, place)
-      for patch in 0..<number {
-        while index < rows.count && rows[index] < place[patch] { index += 1 }
-        // Rows may repeat.
-        var same = index
-        while same < rows.count && rows[same] == place[patch] {
-          try values(node.children[positions + 1], first + offset + patch, 1, out + same * width)
-          same += 1
-        }
+  ) {
+    switch width {
+    case 4: pickPlain(rows, base, from: first, out, UInt32.self)
+    case 8: pickPlain(rows, base, from: first, out, UInt64.self)
+    default:
+      for (index, row) in rows.enumerated() {
+        memcpy(out + index * width, base + (Int(row) - first) * width, width)
       }
     }
   }
 
   private func pickPlain<T: BitwiseCopyable>(
-    _ rows: UnsafeBufferPointer<UInt32>, _ base: UnsafeRawPointer, _ out: UnsafeMutableRawPointer,
-    _ type: T.Type
+    _ rows: UnsafeBufferPointer<UInt32>, _ base: UnsafeRawPointer, from first: Int,
+    _ out: UnsafeMutableRawPointer, _ type: T.Type
   ) {
     let values = base.assumingMemoryBound(to: T.self)
     let target = out.assumingMemoryBound(to: T.self)
-    for (index, row) in rows.enumerated() { target[index] = values[Int(row)] }
+    for (index, row) in rows.enumerated() { target[index] = values[Int(row) - first] }
   }
 
   private func pickPacked(
@@ -133,35 +105,49 @@ extension PageDecoder {
     }
   }
 
-  /// Rows of one block of 256 are decoded together, from the first to the last.
+  /// Rows that lie near each other are decoded together, from the first to the last.
   private func pickRanges(
     _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ out: UnsafeMutableRawPointer
   ) throws(WeirFileError) {
     let width = node.valueWidth
-    let range = Scratch(256 * width)
-    try forBlocks(rows) { (first, last) throws(WeirFileError) in
+    var scratch: Scratch?
+    try forStretches(rows, passing: node.passingCount) { (first, last) throws(WeirFileError) in
       let start = Int(rows[first])
       let number = Int(rows[last - 1]) - start + 1
-      if last - first == number {
+      if last - first == number && isRun(rows, first, last) {
         try values(node, start, number, out + first * width)
         return
       }
-      try values(node, start, number, range.base)
-      for index in first..<last {
-        memcpy(out + index * width, range.base + (Int(rows[index]) - start) * width, width)
-      }
+      let decoded = scratch ?? Scratch(chunkCount * width)
+      scratch = decoded
+      try values(node, start, number, decoded.base)
+      let some = UnsafeBufferPointer(rebasing: rows[first..<last])
+      pickPlain(some, decoded.base, from: start, width, out + first * width)
     }
   }
 
-  /// Calls `body(first, last)` for the ascending rows `rows[first ..< last]` of each block of 256.
-  func forBlocks(
-    _ rows: UnsafeBufferPointer<UInt32>, _ body: (Int, Int) throws(WeirFileError) -> Void
+  /// Whether `rows[first ..< last]` follow each other: rows may repeat.
+  private func isRun(_ rows: UnsafeBufferPointer<UInt32>, _ first: Int, _ last: Int) -> Bool {
+    for index in first + 1..<max(last, first + 1) where rows[index] != rows[index - 1] + 1 {
+      return false
+    }
+    return true
+  }
+
+  /// Calls `body(first, last)` for ascending rows `rows[first ..< last]` that lie within a chunk and
+  /// not farther from each other than `passing`.
+  func forStretches(
+    _ rows: UnsafeBufferPointer<UInt32>, passing: Int,
+    _ body: (Int, Int) throws(WeirFileError) -> Void
   ) throws(WeirFileError) {
     var first = 0
     while first < rows.count {
-      let block = rows[first] >> 8
       var last = first + 1
-      while last < rows.count && rows[last] >> 8 == block { last += 1 }
+      while last < rows.count, Int(rows[last] - rows[last - 1]) <= passing,
+        Int(rows[last] - rows[first]) < chunkCount
+      {
+        last += 1
+      }
       try body(first, last)
       first = last
     }
@@ -181,9 +167,11 @@ extension PageDecoder {
       }
       return
     }
-    let block = Scratch(256 * 4)
-    let decoded = block.pointer(UInt32.self)
-    try forBlocks(rows) { (first, last) throws(WeirFileError) in
+    // Sums begin anew at blocks of 256, whose starts the node has or that are summed up to.
+    let scratch = Scratch((chunkCount + 256) * 4)
+    let decoded = scratch.pointer(UInt32.self)
+    try forStretches(rows, passing: max(256, lengthNode.passingCount)) {
+      (first, last) throws(WeirFileError) in
       let blockStart = Int(rows[first]) & ~255
       let number = Int(rows[last - 1]) - blockStart + 1
       var start = try itemStart(node, blockStart)
@@ -199,5 +187,6 @@ extension PageDecoder {
         starts[index] = start
       }
     }
+    withExtendedLifetime(scratch) {}
   }
 }

@@ -181,41 +181,4 @@ struct PageDecoder {
     }
     return array
   }
-
-  /// Writes the values at positions within the range over `out`.
-  func patches(
-    _ node: PageNode, positions: Int, _ start: Int, _ count: Int, _ out: UnsafeMutableRawPointer
-  ) throws(WeirFileError) {
-    let positionNode = node.children[positions]
-    let valueNode = node.children[positions + 1]
-    let width = node.valueWidth
-    let first = try lowerBound(positionNode, start)
-    let last = try lowerBound(positionNode, start + count)
-    if last <= first { return }
-    let places = Scratch(min(last - first, chunkCount) * 4)
-    let found = Scratch(min(last - first, chunkCount) * width)
-    try inChunks(last - first) { (offset, number) throws(WeirFileError) in
-      let place = places.pointer(UInt32.self)
-      try indices(positionNode, first + offset, number, place)
-      try values(valueNode, first + offset, number, found.base)
-      for index in 0..<number {
-        let target = Int(place[index]) - start
-        guard target >= 0 && target < count else {
-          throw WeirFileError.damaged("positions that are not ascending")
-        }
-        memcpy(out + target * width, found.base + index * width, width)
-      }
-    }
-  }
-
-  /// How many of the ascending numbers of `node` are below `value`. Cost: its logarithm.
-  func lowerBound(_ node: PageNode, _ value: Int) throws(WeirFileError) -> Int {
-    var low = 0
-    var high = node.count
-    while low < high {
-      let middle = (low + high) / 2
-      if try index(node, middle) < value { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
 }

@@ -15,6 +15,11 @@ struct OffsetsSink {
     buffer.appendZeros(width)
   }
 
+  /// Makes room for the offsets of so many rows.
+  func expect(_ rows: Int) {
+    if rows < 1 << 20 { buffer.reserve((rows + 1) * width) }
+  }
+
   /// Adds `count` lengths of the given sum.
   mutating func append(
     _ lengths: UnsafePointer<UInt32>, _ count: Int, sum: Int, _ limit: SinkLimit
@@ -137,6 +142,11 @@ final class StringsSink: ColumnSink {
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {
     try offsets.append(length: 0, times: count, limit)
+  }
+
+  override func expect(_ rows: Int) {
+    super.expect(rows)
+    offsets.expect(rows)
   }
 
   private func appendOne(_ value: Buffer) throws(WeirFileError) {

@@ -66,6 +66,7 @@ public final class WeirFileBatches: RecordBatchReader {
     _ limit: SinkLimit
   ) throws(WeirFileError) -> ArrayData {
     let sink = ColumnSink.make(column.field.type, limit)
+    sink.expect(rows.count)
     for number in pageNumbers(column, rows) {
       let page: PageNode
       if let held = held[index], held.index == number {

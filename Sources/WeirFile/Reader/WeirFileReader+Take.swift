@@ -81,6 +81,7 @@ extension WeirFileReader {
     _ rows: [Int], _ column: FileColumn, _ pages: [Int: PageNode], _ limit: SinkLimit
   ) throws(WeirFileError) -> ArrayData {
     let sink = ColumnSink.make(column.field.type, limit)
+    sink.expect(rows.count)
     var parts: [(page: Int, first: Int, last: Int)] = []
     forPages(rows, column) { parts.append(($0, $1, $2)) }
     for part in parts {
