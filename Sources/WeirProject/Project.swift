@@ -5,6 +5,7 @@ public import WeirPipelines
 public import WeirRanker
 public import WeirServing
 public import WeirStreaming
+public import WeirTable
 
 /// What a `weir.yaml` declares, checked.
 public struct Project: Hashable, Sendable {
@@ -16,6 +17,10 @@ public struct Project: Hashable, Sendable {
   /// Where the tables' files go; in `data` when `nil`.
   public var warehouse: String?
   public var server = ProjectServer()
+  /// Of tables that say nothing else, and of those that are made of streams.
+  public var maintenance = MaintenancePolicy()
+  /// Of one round of maintenance.
+  public var maintenanceBudget = MaintenanceBudget()
   /// In the order of the file.
   public var streams: [StreamDefinition] = []
   /// In the order of the file.

@@ -53,6 +53,9 @@ enum ProjectKeys {
       text),
     ProjectKey("server", "Where the services listen.", reference("server")),
     ProjectKey(
+      "maintenance", "What tables keep, and for how long, where streams say nothing else.",
+      reference("maintenance")),
+    ProjectKey(
       "streams", "The streams, by the names of their tables: namespace.table.",
       [
         "type": "object", "additionalProperties": .object(reference("stream")),
@@ -286,6 +289,9 @@ enum ProjectKeys {
         + "row back. The default is 7d.", duration),
     ProjectKey("flush", "When rows go from memory into the table.", reference("flush")),
     ProjectKey("log", "What the log keeps.", reference("log")),
+    ProjectKey(
+      "maintenance", "What the table keeps, and for how long.",
+      reference("stream_maintenance")),
     ProjectKey("format", "The format of the table's files.", ["enum": ["parquet"]]),
     ProjectKey(
       "properties", "Properties of the Iceberg table.",

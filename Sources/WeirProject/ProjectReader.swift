@@ -38,6 +38,9 @@ enum ProjectReader {
       if let host = server.text("host") { project.server.host = host }
       if let port = server.int("port", in: 0...65_535) { project.server.port = port }
     }
+    if let node = section["maintenance"] {
+      MaintenanceReader(problems: problems).readDefaults(node, into: &project)
+    }
     guard let streams = section["streams"] else {
       problems.add(section.mark, "the file declares no streams", "add them under 'streams'")
       return
@@ -50,7 +53,8 @@ enum ProjectReader {
     }
     for (key, value) in mapping where problems.countPart(key.mark) {
       guard let table = tableName(key, problems) else { continue }
-      let reader = StreamReader(table: table, key: key.mark, problems: problems)
+      let reader = StreamReader(
+        table: table, key: key.mark, problems: problems, maintenance: project.maintenance)
       if let definition = reader.read(value) { project.streams.append(definition) }
     }
     readTables("profiles", section, &project, problems) { table, key, value, project in

@@ -71,6 +71,13 @@ extension Project {
       ("example_history", .object(object(ProjectKeys.exampleHistory))),
       ("flush", .object(object(ProjectKeys.flush))),
       ("log", .object(object(ProjectKeys.log))),
+      ("maintenance", .object(object(ProjectKeys.maintenance))),
+      ("maintenance_budget", .object(object(ProjectKeys.maintenanceBudget))),
+      ("stream_maintenance", .object(object(ProjectKeys.streamMaintenance))),
+      (
+        "row_retention",
+        .object(object(ProjectKeys.rowRetention, required: ["column", "keep"]))
+      ),
       ("kafka", .object(object(ProjectKeys.kafka, required: ["brokers", "topic"]))),
       (
         "merge",

@@ -11,6 +11,8 @@ struct StreamReader {
   /// Where the stream's name stands.
   let key: Mark?
   let problems: ProblemList
+  /// The policy of tables that say nothing else.
+  var maintenance = MaintenancePolicy()
 
   private static let columnCountMax = 2_000
 
@@ -48,6 +50,11 @@ struct StreamReader {
     }
     readFormat(section)
     readProperties(section, &definition)
+    definition.maintenance = maintenance
+    if let node = section["maintenance"] {
+      MaintenanceReader(problems: problems)
+        .read(node, schema, all.map(\.field.name), &definition)
+    }
     _ = section.text("doc")
     let checks = StreamChecks(
       table: table, schema: schema, columns: all.map(\.field.name),

@@ -18,6 +18,14 @@ public enum PlantedFault: String, CaseIterable, Sendable {
   case cutTooHigh = "cut-too-high"
   /// A request that is sent again is appended again.
   case retryAppliedTwice = "retry-applied-twice"
+  /// Expiry does not ask who reads.
+  case expiryOfFileInUse = "expiry-of-a-file-in-use"
+  /// Maintenance takes what was written just now for old: files of a commit that is under way are orphans.
+  case orphanOfFileBeingCommitted = "orphan-removal-of-a-file-being-committed"
+  /// Expiry takes snapshots for old that were replaced a moment ago.
+  case hastyExpiry = "expiry-before-its-time"
+  /// Orphans are what the table's metadata of some time ago does not lead to.
+  case staleMaintenance = "orphan-removal-by-stale-metadata"
 
   /// Whether a call of the disk is left out.
   func leavesOut(_ call: SimulatedDiskCall) -> Bool {
@@ -25,6 +33,15 @@ public enum PlantedFault: String, CaseIterable, Sendable {
     case .logWithoutSync: call.operation == .sync && call.path.hasSuffix(".log")
     case .folderWithoutSync: call.operation == .syncFolder && call.path.contains("shard-")
     default: false
+    }
+  }
+
+  /// By how much the clock of maintenance is wrong; nanoseconds.
+  var maintenanceClockAhead: Int? {
+    switch self {
+    case .orphanOfFileBeingCommitted: 3_600_000_000_000
+    case .hastyExpiry: 60_000_000_000
+    default: nil
     }
   }
 

@@ -74,16 +74,19 @@ final class FatefulBackend: CatalogBackend {
   private let wrapped: MemoryCatalogBackend
   private let fate: Fate
   private let late: LateRequests
+  /// For a process that does not look again.
+  private let stale: StaleEntries?
   /// What others do just before a change is made.
   private let meanwhile: @Sendable () -> Void
 
   init(
     _ wrapped: MemoryCatalogBackend, _ fate: Fate, _ late: LateRequests,
-    meanwhile: @escaping @Sendable () -> Void
+    stale: StaleEntries? = nil, meanwhile: @escaping @Sendable () -> Void
   ) {
     self.wrapped = wrapped
     self.fate = fate
     self.late = late
+    self.stale = stale
     self.meanwhile = meanwhile
   }
 
@@ -123,7 +126,12 @@ final class FatefulBackend: CatalogBackend {
     try wrapped.listNamespaces(in: parent, after: after, limit: limit)
   }
   func entry(_ identifier: TableIdentifier) throws(TableError) -> CatalogEntry? {
-    try read { () throws(TableError) in try wrapped.entry(identifier) }
+    try read { () throws(TableError) in
+      guard let stale else { return try wrapped.entry(identifier) }
+      return try stale.entry(identifier) { () throws(TableError) in
+        try wrapped.entry(identifier)
+      }
+    }
   }
   func listEntries(
     in namespace: Namespace, kind: CatalogEntryKind, after: String?, limit: Int

@@ -86,6 +86,7 @@ final class SimulatedWorld: Sendable {
   private let planted: PlantedFault?
   private let processCount = Mutex(0)
   private let meanwhile = Mutex<(@Sendable () -> Void)?>(nil)
+  private let staleEntries = StaleEntries()
 
   init(seed: UInt64, planted: PlantedFault?) {
     let clock = SharedClock()
@@ -143,6 +144,22 @@ final class SimulatedWorld: Sendable {
     }
   }
 
+  /// A table for maintenance by a process of its own.
+  func maintainedTable(_ name: TableIdentifier, _ fate: Fate) throws -> Table {
+    var environment = environment()
+    let clock = clock
+    if let ahead = planted?.maintenanceClockAhead {
+      environment.now = { clock.now + ahead }
+    }
+    let catalog = try catalog(fate, isMaintenance: true)
+    return Table(try catalog.loadTable(name), catalog: catalog, environment: environment)
+  }
+
+  /// Who maintenance in a stream's process asks for snapshots that are read.
+  func readers(of stream: StreamTable) -> any SnapshotReaders {
+    planted == .expiryOfFileInUse ? CarelessReaders() : stream
+  }
+
   /// The catalog as somebody sees it who has no faults.
   func observer() throws -> PointerCatalog { try catalog(Fate(seed: 0), isObserver: true) }
 
@@ -153,15 +170,21 @@ final class SimulatedWorld: Sendable {
       takesTurns: false)
   }
 
-  private func catalog(_ fate: Fate, isObserver: Bool = false) throws -> PointerCatalog {
+  /// - Parameter isMaintenance: nothing else happens before its changes: it happens before others'.
+  private func catalog(
+    _ fate: Fate, isObserver: Bool = false, isMaintenance: Bool = false
+  ) throws -> PointerCatalog {
     let planted = planted
     let store = FatefulStore(store, fate, late) { path, bytes in
       isObserver ? bytes : planted?.stored(path, bytes) ?? bytes
     }
     return try PointerCatalog(
       name: "simulated",
-      backend: FatefulBackend(backend, fate, late) { [weak self] in
-        if !isObserver { self?.meddle() }
+      backend: FatefulBackend(
+        backend, fate, late,
+        stale: isMaintenance && planted == .staleMaintenance ? staleEntries : nil
+      ) { [weak self] in
+        if !isObserver, !isMaintenance { self?.meddle() }
       },
       stores: ObjectStores(
         factories: ["sim": { (_) throws(StorageError) -> any ObjectStore in store }]),

@@ -24,17 +24,10 @@ extension StreamSimulation {
     (definition.columns.fields + StreamColumns.added).map(\.name)
   }
 
-  /// The snapshot and those that it was built on.
-  private func line(of snapshotID: Int64?, _ metadata: TableMetadata) -> Set<Int64> {
-    guard let snapshotID else { return [] }
-    return Set(metadata.ancestors(of: snapshotID).map(\.snapshotID))
-  }
-
   /// All reads of a process, which has no faults meanwhile.
   func check(_ process: SimulatedProcess) throws {
     process.fate.arm(nil)
     counts.checks += 1
-    try noteForgotten()
     do {
       try checkReads(process.stream)
     } catch let error as StreamError where error.code == .overloaded || error.code == .storage {
@@ -47,11 +40,12 @@ extension StreamSimulation {
   }
 
   private func checkReads(_ stream: StreamTable) throws {
+    try observe()
     let definition = rows.definition
     let columns = columns(stream.definition)
     let status = stream.status()
     let metadata = try world.observer().table(definition.table).metadata
-    let snapshots = line(of: status.snapshotID, metadata)
+    let snapshots = Set(history.line(status.snapshotID))
     let live = try texts(stream.scan(StreamScan(columns: columns)), columns)
     let wanted = oracle.state(definition, columns, below: nil, on: snapshots)
     guard live == wanted else { throw fail(difference("live scan", live, wanted)) }
@@ -112,24 +106,18 @@ extension StreamSimulation {
 
   /// Every snapshot that there ever was, as any reader of the table sees it.
   func checkHistory() throws {
-    try noteForgotten()
+    try observe()
     guard let table = try? world.observer().table(rows.definition.table) else { return }
     let metadata = table.metadata
     for snapshot in metadata.snapshots where checkedSnapshots.insert(snapshot.snapshotID).inserted {
-      let line = metadata.ancestors(of: snapshot.snapshotID)
-      var ends = [Int64](repeating: 0, count: rows.definition.shardCount)
-      for ancestor in line {
-        guard let offsets = try StreamOffsets(ancestor, shardCount: ends.count) else { continue }
-        ends = offsets.ends
-        break
-      }
+      let ends = history.ends(snapshot.snapshotID, shardCount: rows.definition.shardCount)
       counts.snapshots += 1
       let schema = try metadata.resolve(.id(snapshot.snapshotID)).schema
       let columns = columns(rows.definition).filter { schema.field(path: $0) != nil }
       let found = try texts(
         table.scan(ScanOptions(columns: columns, at: .id(snapshot.snapshotID))), columns)
       let wanted = oracle.state(
-        rows.definition, columns, below: ends, on: Set(line.map(\.snapshotID)))
+        rows.definition, columns, below: ends, on: Set(history.line(snapshot.snapshotID)))
       guard found == wanted else {
         throw fail(difference("snapshot of \(ends)", found, wanted))
       }

@@ -14,7 +14,8 @@ internal import _WeirTestSupport
 /// acknowledged comes again; the stream flushes, perhaps while somebody else commits; somebody else
 /// appends, deletes, compacts, changes columns; a second process tries to take the stream; the owner is
 /// overtaken by another machine and wakes up late; the process is closed and opened again, perhaps with
-/// more columns; all reads are compared with the oracle.
+/// more columns; old snapshots expire and orphans are removed, by the process or by another one, while
+/// others commit and slow readers read; all reads are compared with the oracle.
 public final class StreamSimulation {
   /// What went wrong, for whoever looks for it.
   public struct Failure: Error, CustomStringConvertible {
@@ -37,6 +38,8 @@ public final class StreamSimulation {
     public var checks = 0
     public var snapshots = 0
     public var changelogs = 0
+    public var maintenances = 0
+    public var slowReads = 0
 
     public init() {}
 
@@ -50,12 +53,15 @@ public final class StreamSimulation {
       a.checks += b.checks
       a.snapshots += b.snapshots
       a.changelogs += b.changelogs
+      a.maintenances += b.maintenances
+      a.slowReads += b.slowReads
     }
 
     public var description: String {
       "\(steps) steps, \(rows) rows, \(crashes) crashes, \(foreignCommits) commits of others, "
         + "\(refusedProcesses) second processes, \(takeovers) takeovers, \(checks) checks, "
-        + "\(snapshots) snapshots and \(changelogs) changelogs read"
+        + "\(snapshots) snapshots and \(changelogs) changelogs read, \(maintenances) times "
+        + "maintained beside \(slowReads) slow readers"
     }
   }
 
@@ -71,6 +77,8 @@ public final class StreamSimulation {
   /// What the next processes know how to do; see `open`.
   var startsNewLogs = false
   var checkedSnapshots: Set<Int64> = []
+  var history = SnapshotHistory()
+  var slowReads: [SlowRead] = []
   var sent: [SentRequest] = []
   /// Where readers of changes were.
   var positions: [StreamPosition] = []
@@ -130,7 +138,7 @@ public final class StreamSimulation {
     if random.chance(0.1) { world.late.arrive() }
     process?.fate.arm(
       random.chance(0.35) ? random.int(0..<(random.chance(0.3) ? 150 : 40)) : nil)
-    switch random.int(0..<100) {
+    switch random.int(0..<112) {
     case 0..<44: try put()
     case 44..<48: try sendAgain()
     case 48..<62: try flush()
@@ -148,6 +156,9 @@ public final class StreamSimulation {
       takeOver()
       if let process, failure == nil { try check(process) }
     case 95..<97: try wakeStale()
+    case 100..<105: try maintain()
+    case 105..<109: try beginRead()
+    case 109..<112: try goOnReading()
     default: try checkHistory()
     }
     try bury()
@@ -158,8 +169,17 @@ public final class StreamSimulation {
     if random.chance(0.3) {
       nonisolated(unsafe) let simulation = self
       let isTakeover = stale == nil && random.chance(0.15)
+      let isMaintained = random.chance(0.3)
       world.doMeanwhile {
-        if isTakeover { simulation.takeOver() } else { simulation.foreignCommit() }
+        if isTakeover {
+          simulation.takeOver()
+        } else if isMaintained {
+          do { try simulation.maintain(isWithin: true) } catch {
+            simulation.failure = simulation.fail("\(error)")
+          }
+        } else {
+          simulation.foreignCommit()
+        }
       }
     }
     do {

@@ -45,17 +45,19 @@ struct Simulate {
 
   /// Programs with defects: each has to be found.
   private static func planted(first: UInt64, steps: Int) {
-    var isMissed = false
+    var found = 0
     for fault in PlantedFault.allCases {
       if let (seeds, message) = fault.seedsToNotice(
         first: first, steps: steps, countMax: plantedSeedsMax)
       {
         print("\(fault.rawValue): found with the \(seeds). seed: \(message)")
+        found += 1
       } else {
         print("\(fault.rawValue): NOT FOUND within \(plantedSeedsMax) seeds")
-        isMissed = true
       }
+      fflush(nil)
     }
-    if isMissed { exit(1) }
+    print("\(PlantedFault.allCases.count) planted, \(found) found")
+    if found < PlantedFault.allCases.count { exit(1) }
   }
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -14,7 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.table import StaticTable
+from stream_server import StreamServer
 from test_table_cli import BINARY, Lake, rows
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
@@ -157,3 +160,97 @@ def test_kills_leave_a_right_table(lake: Lake) -> None:
     lake.text("maintain", "shop.orders")
     assert lake.json("orphans", "shop.orders", "--dry-run")["locations"] == []
     assert seen_by_others(lake) == kept
+
+
+# What `weir up` does by itself.
+
+SERVICE = """
+data: data
+server: {port: 0}
+maintenance: {budget: {files: 50, time: 1s}}
+streams:
+  shop.events:
+    columns: {id: long not null, at: timestamptz}
+    event_time: at
+    flush: {interval: 100ms}
+    maintenance: {snapshots: 2s, metadata_files: 5, rows: {column: at, keep: 30d}}
+  shop.items:
+    columns: {id: long not null, value: long}
+    primary_key: id
+    flush: {interval: 100ms}
+    maintenance: {snapshots: 2s}
+"""
+
+
+def care(server: StreamServer, table: str) -> dict[str, dict]:
+    status, _, body = server.request("GET", "/v1/maintenance")
+    assert status == 200
+    return steps(next(one for one in json.loads(body)["tables"] if one["table"] == table))
+
+
+def wait_for(is_done, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not is_done():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.1)
+
+
+def test_the_service_looks_after_its_tables(tmp_path: Path) -> None:
+    old = datetime.now(timezone.utc) - timedelta(days=40)
+    new = datetime.now(timezone.utc)
+    with StreamServer(tmp_path / "project", project=SERVICE) as server:
+        sent = 0
+
+        def send() -> None:
+            nonlocal sent
+            rows = [
+                {"id": sent, "at": old.isoformat()},
+                {"id": sent + 1, "at": new.isoformat()},
+            ]
+            assert server.append("shop.events", rows)[0] == 200
+            items = [{"id": sent % 10, "value": sent}]
+            assert server.append("shop.items", items)[0] == 200
+            sent += 2
+            time.sleep(0.1)
+
+        def is_done() -> bool:
+            send()
+            events, items = care(server, "shop.events"), care(server, "shop.items")
+            return (
+                events["snapshots"]["snapshots"] > 5
+                and items["snapshots"]["removed_files"] > 5
+                and events["rows"]["deleted_rows"] > 5
+            )
+
+        wait_for(is_done)
+        server.wait_until_covered("shop.events")
+        server.wait_until_covered("shop.items")
+        catalog = RestCatalog("weir", uri=server.uri)
+        events = catalog.load_table("shop.events")
+        for snapshot in events.metadata.snapshots[-3:]:
+            read = events.scan(snapshot_id=snapshot.snapshot_id).to_arrow()
+            assert {i for i in read["id"].to_pylist() if i % 2} <= set(range(1, sent, 2))
+        read = set(events.scan().to_arrow()["id"].to_pylist())
+        assert {i for i in read if i % 2} == set(range(1, sent, 2))
+        items = catalog.load_table("shop.items").scan().to_arrow().to_pylist()
+        wanted = {i % 10: i for i in range(0, sent, 2)}
+        assert {row["id"]: row["value"] for row in items} == wanted
+        text = server.request("GET", "/metrics")[2].decode()
+        assert 'weir_maintenance_expired_snapshots_total{table="shop.events"' in text
+        assert not any(
+            line.startswith("weir_maintenance_failed{") and not line.endswith(" 0.0")
+            for line in text.splitlines()
+        )
+        done = subprocess.run(
+            [str(BINARY), "stream", "maintenance", "--url", server.uri],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "shop.items" in done.stdout
+        # Killed, it goes on where it was.
+        server.kill()
+    with StreamServer(tmp_path / "project", project=SERVICE) as server:
+        catalog = RestCatalog("weir", uri=server.uri)
+        read = catalog.load_table("shop.events").scan().to_arrow()["id"].to_pylist()
+        assert {i for i in read if i % 2} == set(range(1, sent, 2))

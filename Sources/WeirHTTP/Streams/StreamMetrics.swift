@@ -94,6 +94,7 @@ final class StreamMetrics: Sendable {
     }
     shards(&text, streams)
     PipelineMetrics.add(service.pipelines, to: &text)
+    MaintenanceMetrics.add(service.care, to: &text)
     return text.text
   }
 

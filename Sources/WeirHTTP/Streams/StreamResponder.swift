@@ -145,6 +145,10 @@ struct StreamResponder: HTTPResponder {
       let pipelines = service.pipelines.filter { principal.may(.read, in: $0.table.namespace) }
       let json: JSONValue = ["pipelines": .array(pipelines.map(PipelineMetrics.json))]
       return CatalogResponder.response(RESTResponse(json: json.bytes), isHead: isHead)
+    case .maintenance:
+      let care = service.care.filter { principal.may(.read, in: $0.table.namespace) }
+      let json: JSONValue = ["tables": .array(care.map(MaintenanceMetrics.json))]
+      return CatalogResponder.response(RESTResponse(json: json.bytes), isHead: isHead)
     case .stream(let table):
       if message.method == "POST" {
         try principal.require(.write, in: table.namespace)

@@ -9,6 +9,7 @@ enum StreamRoute: Hashable, Sendable {
   case metrics
   case streams
   case pipelines
+  case maintenance
   case stream(TableIdentifier)
   case lookup(TableIdentifier)
   case scan(TableIdentifier)
@@ -17,7 +18,7 @@ enum StreamRoute: Hashable, Sendable {
   /// Whether a path is one of these, right or wrong.
   static func owns(_ path: Substring) -> Bool {
     path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/v1/streams"
-      || path == "/v1/pipelines"
+      || path == "/v1/pipelines" || path == "/v1/maintenance"
       || path.hasPrefix("/v1/streams/")
   }
 
@@ -28,6 +29,7 @@ enum StreamRoute: Hashable, Sendable {
     case "/metrics": self = .metrics
     case "/v1/streams", "/v1/streams/": self = .streams
     case "/v1/pipelines": self = .pipelines
+    case "/v1/maintenance": self = .maintenance
     default:
       var parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst(3)
       if parts.count > 1 && parts.last == "" { parts.removeLast() }
@@ -53,7 +55,8 @@ enum StreamRoute: Hashable, Sendable {
 
   var methods: [String] {
     switch self {
-    case .health, .readiness, .metrics, .streams, .pipelines, .scan, .changes: ["GET", "HEAD"]
+    case .health, .readiness, .metrics, .streams, .pipelines, .maintenance, .scan, .changes:
+      ["GET", "HEAD"]
     case .stream: ["GET", "HEAD", "POST"]
     case .lookup: ["POST"]
     }
@@ -67,6 +70,7 @@ enum StreamRoute: Hashable, Sendable {
     case .metrics: "metrics"
     case .streams: "streams"
     case .pipelines: "pipelines"
+    case .maintenance: "maintenance"
     case .stream: "stream"
     case .lookup: "lookup"
     case .scan: "scan"

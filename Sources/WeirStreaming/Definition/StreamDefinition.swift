@@ -36,6 +36,9 @@ public struct StreamDefinition: Hashable, Sendable {
   /// How the table is partitioned, as terms: `day(event_time)`.
   public var partition: [String] = []
 
+  /// What the table keeps, and for how long.
+  public var maintenance = MaintenancePolicy()
+
   public static let shardCountMax = 1_024
 
   public init(table: TableIdentifier, columns: Schema) {

@@ -22,6 +22,8 @@ public enum DeadLetters {
     definition.eventTime = "time"
     definition.flush = stream.flush
     definition.logBytesMax = min(stream.logBytesMax, 1 << 30)
+    definition.maintenance = stream.maintenance
+    definition.maintenance.rows = nil
     return definition
   }
 

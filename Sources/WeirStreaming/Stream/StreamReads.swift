@@ -73,6 +73,7 @@ private struct LiveScan {
   private let stream: StreamTable
   private let request: StreamScan
   private let metadata: TableMetadata
+  private let use: SnapshotUse
   private var hidden: [String: [UInt32]] = [:]
   private var rows: [RecordBatch] = []
 
@@ -80,11 +81,13 @@ private struct LiveScan {
     self.stream = stream
     self.request = request
     guard request.isLive else {
-      metadata = stream.published.withLock { $0.metadata }
+      (metadata, use) = try stream.published.withLock { published throws(StreamError) in
+        (published.metadata, try stream.uses.begin([published.metadata.currentSnapshotID]))
+      }
       return
     }
     // Snapshot and memory change together, under this lock.
-    let result: Result<(TableMetadata, [MemTableView]), StreamError> =
+    let result: Result<(TableMetadata, [MemTableView], SnapshotUse), StreamError> =
       stream.published.withLock { published in
         do throws(StreamError) {
           var views: [MemTableView] = []
@@ -94,12 +97,14 @@ private struct LiveScan {
             try Self.check(view, published.metadata, shard.number)
             views.append(view)
           }
-          return .success((published.metadata, views))
+          let use = try stream.uses.begin([published.metadata.currentSnapshotID])
+          return .success((published.metadata, views, use))
         } catch { return .failure(error) }
       }
     switch result {
-    case .success((let found, let views)):
+    case .success((let found, let views, let held)):
       metadata = found
+      use = held
       for view in views {
         for file in view.hidden { hidden[file.path, default: []] += file.rows }
         if view.rows.rowCount > 0 { rows.append(view.rows) }
@@ -136,8 +141,8 @@ private struct LiveScan {
       task.deletes.otherPositions = hidden[task.dataFile.path]
       return task
     }
-    guard !rows.isEmpty else { return base }
-    return ChainedReader(base, try projected(base.schema, filter))
+    let held = HoldingReader(base, use)
+    return rows.isEmpty ? held : ChainedReader(held, try projected(base.schema, filter))
   }
 
   /// The rows of memory in the columns of the scan.

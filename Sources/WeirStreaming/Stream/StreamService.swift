@@ -19,6 +19,12 @@ public protocol StreamService: AnyObject, Sendable {
   /// How the pipelines are that keep its streams up with each other.
   var pipelines: [PipelineStatus] { get }
 
+  /// How the maintenance of its tables is.
+  var care: [TableCareStatus] { get }
+
+  /// Says who knows how the maintenance is.
+  func report(care: @escaping @Sendable () -> [TableCareStatus])
+
   /// Says who knows how the pipelines are.
   func report(pipelines: @escaping @Sendable () -> [PipelineStatus])
 }
@@ -26,6 +32,8 @@ public protocol StreamService: AnyObject, Sendable {
 extension StreamService {
   public var pipelines: [PipelineStatus] { [] }
   public func report(pipelines: @escaping @Sendable () -> [PipelineStatus]) {}
+  public var care: [TableCareStatus] { [] }
+  public func report(care: @escaping @Sendable () -> [TableCareStatus]) {}
 }
 
 /// One stream of a service.

@@ -21,7 +21,12 @@ extension StreamTable {
           .invalidArgument,
           "the changes go from \(from.position) to \(to.position), which does not lie behind it")
       }
-      return try ChangeRun(self, now, from: from, to: to).reader()
+      let ids = line.between(from.position.snapshotID, to.position.snapshotID)
+      let use = try uses.begin(ids)
+      do throws(StreamError) {
+        let reader = try ChangeRun(self, now, from: from, to: to).reader()
+        return HoldingChangeReader(reader, use) { [weak self] in self?.expired(ids) ?? nil }
+      } catch { throw expired(ids) ?? error }
     } catch { throw error.adding(stream: "\(definition.table)") }
   }
 }
@@ -77,11 +82,13 @@ struct StreamLine {
     isWhole = line.last.map { $0.parentID == nil } ?? true
     var known: [[Int64]?] = []
     for snapshot in line { known.append(try StreamOffsets(snapshot, shardCount: shardCount)?.ends) }
-    // A commit of somebody else has the rows that the one before it has.
-    var covered = [Int64](repeating: 0, count: shardCount)
+    // A commit of somebody else has the rows that the one before it has. Where that one has expired
+    // nobody can tell, but for the current snapshot, of which the table itself says so.
+    var covered = isWhole ? [Int64](repeating: 0, count: shardCount) : nil
     for (snapshot, ends) in zip(line, known).reversed() {
       covered = ends ?? covered
-      snapshots.append((snapshot.snapshotID, covered))
+      if snapshot.snapshotID == metadata.currentSnapshotID { covered = moment.state.covered.ends }
+      if let covered { snapshots.append((snapshot.snapshotID, covered)) }
     }
     snapshots.reverse()
   }
@@ -156,6 +163,14 @@ struct StreamLine {
       throw StreamError(
         .notFound, "the offset \(offset) is not there yet, the log ends at \(end)", shard: shard)
     }
+  }
+
+  /// The snapshots from the first one on, or from the beginning, to the second one: what changed between
+  /// them is found in all of them.
+  func between(_ first: Int64?, _ second: Int64?) -> [Int64] {
+    let line = second.map { moment.state.metadata.ancestors(of: $0).map(\.snapshotID) } ?? []
+    let count = line.firstIndex { $0 == first }.map { $0 + 1 } ?? line.count
+    return Array(line.prefix(count))
   }
 
   /// Whether the first snapshot is the second one or one of those it was built on.

@@ -37,6 +37,7 @@ public final class StreamTable: ServedStream {
   let shards: [StreamShard]
   let router: ShardRouter
   let published: Mutex<Published>
+  let uses = SnapshotUses()
   let counters = Mutex(StreamCounters())
   let flushing = Mutex(FlushState())
   private let listeners = Mutex<[ObjectIdentifier: @Sendable () -> Void]>([:])

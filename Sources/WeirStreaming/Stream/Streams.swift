@@ -21,6 +21,7 @@ public final class Streams: StreamService {
     var renewTime: Int64 = 0
     var isClosed = false
     var pipelines: @Sendable () -> [PipelineStatus] = { [] }
+    var care: @Sendable () -> [TableCareStatus] = { [] }
   }
 
   /// Opens the streams, and one for the dead letters of each.
@@ -80,6 +81,15 @@ public final class Streams: StreamService {
     state.withLock { $0.pipelines = pipelines }
   }
 
+  public var care: [TableCareStatus] {
+    let report = state.withLock { $0.care }
+    return report()
+  }
+
+  public func report(care: @escaping @Sendable () -> [TableCareStatus]) {
+    state.withLock { $0.care = care }
+  }
+
   public func stream(_ table: TableIdentifier) throws(StreamError) -> any ServedStream {
     try streamTable(table)
   }
@@ -121,6 +131,7 @@ public final class Streams: StreamService {
       guard let stream = streams[table] else { continue }
       do throws(StreamError) {
         try stream.renewLease()
+        stream.adoptOthersCommits()
       } catch {
         reason = reason ?? error.description
         // A catalog that does not answer has each of them wait.

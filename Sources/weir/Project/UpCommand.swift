@@ -96,10 +96,19 @@ struct UpCommand: AsyncParsableCommand {
       try project.pipelines.streams(sources: project.streams)
       + ModelDefinition.streams(project.models)
     let surfaces = try ServingSetup(project)
+    let others = (made + surfaces.streams).map { stream in
+      var stream = stream
+      stream.maintenance = project.maintenance
+      return stream
+    }
     let streams = try Streams(
-      (project.streams + made + surfaces.streams).map { try Self.withEnvironment($0) },
+      (project.streams + others).map { try Self.withEnvironment($0) },
       catalog: connection.catalog,
       environment: environment)
+    let care = try TableCare(
+      streams, catalog: connection.catalog, budget: project.maintenanceBudget,
+      environment: environment)
+    streams.report(care: { [weak care] in care?.status ?? [] })
     let pipelines = try Pipelines(project.pipelines, streams: streams) { log.write($0) }
     let serving = try surfaces.start(streams, folder: source.resolved(".")) { log.write($0) }
     let count = project.streams.count + made.count + surfaces.streams.count
@@ -110,6 +119,7 @@ struct UpCommand: AsyncParsableCommand {
     do {
       try await serve(project, access, folder, connection, streams, serving, log)
     } catch {
+      care.close()
       serving?.close()
       pipelines.close()
       _ = streams.close(drains: false)
@@ -118,6 +128,7 @@ struct UpCommand: AsyncParsableCommand {
         hint: "Is the port in use? --port 0 takes a free one.")
     }
     log.write(StreamEvent(.info, "draining", "rows in memory go into the tables"))
+    care.close()
     serving?.close()
     pipelines.close()
     _ = streams.close(drains: true)

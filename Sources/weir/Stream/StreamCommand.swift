@@ -17,10 +17,11 @@ struct StreamCommand: ParsableCommand {
         weir stream changes shop.profiles --from earliest
         weir stream lag
         weir stream describe shop.events
+        weir stream maintenance
       """,
     subcommands: [
       StreamAppendCommand.self, StreamTailCommand.self, StreamChangesCommand.self,
-      StreamLagCommand.self, StreamDescribeCommand.self,
+      StreamLagCommand.self, StreamDescribeCommand.self, StreamMaintenanceCommand.self,
     ])
 }
 
