@@ -46,6 +46,10 @@ class Format:
     def take(self, handle: Any, rows: np.ndarray, columns: list[str] | None) -> pa.Table:
         raise NotImplementedError
 
+    def tensors(self, handle: Any, columns: list[str], unique: bool) -> int:
+        """Makes tensors of all rows, 4,096 at a time; returns how many rows."""
+        return tensor_rows(self.batches(handle, columns, CHUNK_ROWS))
+
 
 class Weir(Format):
     profile = "fast"
@@ -65,10 +69,22 @@ class Weir(Format):
         size = None if rows == ROW_GROUP else rows
         return map(pa.record_batch, handle.iter_batches(columns=columns, batch_rows=size))
 
-    def unique_batches(self, handle: Any, columns: list[str] | None, rows: int) -> Iterator:
-        """Batches whose lists are dictionaries: the unique lists, and each row's number of one."""
-        batches = handle.iter_batches(columns=columns, batch_rows=rows, unique_lists=True)
-        return map(pa.record_batch, batches)
+    def tensors(self, handle: Any, columns: list[str], unique: bool) -> int:
+        """Numbers side by side are Weir's own matrices; the others come through Arrow, as ever.
+
+        With `unique`, lists that repeat are dictionaries: the lists, and each row's number of one.
+        """
+        rows, kinds = 0, None
+        for some in handle.iter_batches(columns, batch_rows=CHUNK_ROWS, unique_lists=unique):
+            batch = pa.record_batch(some)
+            kinds = kinds or kinds_of(batch.schema)
+            arrays = {name: parts_of(batch[name]) for name in kinds[2]}
+            arrays["dense"] = some.matrix(kinds[0])
+            arrays["ids"] = some.matrix(kinds[1], dtype="int64")
+            for start in range(0, len(some), TENSOR_ROWS):
+                tensors_of(arrays, start, min(start + TENSOR_ROWS, len(some)))
+            rows += len(some)
+        return rows
 
     def take(self, handle: Any, rows: np.ndarray, columns: list[str] | None) -> pa.Table:
         return pa.table(handle.read(columns=columns, rows=rows))
@@ -211,24 +227,28 @@ def list_parts(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return numpy_of(array.offsets), numpy_of(array.values)
 
 
+def kinds_of(schema: pa.Schema) -> tuple[list[str], list[str], list[str]]:
+    """Names of the columns of floats, of integers, and of the others."""
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    integers = [field.name for field in schema if pa.types.is_integer(field.type)]
+    return floats, integers, [n for n in schema.names if n not in {*floats, *integers}]
+
+
+def parts_of(column: pa.Array) -> Any:
+    if pa.types.is_fixed_size_list(column.type):
+        return numpy_of(column.flatten()).reshape(len(column), -1)
+    if pa.types.is_dictionary(column.type):
+        return numpy_of(column.indices), *list_parts(column.dictionary)
+    return list_parts(column)
+
+
 def chunk_arrays(batch: pa.RecordBatch) -> dict[str, Any]:
-    floats, integers, result = [], [], {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        kind = column.type
-        if pa.types.is_floating(kind):
-            floats.append(column)
-        elif pa.types.is_integer(kind):
-            integers.append(column)
-        elif pa.types.is_fixed_size_list(kind):
-            result[name] = numpy_of(column.flatten()).reshape(len(column), -1)
-        elif pa.types.is_dictionary(kind):
-            result[name] = (numpy_of(column.indices), *list_parts(column.dictionary))
-        else:
-            result[name] = list_parts(column)
+    floats, integers, others = kinds_of(batch.schema)
+    result = {name: parts_of(batch[name]) for name in others}
     for name, columns, dtype in (("dense", floats, np.float32), ("ids", integers, np.int64)):
         matrix = np.empty((batch.num_rows, len(columns)), dtype)
         for j, column in enumerate(columns):
-            matrix[:, j] = numpy_of(column)
+            matrix[:, j] = numpy_of(batch[column])
         result[name] = np.nan_to_num(matrix, copy=False) if name == "dense" else matrix
     return result
 
@@ -327,10 +347,8 @@ class Work:
         import torch
 
         torch.set_num_threads(1)
-        make = self.format.batches
-        if self.job.get("unique"):
-            make = self.format.unique_batches  # type: ignore[attr-defined]
-        return lambda: tensor_rows(make(self.format.open(), self.columns, CHUNK_ROWS))
+        columns, unique = self.columns or [], self.job.get("unique", False)
+        return lambda: self.format.tensors(self.format.open(), columns, unique)
 
     def take(self) -> Callable[[], int]:
         rows = np.asarray(self.job["rows"], np.int64)

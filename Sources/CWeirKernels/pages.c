@@ -289,6 +289,28 @@ void weir_join_high_64(const uint16_t *high, int shift, uint64_t *out, size_t co
   for (size_t i = 0; i < count; i++) out[i] |= (uint64_t)high[i] << shift;
 }
 
+void weir_gather_8(
+    const uint8_t *dictionary, const uint32_t *indices, uint8_t *out, size_t count) {
+#pragma clang loop unroll_count(8)
+  for (size_t i = 0; i < count; i++) out[i] = dictionary[indices[i]];
+}
+
+void weir_gather_16(
+    const uint16_t *dictionary, size_t size, const uint32_t *indices, uint16_t *out, size_t count) {
+#ifdef WEIR_WIDE
+  if (size <= 64 && weir_has_wide()) {
+    size_t done = weir_gather_wide_16(dictionary, size, indices, out, count);
+    indices += done;
+    out += done;
+    count -= done;
+  }
+#else
+  (void)size;
+#endif
+#pragma clang loop unroll_count(8)
+  for (size_t i = 0; i < count; i++) out[i] = dictionary[indices[i]];
+}
+
 void weir_gather_widen(
     const uint32_t *dictionary, const uint32_t *indices, uint64_t *out, size_t count) {
 #pragma clang loop unroll_count(8)

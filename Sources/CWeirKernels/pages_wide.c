@@ -91,6 +91,23 @@ WIDE void weir_unpack_wide_32(
   }
 }
 
+// The dictionary lies in two registers.
+WIDE size_t weir_gather_wide_16(
+    const uint16_t *dictionary, size_t size, const uint32_t *indices, uint16_t *out, size_t count) {
+  size_t second = size > 32 ? size - 32 : 0;
+  __m512i low = _mm512_maskz_loadu_epi16(_bzhi_u32(~0U, size < 32 ? (unsigned)size : 32), dictionary);
+  __m512i high = _mm512_maskz_loadu_epi16(
+      _bzhi_u32(~0U, (unsigned)second), dictionary + (second ? 32 : 0));
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    __m256i first = _mm512_cvtepi32_epi16(_mm512_loadu_si512(indices + i));
+    __m256i last = _mm512_cvtepi32_epi16(_mm512_loadu_si512(indices + i + 16));
+    __m512i index = _mm512_inserti64x4(_mm512_castsi256_si512(first), last, 1);
+    _mm512_storeu_si512(out + i, _mm512_permutex2var_epi16(low, index, high));
+  }
+  return i;
+}
+
 // What tags say, two at a time (16 entries) or four: the bits of their values, and which bits of a word
 // they become when each goes to a lane of its own.
 struct places {

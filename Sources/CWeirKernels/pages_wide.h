@@ -29,6 +29,11 @@ void weir_unpack_wide_32(
     const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint32_t *out,
     size_t count);
 
+// As weir_gather_16, for dictionaries of at most 64 values and multiples of 32 indices; returns how
+// many.
+size_t weir_gather_wide_16(
+    const uint16_t *dictionary, size_t size, const uint32_t *indices, uint16_t *out, size_t count);
+
 // As weir_tiered_32, for widths of at most 28.
 int weir_tiered_deposit_32(
     const uint8_t *tags, const uint8_t *bits, size_t bits_size, const uint8_t *starts,

@@ -84,6 +84,24 @@ public func weir_file_read(
   _ columnCount: Int64, _ firstRow: Int64, _ rowCount: Int64, _ batchRows: Int64,
   _ batches: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Int32 {
+  read(file, columns, columnCount, firstRow, rowCount, batchRows, batches, error, unique: false)
+}
+
+@c @implementation
+public func weir_file_read_unique(
+  _ file: OpaquePointer?, _ columns: UnsafePointer<UnsafePointer<CChar>?>?,
+  _ columnCount: Int64, _ firstRow: Int64, _ rowCount: Int64, _ batchRows: Int64,
+  _ batches: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  read(file, columns, columnCount, firstRow, rowCount, batchRows, batches, error, unique: true)
+}
+
+private func read(
+  _ file: OpaquePointer?, _ columns: UnsafePointer<UnsafePointer<CChar>?>?,
+  _ columnCount: Int64, _ firstRow: Int64, _ rowCount: Int64, _ batchRows: Int64,
+  _ batches: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<OpaquePointer?>?,
+  unique: Bool
+) -> Int32 {
   let handle = Handle.get(file, FileHandle.self)
   return status(error, path: handle?.path) {
     let handle = try Handle.need(file, FileHandle.self, "file")
@@ -97,7 +115,7 @@ public func weir_file_read(
     let end = rowCount == -1 ? rows : firstRow + rowCount
     let batches = try handle.reader.batches(
       columns: columns, rows: Int(firstRow)..<Int(end),
-      batchRows: try batchRowCount(batchRows))
+      batchRows: try batchRowCount(batchRows), uniqueLists: unique)
     output.pointee = Handle.make(BatchesHandle(batches, path: handle.path))
   }
 }

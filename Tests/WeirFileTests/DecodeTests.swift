@@ -96,6 +96,18 @@ struct KernelTests {
     }
   }
 
+  @Test(arguments: [1, 5, 31, 32, 33, 64, 65, 900])
+  func gather(size: Int) {
+    var random = SeededRandom(seed: UInt64(size))
+    let dictionary = (0..<size).map { _ in UInt16(truncatingIfNeeded: random.next()) }
+    for count in [1, 31, 32, 33, 100, 1_000] {
+      let indices = (0..<count).map { _ in UInt32(random.int(0..<size)) }
+      var out = [UInt16](repeating: 7, count: count + 1)
+      weir_gather_16(dictionary, size, indices, &out, count)
+      #expect(out == indices.map { dictionary[Int($0)] } + [7])
+    }
+  }
+
   @Test func checksums() {
     var random = SeededRandom(seed: 5)
     let bytes = random.bytes(6_000)

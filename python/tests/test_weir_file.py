@@ -227,3 +227,54 @@ def test_command_line(tmp_path: Path) -> None:
     assert "--profile and --key are for Weir files" in run(
         "convert", golden, back, "--profile", "fast", code=64
     )
+
+
+def test_unique_lists(tmp_path):
+    """Lists that repeat or slide come once, and rows name them."""
+    path, table = str(tmp_path / "file.weir"), features(4_000, 5)
+    weir.write_file(table, path)
+    names = ["user", "window", "ragged"]
+    batches = list(weir.open_file(path).iter_batches(names, batch_rows=1_000, unique_lists=True))
+    read = [pa.record_batch(batch) for batch in batches]
+    assert [batch.num_rows for batch in read] == [1_000] * 4
+    for i, batch in enumerate(read):
+        batch.validate(full=True)
+        column, expected = batch["window"], table["window"].combine_chunks()[1_000 * i :][:1_000]
+        assert column.dictionary.take(column.indices).equals(expected)
+        assert len(column.dictionary) < 1_000
+        first = dict(reversed([(n, j) for j, n in enumerate(column.indices.to_pylist())]))
+        assert sorted(first, key=first.get) == list(range(len(column.dictionary)))
+    plain = pa.Table.from_batches(read).select(["user", "ragged"])
+    check_equal(plain, table.select(["user", "ragged"]))
+
+
+def test_matrix(tmp_path):
+    """Columns of numbers side by side, beside numpy."""
+    path, g = str(tmp_path / "file.weir"), np.random.default_rng(3)
+    rows, nothing = 1_001, np.array([i % 5 == 0 for i in range(1_001)])
+    kinds = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64"]
+    columns = {k: pa.array(g.integers(0, 100, rows).astype(k), mask=nothing) for k in kinds}
+    columns["nan"] = pa.array(np.where(nothing, np.nan, 1.5))
+    columns["flag"] = pa.array(g.random(rows) < 0.5)
+    columns["word"] = pa.array(["x"] * rows)
+    table = pa.table(columns)
+    weir.write_file(table, path)
+    file, names = weir.open_file(path), [name for name in columns if name != "word"]
+    for dtype, missing in (("float32", -1.5), ("int64", -1)):
+        expected = np.stack(
+            [table[n].to_pandas().fillna(missing).astype(dtype).to_numpy() for n in names], axis=1
+        )
+        (batch,) = file.iter_batches(batch_rows=rows)
+        assert np.array_equal(batch.matrix(names, dtype=dtype, missing=missing), expected)
+        wide = np.full((rows, len(names) + 3), 7, dtype)
+        part = wide[:, 2 : 2 + len(names)]
+        assert batch.matrix(names, dtype=dtype, missing=missing, out=part) is part
+        assert np.array_equal(part, expected)
+        assert (wide[:, :2] == 7).all()
+        assert (wide[:, -1] == 7).all()
+    with pytest.raises(weir.InvalidArgumentError, match="word"):
+        batch.matrix()
+    with pytest.raises(ValueError, match="out"):
+        batch.matrix(names, out=np.empty((rows, 2), np.float32))
+    with pytest.raises(ValueError, match="dtype"):
+        batch.matrix(names, dtype="int8")

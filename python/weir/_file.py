@@ -16,6 +16,20 @@ from ._reading import Batch, Schema, StrPath, Use, batches_of
 from ._writing import OptionValue, _flatten
 
 
+class _BatchesSchema(Schema):
+    """The schema of batches that have been started, where it is not that of the file."""
+
+    def __init__(self, batches: Handle) -> None:
+        self._batches = batches
+        self._names = None
+
+    def __arrow_c_schema__(self) -> object:
+        def fill(schema: int) -> None:
+            call(library.weir_batches_schema, self._batches.value, schema)
+
+        return _capsule.make(_capsule.SCHEMA, fill)
+
+
 class FileRows:
     """Rows of a file in their order, read when somebody asks, each time anew."""
 
@@ -25,6 +39,7 @@ class FileRows:
         columns: Sequence[str] | None,
         rows: range | None,
         batch_rows: int | None,
+        unique_lists: bool = False,
     ) -> None:
         if isinstance(columns, (str, bytes)):
             raise TypeError("columns must be a sequence of names, not one string")
@@ -32,8 +47,13 @@ class FileRows:
         self._columns = None if columns is None else list(columns)
         self._rows = range(file.num_rows) if rows is None else rows
         self._batch_rows = 0 if batch_rows is None else batch_rows
+        self._read = library.weir_file_read_unique if unique_lists else library.weir_file_read
         self.schema = Schema(file, self._columns, library.weir_file_schema)
-        self._start().close()
+        batches = self._start()
+        if unique_lists:
+            self.schema = _BatchesSchema(batches)
+        else:
+            batches.close()
 
     @property
     def num_rows(self) -> int:
@@ -47,7 +67,7 @@ class FileRows:
         batches = Handle(library.weir_batches_close)
         with self._file._use() as file:
             call(
-                library.weir_file_read,
+                self._read,
                 file,
                 names,
                 count,
@@ -225,10 +245,21 @@ class File:
         return FileMatches(self, f"{name} in ({literals})" if literals else "false", columns, None)
 
     def iter_batches(
-        self, columns: Sequence[str] | None = None, *, batch_rows: int | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        rows: range | None = None,
+        batch_rows: int | None = None,
+        unique_lists: bool = False,
     ) -> Iterator[Batch]:
-        """Reads the rows, batch by batch, in memory that does not grow with the file."""
-        return iter(FileRows(self, columns, None, batch_rows))
+        """Reads the rows, batch by batch, in memory that does not grow with the file.
+
+        :param rows: a ``range`` of rows; all when ``None``.
+        :param unique_lists: whether columns of lists that share their items come as dictionary
+            arrays: the lists of a batch that differ, each decoded once, and a number for every
+            row (an inverse index), ascending by first appearance.
+        """
+        return iter(FileRows(self, columns, rows, batch_rows, unique_lists))
 
     def __len__(self) -> int:
         return self.num_rows

@@ -79,6 +79,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "weir_batches_close": (None, [_OUT]),
     "weir_batch_row_count": (c_int64, [c_void_p]),
     "weir_batch_export": (c_int32, [c_void_p, c_void_p, c_void_p, _OUT]),
+    "weir_batch_matrix": (
+        c_int32,
+        [c_void_p, _STRINGS, c_int64, c_int32, ctypes.c_double, c_int64, c_void_p, _OUT],
+    ),
     "weir_batch_close": (None, [_OUT]),
     "weir_parquet_writer_open": (
         c_int32,
@@ -94,6 +98,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "weir_file_column_count": (c_int64, [c_void_p]),
     "weir_file_schema": (c_int32, [c_void_p, _STRINGS, c_int64, c_void_p, _OUT]),
     "weir_file_read": (
+        c_int32,
+        [c_void_p, _STRINGS, c_int64, c_int64, c_int64, c_int64, _OUT, _OUT],
+    ),
+    "weir_file_read_unique": (
         c_int32,
         [c_void_p, _STRINGS, c_int64, c_int64, c_int64, c_int64, _OUT, _OUT],
     ),

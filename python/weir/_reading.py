@@ -23,6 +23,8 @@ from ._library import (
 )
 
 StrPath = Union[str, "os.PathLike[str]"]
+# WEIR_MATRIX_… of weir.h.
+_MATRIX_TYPES = {"float32": 0, "int64": 1}
 
 
 class Schema:
@@ -83,6 +85,52 @@ class Batch:
 
         schema, array = _capsule.make_all((_capsule.SCHEMA, _capsule.ARRAY), fill)
         return schema, array
+
+    def matrix(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        dtype: str = "float32",
+        missing: float = 0,
+        out: Any = None,
+    ) -> Any:
+        """Columns of numbers side by side, one row a row, as a numpy array.
+
+        :param columns: names, in the order wanted; all when ``None``.
+        :param dtype: ``float32`` or ``int64``.
+        :param missing: what nulls and NaN become.
+        :param out: an array of that type to write to, with a row for every row of the batch and a
+            column for every one of ``columns``; rows may lie apart, so that it may be a part of a
+            larger one.
+        """
+        import numpy as np
+
+        if str(dtype) not in _MATRIX_TYPES:
+            raise ValueError(f"dtype must be one of {', '.join(_MATRIX_TYPES)}, not {dtype}")
+        names, count = string_array(None if columns is None else list(columns))
+        if columns is None:
+            count = len(_capsule.field_names(self.__arrow_c_schema__()))
+        if out is None:
+            out = np.empty((self.num_rows, count), dtype)
+        if out.shape != (self.num_rows, count) or out.dtype != np.dtype(dtype):
+            raise ValueError(
+                f"out has the shape {out.shape} and type {out.dtype}, "
+                f"not {(self.num_rows, count)} and {dtype}"
+            )
+        stride, rest = divmod(out.strides[0], out.itemsize)
+        if out.strides[1] != out.itemsize or rest or stride < count or not out.flags.writeable:
+            raise ValueError("out must be writable, with the values of a row side by side")
+        call(
+            library.weir_batch_matrix,
+            self._handle.value,
+            names,
+            0 if columns is None else count,
+            _MATRIX_TYPES[str(dtype)],
+            float(missing),
+            stride,
+            out.ctypes.data,
+        )
+        return out
 
     def __repr__(self) -> str:
         return f"<weir.Batch of {self.num_rows} rows>"

@@ -163,6 +163,17 @@ WEIR_EXPORT int32_t weir_batch_export(
     const weir_batch *batch, struct ArrowSchema *schema, struct ArrowArray *array,
     weir_error **error);
 
+#define WEIR_MATRIX_FLOAT32 0
+#define WEIR_MATRIX_INT64 1
+
+// Writes columns of numbers (booleans, dates and times, too) side by side as a matrix of `type`: value j
+// of row i goes to out[i * stride + j]. `columns` NULL means all; `stride` counts values and is at least
+// their number; `out` has room for row_count * stride values. Nulls, and NaN, become `missing`; what does
+// not fit an integer becomes 0.
+WEIR_EXPORT int32_t weir_batch_matrix(
+    const weir_batch *batch, const char *const *columns, int64_t column_count, int32_t type,
+    double missing, int64_t stride, void *out, weir_error **error);
+
 WEIR_EXPORT void weir_batch_close(weir_batch **batch);
 
 // ---- Writing Parquet ---------------------------------------------------------------------------
@@ -217,6 +228,13 @@ WEIR_EXPORT int32_t weir_file_schema(
 // Starts reading rows `first_row` to `first_row + row_count - 1` (to the end when `row_count` is -1).
 // `columns` NULL means all. Batches have at most `batch_rows` rows; 0 means the default (16,384).
 WEIR_EXPORT int32_t weir_file_read(
+    const weir_file *file, const char *const *columns, int64_t column_count, int64_t first_row,
+    int64_t row_count, int64_t batch_rows, weir_batches **batches, weir_error **error);
+
+// The same, but for columns of lists that share their items: those come as dictionary arrays (indices
+// of 32 bits, lists as values), with the batch's lists that differ, each decoded once, and every row's
+// number of one, ascending by first appearance.
+WEIR_EXPORT int32_t weir_file_read_unique(
     const weir_file *file, const char *const *columns, int64_t column_count, int64_t first_row,
     int64_t row_count, int64_t batch_rows, weir_batches **batches, weir_error **error);
 

@@ -120,7 +120,11 @@ void weir_quotients_f64(const int64_t *in, double divisor, double *out, size_t c
 void weir_join_high_32(const uint16_t *high, int shift, uint32_t *out, size_t count);
 void weir_join_high_64(const uint16_t *high, int shift, uint64_t *out, size_t count);
 
-/// out[i] = dictionary[indices[i]].
+/// out[i] = dictionary[indices[i]], of a dictionary of `size` values.
+void weir_gather_8(
+    const uint8_t *dictionary, const uint32_t *indices, uint8_t *out, size_t count);
+void weir_gather_16(
+    const uint16_t *dictionary, size_t size, const uint32_t *indices, uint16_t *out, size_t count);
 void weir_gather_widen(
     const uint32_t *dictionary, const uint32_t *indices, uint64_t *out, size_t count);
 

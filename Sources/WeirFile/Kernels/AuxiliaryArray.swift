@@ -241,8 +241,14 @@ struct DictionarySource {
       return
     }
     switch width {
-    case 1: gather(codes, base.assumingMemoryBound(to: UInt8.self), out)
-    case 2: gather(codes, base.assumingMemoryBound(to: UInt16.self), out)
+    case 1:
+      weir_gather_8(
+        base.assumingMemoryBound(to: UInt8.self), codes.baseAddress!,
+        out.assumingMemoryBound(to: UInt8.self), codes.count)
+    case 2:
+      weir_gather_16(
+        base.assumingMemoryBound(to: UInt16.self), decoded.values.count / 2, codes.baseAddress!,
+        out.assumingMemoryBound(to: UInt16.self), codes.count)
     case 4:
       weir_gather_32(
         base.assumingMemoryBound(to: UInt32.self), codes.baseAddress!,
@@ -256,13 +262,6 @@ struct DictionarySource {
         (out + index * width).copyMemory(from: base + Int(code) * width, byteCount: width)
       }
     }
-  }
-
-  private func gather<T: BitwiseCopyable>(
-    _ codes: UnsafeBufferPointer<UInt32>, _ values: UnsafePointer<T>, _ out: UnsafeMutableRawPointer
-  ) {
-    let target = out.assumingMemoryBound(to: T.self)
-    for (index, code) in codes.enumerated() { target[index] = values[Int(code)] }
   }
 
   /// The value of one code, of `width` bytes.

@@ -10,7 +10,7 @@ class ColumnSink {
   /// Rows so far.
   private(set) var length = 0
   /// One bit a row, once there is a null.
-  private let validity = MutableBuffer()
+  final let validity = MutableBuffer()
   private var hasNulls = false
   let limit: SinkLimit
 
@@ -95,72 +95,6 @@ class ColumnSink {
     try pickBits(node.children[0], rows, decoder)
     try pickValues(node.children[1], rows, decoder)
     length += rows.count
-  }
-
-  final func pick(
-    _ node: PageNode, rows: [UInt32], _ decoder: PageDecoder
-  ) throws(WeirFileError) {
-    let copy = Scratch(rows.count * 4)
-    let pointer = copy.pointer(UInt32.self)
-    for (index, row) in rows.enumerated() { pointer[index] = row }
-    try pick(node, UnsafeBufferPointer(start: pointer, count: rows.count), decoder)
-    withExtendedLifetime(copy) {}
-  }
-
-  /// Validity of ascending rows: from one range where places would have to be looked for.
-  private func pickBits(
-    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
-  ) throws(WeirFileError) {
-    if node.encoding == .plain || rows.count < 8 {
-      for (index, row) in rows.enumerated() {
-        try decoder.bits(node, Int(row), 1, validity.base, at: length + index)
-      }
-      return
-    }
-    let first = Int(rows[0])
-    let count = Int(rows[rows.count - 1]) - first + 1
-    let range = Scratch(count / 8 + 8)
-    try decoder.bits(node, first, count, range.base, at: 0)
-    for (index, row) in rows.enumerated() {
-      Bitmap.assign(validity.base, length + index, Bitmap.get(range.base, Int(row) - first))
-    }
-  }
-
-  /// The values of valid rows only are there: row by row, the valid ones by their rank.
-  private func pickPresent(
-    _ valid: PageNode, _ values: PageNode, _ rows: UnsafeBufferPointer<UInt32>,
-    _ decoder: PageDecoder
-  ) throws(WeirFileError) {
-    let first = Int(rows[0])
-    let count = Int(rows[rows.count - 1]) - first + 1
-    let bits = Scratch(count / 8 + 8)
-    try decoder.bits(valid, first, count, bits.base, at: 0)
-    var rank = try decoder.ones(valid, before: first)
-    var counted = first
-    let scratch = Scratch(rows.count * 4)
-    let ranks = scratch.pointer(UInt32.self)
-    var waiting = 0
-    for (index, row) in rows.enumerated() {
-      rank += Bitmap.countOnes(bits.base, offset: counted - first, count: Int(row) - counted)
-      counted = Int(row)
-      let isValid = Bitmap.get(bits.base, Int(row) - first)
-      Bitmap.assign(validity.base, length + index, isValid)
-      if isValid {
-        guard rank < values.count else { throw .damaged("fewer values than valid rows") }
-        ranks[waiting] = UInt32(rank)
-        waiting += 1
-        continue
-      }
-      if waiting > 0 {
-        try pickValues(values, UnsafeBufferPointer(start: ranks, count: waiting), decoder)
-        waiting = 0
-      }
-      try appendBlank(1)
-    }
-    if waiting > 0 {
-      try pickValues(values, UnsafeBufferPointer(start: ranks, count: waiting), decoder)
-    }
-    withExtendedLifetime((bits, scratch)) {}
   }
 
   /// Adds the values at ascending rows; validity is somebody else's matter. Runs of rows are

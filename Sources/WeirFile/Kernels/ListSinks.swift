@@ -35,6 +35,22 @@ final class ListSink: ColumnSink {
     offsets.expect(rows)
   }
 
+  /// Adds lists that are windows on a pool.
+  func append(
+    _ starts: UnsafePointer<UInt32>, _ lengths: UnsafePointer<UInt32>, _ count: Int,
+    _ reader: inout PoolReader
+  ) throws(WeirFileError) {
+    if count == 0 { return }
+    try appendWindows(starts, lengths, count, Int(weir_sum_u32(lengths, count)), &reader)
+    didAppend(count)
+  }
+
+  /// Adds a list without items.
+  func appendEmpty() throws(WeirFileError) {
+    try appendBlank(1)
+    didAppend(1)
+  }
+
   /// Makes room for the items of all rows that are to come, once the first ones are known.
   private func expectItems(_ sum: Int, _ rows: Int) {
     if length > 0 || rows == 0 || expectedRows <= rows { return }

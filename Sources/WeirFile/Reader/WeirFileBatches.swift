@@ -14,11 +14,14 @@ public final class WeirFileBatches: RecordBatchReader {
   /// The page of each column that the last batch ended in.
   private var held: [(index: Int, page: PageNode)?]
 
-  init(_ reader: WeirFileReader, _ columns: [FileColumn], rows: Range<Int>, batchRows: Int) {
+  init(
+    _ reader: WeirFileReader, _ columns: [FileColumn], rows: Range<Int>, batchRows: Int,
+    uniqueLists: Bool = false
+  ) {
     self.reader = reader
     self.columns = columns
     self.batchRows = batchRows
-    schema = Schema(columns.map(\.field))
+    schema = Schema(columns.map { uniqueLists ? $0.fieldOfUniqueLists : $0.field })
     nextRow = rows.lowerBound
     end = rows.upperBound
     held = Array(repeating: nil, count: columns.count)
@@ -65,7 +68,10 @@ public final class WeirFileBatches: RecordBatchReader {
     _ index: Int, _ column: FileColumn, _ rows: Range<Int>, _ bytes: inout ArraySlice<Buffer>,
     _ limit: SinkLimit
   ) throws(WeirFileError) -> ArrayData {
-    let sink = ColumnSink.make(column.field.type, limit)
+    let type = schema.fields[index].type
+    let sink =
+      type == column.field.type
+      ? ColumnSink.make(type, limit) : UniqueListSink(type, limit)
     sink.expect(rows.count)
     for number in pageNumbers(column, rows) {
       let page: PageNode
@@ -92,10 +98,14 @@ extension WeirFileReader {
   /// Starts reading the rows of a range (all for `nil`) of the columns (all for `nil`), in batches
   /// of at most `batchRows`. Batches hold `batchRows` rows of all columns in memory.
   ///
+  /// - Parameter uniqueLists: whether columns of lists that share their items (windows) come as
+  ///   dictionary arrays: the lists of the batch that differ, each decoded once, and a number for
+  ///   every row.
   /// - Throws: `invalidArgument` for a column or rows that are not there; what opening a column
   ///   throws.
   public func batches(
-    columns names: [String]? = nil, rows: Range<Int>? = nil, batchRows: Int = 65_536
+    columns names: [String]? = nil, rows: Range<Int>? = nil, batchRows: Int = 65_536,
+    uniqueLists: Bool = false
   ) throws(WeirFileError) -> WeirFileBatches {
     try guarded { () throws(WeirFileError) in
       let rows = rows ?? 0..<rowCount
@@ -105,7 +115,22 @@ extension WeirFileReader {
           "rows \(rows.lowerBound)..<\(rows.upperBound) in batches of \(batchRows) of a file of "
             + "\(rowCount) rows")
       }
-      return WeirFileBatches(self, try columns(names), rows: rows, batchRows: batchRows)
+      return WeirFileBatches(
+        self, try columns(names), rows: rows, batchRows: batchRows, uniqueLists: uniqueLists)
+    }
+  }
+}
+
+extension FileColumn {
+  /// The field as dictionaries of lists, when its lists share items.
+  fileprivate var fieldOfUniqueLists: Field {
+    switch field.type {
+    case .list, .largeList:
+      guard descriptor.auxiliary.contains(where: { $0.role == .pool }) else { return field }
+      var result = field
+      result.type = .dictionary(index: .int32, value: field.type, ordered: false)
+      return result
+    default: return field
     }
   }
 }

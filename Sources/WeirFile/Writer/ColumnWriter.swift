@@ -46,7 +46,11 @@ final class ColumnWriter {
       let bytes = RowBytes.of(rest)
       let perRow = Double(bytes) / Double(rest.length)
       let room = Int(Double(max(options.pageBytesMax - pendingBytes, 0)) / max(perRow, 0.01))
-      let rows = min(rest.length, options.pageRowsMax - pendingRows, max(room, 1))
+      var rows = min(rest.length, options.pageRowsMax - pendingRows, max(room, 1))
+      // A page that takes the end of its batch, too, spares the next one a copy.
+      if pending.isEmpty && rest.length <= min(options.pageRowsMax, rows + rows / 4) {
+        rows = rest.length
+      }
       pending.append(rest.slice(offset: 0, length: rows))
       pendingRows += rows
       pendingBytes += Int(perRow * Double(rows))
