@@ -22,7 +22,7 @@ struct StatisticsTests {
   }
 
   /// Whether what is said of the values is true; and, of numbers, as exact as it can be.
-  private static func check(_ metrics: ColumnMetrics, _ values: [Scalar], _ type: DataType) {
+  static func check(_ metrics: ColumnMetrics, _ values: [Scalar], _ type: DataType) {
     #expect(metrics.valueCount == Int64(values.count))
     #expect(metrics.nullCount == Int64(values.count(where: \.isNull)), "\(type)")
     if type.isFloatingPoint {

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from weir_file_keys import key_index, may_contain, xxh64
-from weir_file_reader import File
+from weir_file_reader import File, read
 
 import weir
 
@@ -183,3 +187,77 @@ def test_key_indexes(tmp_path, rows):
             assert pa.table(matches).equals(table.filter(mask).select(["row", "user"]))
         with pytest.raises(ValueError, match="usr"):
             opened.matches("usr = 1")
+
+
+GOLDEN = Path(__file__).resolve().parents[2] / "testdata" / "weir-file"
+WEIR_BIN = os.environ.get("WEIR_BIN", str(GOLDEN.parents[1] / ".build" / "release" / "weir"))
+
+
+def test_golden_keys():
+    """The golden file with statistics and key indexes, by both readers."""
+    expected = pa.ipc.open_file(str(GOLDEN / "v1.arrow")).read_all()
+    path = GOLDEN / "v1-keys.weir"
+    assert read(path).equals(expected)
+    file = File(path.read_bytes())
+    assert len(file.statistics(file.entry_with_name("price"))[0]) == 3
+    hashes, at = key_index(file, file.entry_with_name("word"))
+    words = expected["word"].to_pylist()
+    found = sorted((xxh64(word.encode()) >> 32, row) for row, word in enumerate(words))
+    assert found == list(zip(hashes.tolist(), at.tolist(), strict=True))
+    with weir.open_file(path) as opened:
+        for name in ("user", "word"):
+            value = expected[name][7]
+            wanted = expected.filter(pc.equal(expected[name], value))
+            assert pa.table(opened.lookup(name, [value])).equals(wanted)
+        wanted = expected.filter(pc.less(expected["price"], 10))
+        assert pa.table(opened.matches("price < 10")).equals(wanted)
+
+
+def test_golden_erased():
+    """The same file without the values of some rows."""
+    expected = pa.ipc.open_file(str(GOLDEN / "v1.arrow")).read_all()
+    gone = {5, 399, *range(100, 120)}
+    rows = read(GOLDEN / "v1-erased.weir")
+    check_erased(rows, expected, gone)
+    check_erased(pa.table(weir.open_file(GOLDEN / "v1-erased.weir")), expected, gone)
+    assert File((GOLDEN / "v1-erased.weir").read_bytes()).tail.generation == 1
+
+
+def check_erased(rows: pa.Table, expected: pa.Table, gone: set[int]) -> None:
+    assert rows.schema.equals(expected.schema)
+    for name in expected.column_names:
+        values = expected[name].to_pylist()
+        wanted = [None if row in gone else value for row, value in enumerate(values)]
+        assert rows[name].to_pylist() == wanted, name
+
+
+def test_erase_command(tmp_path):
+    """The second reader finds the other rows, and nobody the erased values."""
+    rng = np.random.default_rng(4)
+    marker, number = "Mq7-erase-me-Zx9", 0x5A1377C49E216BD3
+    users = rng.integers(0, 40, 3000)
+    gone = {row for row, user in enumerate(users) if user == 7}
+    table = pa.table(
+        {
+            "user": pa.array(users),
+            "mail": [f"{marker} {row}" if row in gone else f"m{row}@x" for row in range(3000)],
+            "word": pa.array([marker if row in gone else f"w{row % 3}" for row in range(3000)]),
+            "recent": [
+                [number] * 9 if row in gone else list(range(row // 5, row // 5 + 12))
+                for row in range(3000)
+            ],
+        }
+    )
+    path = tmp_path / "e.weir"
+    weir.write_file(table, path, page_rows=1000, key_columns=["user", "word"])
+    assert marker.encode() in path.read_bytes()
+    subprocess.run([WEIR_BIN, "file", "erase", path, "--where", "user = 7"], check=True)
+    data = path.read_bytes()
+    for piece in (marker[:9].encode(), marker[-9:].encode(), number.to_bytes(8, "little")):
+        assert piece not in data
+    check_erased(read(path), table, gone)
+    assert pa.table(weir.open_file(path).lookup("user", 7)).num_rows == 0
+    done = subprocess.run(
+        [WEIR_BIN, "file", "verify", path], check=True, capture_output=True, text=True
+    )
+    assert "sound" in done.stdout

@@ -154,7 +154,7 @@ class Page:
         check(node.encoding != 9, "a nullable node stands where values cannot be null")
         decoder, kinds, children, buffers = DECODERS[node.encoding]
         self.shape(node, kinds, children, buffers)
-        wide = node.kind in (FIXED, FIXED_LISTS) and node.encoding != 6
+        wide = node.kind in (FIXED, FIXED_LISTS)
         self.spend(node.count * (node.a if wide and node.a else 1))
         return decoder(self, node)
 
@@ -177,7 +177,7 @@ class Page:
         check(child.kind == kind, f"a child has kind {child.kind}, not {kind}")
         check(count in (-1, child.count), f"a child has {child.count} values, not {count}")
         values = self.values(child)
-        if kind == FIXED == node.kind and node.encoding != 6:
+        if kind == FIXED == node.kind:
             check(values.width == node.a, "a child's width differs")
         return values
 
@@ -223,7 +223,7 @@ class Page:
         return base
 
     def delta(self, node: Node) -> Values:
-        check(node.parameter < 32, "a delta node's blocks are too large")
+        check(node.parameter <= 20, "a delta node's blocks are too large")
         size = 1 << node.parameter
         firsts = self.child(node, 0, count=-(-node.count // size)).data
         deltas = self.child(node, 1).data
@@ -248,10 +248,12 @@ class Page:
             values = self.child(node, 1, count=-1)
         else:
             check(self.auxiliary is not None, "there are no auxiliary arrays to refer to")
-            values = self.auxiliary(node.a, DICTIONARY_ROLE)
+            number = node.b if node.kind == FIXED else node.a
+            values = self.auxiliary(number, DICTIONARY_ROLE)
             check(
                 values.kind == node.kind and values.validity is None, "a dictionary's kind differs"
             )
+            check(values.kind != FIXED or values.width == node.a, "a dictionary's width differs")
         return self.chosen(values, codes)
 
     def chosen(self, values: Values, index: np.ndarray) -> Values:

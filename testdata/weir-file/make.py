@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the golden files of version 1 and the table that they hold.
+"""Writes the golden files of version 1 and the table that they hold, those that are missing.
 
-Run once for a version of the format; files of every released version are read forever:
-    PYTHONPATH=python WEIR_LIBRARY=... python testdata/weir-file/make.py
+Each was written once, when the writer learnt what it shows; they are read forever:
+    PYTHONPATH=python WEIR_LIBRARY=... WEIR_BIN=... python testdata/weir-file/make.py
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import weir
 
 HERE = Path(__file__).parent
 ROWS = 400
+ERASED = "5,100-119,399"
 
 
 def table() -> pa.Table:
@@ -59,11 +62,25 @@ def table() -> pa.Table:
 
 def main() -> None:
     rows = table()
-    with pa.OSFile(str(HERE / "v1.arrow"), "wb") as file:
-        with pa.ipc.new_file(file, rows.schema) as writer:
+    if not (HERE / "v1.arrow").exists():
+        path = str(HERE / "v1.arrow")
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
             writer.write_table(rows)
     for profile in ("fast", "compact"):
-        weir.write_file(rows, HERE / f"v1-{profile}.weir", profile=profile, page_rows=150)
+        path = HERE / f"v1-{profile}.weir"
+        if not path.exists():
+            weir.write_file(rows, path, profile=profile, page_rows=150)
+    # Statistics, bloom filters and key indexes.
+    keys = HERE / "v1-keys.weir"
+    if not keys.exists():
+        names = ["user", "hash", "word", "amount"]
+        weir.write_file(rows, keys, page_rows=150, key_columns=names)
+    # The same without the values of some rows.
+    erased = HERE / "v1-erased.weir"
+    if not erased.exists():
+        weir_bin = os.environ.get("WEIR_BIN", "weir")
+        command = [weir_bin, "file", "erase", keys, "--rows", ERASED, "--output", erased]
+        subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

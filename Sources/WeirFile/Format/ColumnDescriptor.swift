@@ -29,6 +29,8 @@ struct ColumnDescriptor: Sendable, Equatable {
   var auxiliary: [Auxiliary] = []
 
   private static let recordByteCount = 32
+  /// Auxiliary arrays of a column.
+  static let auxiliaryCountMax = 4096
 
   func encoded() -> Buffer {
     let out = MutableBuffer()
@@ -83,6 +85,9 @@ struct ColumnDescriptor: Sendable, Equatable {
     }
     guard row == rowCount else {
       throw .damaged("the pages have \(row) rows, the file \(rowCount)")
+    }
+    guard auxiliaryCount <= Self.auxiliaryCountMax else {
+      throw .damaged("\(auxiliaryCount) auxiliary arrays")
     }
     for _ in 0..<auxiliaryCount {
       auxiliary.append(try Self.auxiliary(bytes, at, fileSize))

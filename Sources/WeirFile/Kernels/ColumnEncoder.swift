@@ -8,11 +8,16 @@ final class ColumnContext {
   let options: WeirFileWriteOptions
   let numbers: NumberEncoder
   private(set) var auxiliary: [AuxiliaryWriter] = []
+  private let auxiliaryCountMax: Int
 
-  init(_ options: WeirFileWriteOptions) {
+  init(_ options: WeirFileWriteOptions, hasAuxiliary: Bool = true) {
     self.options = options
+    auxiliaryCountMax = hasAuxiliary ? ColumnDescriptor.auxiliaryCountMax / 4 : 0
     numbers = NumberEncoder(profile: options.profile)
   }
+
+  /// Whether the column may have another dictionary; one pool and the key index come behind it.
+  var hasRoom: Bool { auxiliary.count < auxiliaryCountMax }
 
   /// A new auxiliary array and its number.
   func add(_ role: AuxiliaryRole, shift: Int) -> (Int, AuxiliaryWriter) {

@@ -49,12 +49,12 @@ class ColumnSink {
     }
     guard node.encoding == .nullable else {
       try appendValues(node, start, count, decoder)
-      setValidity(count)
+      try setValidity(count)
       return
     }
     let (valid, values) = (node.children[0], node.children[1])
     let at = length
-    startValidity(count)
+    try startValidity(count)
     try decoder.bits(valid, start, count, validity.base, at: at)
     if node.parameter == 0 {
       try appendValues(values, start, count, decoder)
@@ -82,11 +82,11 @@ class ColumnSink {
     }
     guard node.encoding == .nullable else {
       try pickValues(node, rows, decoder)
-      setValidity(rows.count)
+      try setValidity(rows.count)
       return
     }
     if rows.isEmpty { return }
-    startValidity(rows.count)
+    try startValidity(rows.count)
     if node.parameter == 1 {
       try pickPresent(node.children[0], node.children[1], rows, decoder)
       length += rows.count
@@ -157,8 +157,8 @@ class ColumnSink {
   /// Whether the row is null by this sink's own validity.
   final func finishedNulls(_ row: Int) -> Bool { hasNulls && !Bitmap.get(validity.base, row) }
 
-  private func startValidity(_ count: Int) {
-    growValidity(length + count)
+  private func startValidity(_ count: Int) throws(WeirFileError) {
+    try growValidity(length + count)
     if !hasNulls {
       hasNulls = true
       Bitmap.fill(validity.base, offset: 0, count: length, true)
@@ -166,24 +166,27 @@ class ColumnSink {
   }
 
   /// Counts rows, all valid, whose values a subclass took by itself.
-  final func didAppend(_ count: Int) { setValidity(count) }
+  final func didAppend(_ count: Int) throws(WeirFileError) { try setValidity(count) }
 
-  private func setValidity(_ count: Int) {
+  private func setValidity(_ count: Int) throws(WeirFileError) {
     if hasNulls {
-      growValidity(length + count)
+      try growValidity(length + count)
       Bitmap.fill(validity.base, offset: length, count: count, true)
     }
     length += count
   }
 
-  private func growValidity(_ bits: Int) {
+  private func growValidity(_ bits: Int) throws(WeirFileError) {
     let wanted = Bitmap.byteCount(bits)
-    if wanted > validity.count { validity.appendZeros(wanted - validity.count) }
+    if wanted > validity.count {
+      try limit.take(wanted - validity.count, 1)
+      validity.appendZeros(wanted - validity.count)
+    }
   }
 
   /// Null rows that a parent has: blank values, all null.
   final func appendNulls(_ count: Int) throws(WeirFileError) {
-    startValidity(count)
+    try startValidity(count)
     Bitmap.fill(validity.base, offset: length, count: count, false)
     try appendBlank(count)
     length += count
@@ -303,7 +306,7 @@ final class FixedSink: ColumnSink {
     try limit.take(count, width)
     let room = values.reserveTail(count * width)
     values.advance(by: count * width)
-    didAppend(count)
+    try didAppend(count)
     return room
   }
 
@@ -319,43 +322,5 @@ final class FixedSink: ColumnSink {
 
   override func finish() throws(WeirFileError) -> ArrayData {
     ArrayData(type: type, length: length, validity: finishValidity(), buffers: [values.finish()])
-  }
-}
-
-/// Values that become a dictionary array.
-final class DictionarySink: ColumnSink {
-  private let values: ColumnSink
-
-  override init(_ type: DataType, _ limit: SinkLimit) {
-    guard case .dictionary(_, let value, _) = type else {
-      preconditionFailure("\(type) is no dictionary")
-    }
-    values = ColumnSink.make(value, limit)
-    super.init(type, limit)
-  }
-
-  override func appendValues(
-    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
-  ) throws(WeirFileError) {
-    try values.append(node, start, count, decoder)
-  }
-
-  override func appendBlank(_ count: Int) throws(WeirFileError) { try values.appendNulls(count) }
-
-  override func finish() throws(WeirFileError) -> ArrayData {
-    let plain = try values.finish()
-    let builder = DictionaryBuilder(type)
-    for row in 0..<plain.length {
-      if finishedNulls(row) {
-        builder.appendNull()
-        continue
-      }
-      do throws(ColumnarError) {
-        try builder.append(plain.scalar(at: row))
-      } catch {
-        throw WeirFileError(.limitExceeded, error.description)
-      }
-    }
-    return builder.finish()
   }
 }

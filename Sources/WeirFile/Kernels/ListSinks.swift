@@ -42,13 +42,13 @@ final class ListSink: ColumnSink {
   ) throws(WeirFileError) {
     if count == 0 { return }
     try appendWindows(starts, lengths, count, Int(weir_sum_u32(lengths, count)), &reader)
-    didAppend(count)
+    try didAppend(count)
   }
 
   /// Adds a list without items.
   func appendEmpty() throws(WeirFileError) {
     try appendBlank(1)
-    didAppend(1)
+    try didAppend(1)
   }
 
   /// Makes room for the items of all rows that are to come, once the first ones are known.
@@ -311,7 +311,12 @@ final class FixedListSink: ColumnSink {
   }
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {
-    try items.appendNulls(count * size)
+    let (number, overflow) = count.multipliedReportingOverflow(by: size)
+    guard !overflow && number <= Int(PageParser.byteCountMax) else {
+      throw WeirFileError(
+        .limitExceeded, "\(count) lists of \(size) items; read fewer rows at once")
+    }
+    try items.appendNulls(number)
   }
 
   override func expect(_ rows: Int) {

@@ -109,7 +109,9 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     let cost =
       plan.cost + share * valueBits * 0.5
       + context.numbers.cost(bits: 0, nanoseconds: isLarge ? 1.2 : 0.5)
-    guard cost < limit, distinct * (T.bitWidth / 8) <= context.options.dictionaryBytesMax else {
+    guard cost < limit, context.hasRoom,
+      distinct * (T.bitWidth / 8) <= context.options.dictionaryBytesMax
+    else {
       return nil
     }
     let (number, writer) = context.add(.dictionary, shift: 16)

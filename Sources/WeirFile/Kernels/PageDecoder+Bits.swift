@@ -37,14 +37,20 @@ extension PageDecoder {
     return byte & 1 == 1
   }
 
+  private static let bitsAtOnce = 1 << 20
+
   /// How many of the first `count` bits of a node are 1.
   func ones(_ node: PageNode, before count: Int) throws(WeirFileError) -> Int {
     if node.encoding == .plain {
       return Bitmap.countOnes(node.buffers[0].base, offset: 0, count: count)
     }
     if node.encoding == .constant { return node.a & 1 == 1 ? count : 0 }
-    let scratch = Scratch((count + 7) / 8 + 8)
-    try bits(node, 0, count, scratch.base, at: 0)
-    return Bitmap.countOnes(scratch.base, offset: 0, count: count)
+    let scratch = Scratch(min(count, Self.bitsAtOnce) / 8 + 8)
+    var ones = 0
+    try inChunks(count, of: Self.bitsAtOnce) { (offset, number) throws(WeirFileError) in
+      try bits(node, offset, number, scratch.base, at: 0)
+      ones += Bitmap.countOnes(scratch.base, offset: 0, count: number)
+    }
+    return ones
   }
 }

@@ -166,17 +166,18 @@ struct PageDecoder {
   func auxiliary(
     _ node: PageNode, _ role: AuxiliaryRole, _ kind: PageKind?
   ) throws(WeirFileError) -> AuxiliaryArray {
-    guard node.a < UInt64(auxiliary.count) else {
-      throw .damaged("the page refers to auxiliary array \(node.a) of \(auxiliary.count)")
+    let number = node.auxiliaryNumber
+    guard number < UInt64(auxiliary.count) else {
+      throw .damaged("the page refers to auxiliary array \(number) of \(auxiliary.count)")
     }
-    let array = auxiliary[Int(node.a)]
+    let array = auxiliary[Int(number)]
     guard array.role == role else {
-      throw .damaged("the page takes auxiliary array \(node.a) for a \(role)")
+      throw .damaged("the page takes auxiliary array \(number) for a \(role)")
     }
     if let kind, array.count > 0 {
       let page = try array.page(0)
       guard page.kind == kind, kind != .fixed || page.valueWidth == node.valueWidth else {
-        throw .damaged("auxiliary array \(node.a) has values of another kind")
+        throw .damaged("auxiliary array \(number) has values of another kind")
       }
     }
     return array

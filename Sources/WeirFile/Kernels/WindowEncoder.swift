@@ -38,7 +38,9 @@ final class WindowEncoder {
     let items = ragged.items(array.children[0])
     // Windows say where they start in 32 bits.
     guard pool.poolCountMax + items.length < Int(UInt32.max) else { return nil }
-    guard items.nullCount == 0, !isFirst || isWorthTrying(ragged.lengths) else { return nil }
+    guard items.nullCount == 0,
+      !isFirst || context.hasRoom && isWorthTrying(ragged.lengths)
+    else { return nil }
     if !pool.add(items, ragged.lengths) {
       // Ids that are hashes take all of their bits.
       guard isFirst, PageKind(items.type) == .eight else { return nil }

@@ -5,6 +5,7 @@ internal import WeirColumnar
 extension PageNode {
   /// Checks the node's own numbers and the shape of its children by the rules of its encoding.
   func check() throws(WeirFileError) {
+    if kind == .fixed { try need(a < 1 << 31, "values of \(a) bytes") }
     switch encoding {
     case .plain:
       try need(kind.rawValue <= PageKind.fixed.rawValue, buffers: 1, children: 0)
@@ -90,7 +91,6 @@ extension PageNode {
       try child(1, .eight, count)
     case .nulls: try need(kind == .nulls, buffers: 0, children: 0)
     }
-    if kind == .fixed { try need(a < 1 << 31, "values of \(a) bytes") }
   }
 
   /// Whether a constant of the kind fits `a`.

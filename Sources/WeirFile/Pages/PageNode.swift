@@ -15,6 +15,7 @@ final class PageNode: Sendable {
   let b: UInt64
   let buffers: [Buffer]
   let children: [PageNode]
+  let cost: NodeCost
 
   init(
     _ encoding: PageEncoding, _ kind: PageKind, parameter: UInt8, count: Int, a: UInt64, b: UInt64,
@@ -28,10 +29,16 @@ final class PageNode: Sendable {
     self.b = b
     self.buffers = buffers
     self.children = children
+    cost = NodeCost(
+      encoding, count: count, parameter: parameter, a: a, b: b,
+      hasStarts: (buffers.first?.count ?? 0) > 0, children)
   }
 
   /// Bytes of a value of a kind of fixed width; for kind `fixed` the node says it.
   var valueWidth: Int { kind == .fixed ? Int(a) : kind.width ?? 0 }
+
+  /// The auxiliary array that a dictionary or window refers to.
+  var auxiliaryNumber: UInt64 { kind == .fixed ? b : a }
 
   /// Bytes of the buffers of the node and those below it.
   var byteCount: Int {
@@ -50,8 +57,9 @@ final class PageNode: Sendable {
 struct PageParser {
   /// Deepest nesting of nodes: that of types (64, as in Arrow) and of encodings within them.
   static let depthMax = 96
-  /// Values of one node: more can only come from damage.
-  static let countMax: UInt64 = 1 << 40
+  /// Values of one node, and bytes of one: more can only come from damage.
+  static let countMax: UInt64 = 1 << 28
+  static let byteCountMax: UInt64 = 1 << 31
   private static let headerByteCount = 8
   private static let nodeByteCount = 32
 
@@ -100,7 +108,9 @@ struct PageParser {
       throw .damaged("there is no kind \(bytes.number(UInt8.self, at: at + 1)) of values")
     }
     let count = bytes.number(UInt64.self, at: at + 8)
-    guard count <= Self.countMax else { throw .damaged("a node says it has \(count) values") }
+    guard count <= (kind == .one ? Self.byteCountMax : Self.countMax) else {
+      throw .damaged("a node says it has \(count) values")
+    }
     var children: [PageNode] = []
     for _ in 0..<bytes.number(UInt8.self, at: at + 2) {
       children.append(try node(depth: depth + 1))
@@ -112,6 +122,9 @@ struct PageParser {
         first: Int(bytes.number(UInt16.self, at: at + 4)),
         count: Int(bytes.number(UInt16.self, at: at + 6))), children: children)
     try node.check()
+    guard node.cost.isAcceptable(count: node.count) else {
+      throw .damaged("encoding \(encoding.name) of nodes that would take too long to decode")
+    }
     return node
   }
 

@@ -22,10 +22,11 @@ final class ColumnWriter {
   private static let pageBytesLimit = 2 << 30
   private static let countLimit = 1 << 28
 
-  init(_ field: Field, _ options: WeirFileWriteOptions) {
+  /// - Parameter hasAuxiliary: whether there may be dictionaries and pools.
+  init(_ field: Field, _ options: WeirFileWriteOptions, hasAuxiliary: Bool = true) {
     self.field = field
     self.options = options
-    context = ColumnContext(options)
+    context = ColumnContext(options, hasAuxiliary: hasAuxiliary)
     encoder = ColumnEncoder.make(field.type, context)
     let isKey = options.keyColumns.contains(field.name)
     keys =
@@ -45,7 +46,8 @@ final class ColumnWriter {
     while rest.length > 0 {
       let bytes = RowBytes.of(rest)
       let perRow = Double(bytes) / Double(rest.length)
-      let room = Int(Double(max(options.pageBytesMax - pendingBytes, 0)) / max(perRow, 0.01))
+      let left = Double(max(options.pageBytesMax - pendingBytes, 0))
+      let room = Int(min(left / max(perRow, 0.01), 0x1p60))
       var rows = min(rest.length, options.pageRowsMax - pendingRows, max(room, 1))
       // A page that takes the end of its batch, too, spares the next one a copy.
       if pending.isEmpty && rest.length <= min(options.pageRowsMax, rows + rows / 4) {
@@ -88,14 +90,36 @@ final class ColumnWriter {
     try write(encoder.encodePages(array), sink)
   }
 
+  /// Writes a page that another file holds; nothing may wait, and it refers to nothing.
+  ///
+  /// - Parameters:
+  ///   - statistics: the other file's, where the column has some.
+  ///   - array: its rows, for key columns.
+  func copy(
+    _ bytes: Buffer, rowCount: Int, statistics: PageStatistics?, keys array: ArrayData?,
+    _ sink: PageSink
+  ) throws(WeirFileError) {
+    let array = array.map(ColumnEncoder.plain)
+    if let keys, let array { keys.add(array) }
+    if hasStatistics {
+      guard let record = statistics ?? array.map(PageMeasure.of) else {
+        preconditionFailure("copied pages of a column with statistics have some, or are read")
+      }
+      self.statistics.append(record)
+    }
+    add(try sink.write(bytes), rowCount)
+  }
+
   private func write(_ nodes: [EncodedNode], _ sink: PageSink) throws(WeirFileError) {
     for array in context.auxiliary { try array.writeReady(sink) }
     for node in nodes { try write(node, sink) }
   }
 
   private func write(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
-    let rows = node.count
-    let part = try sink.write(node.page())
+    add(try sink.write(node.page()), node.count)
+  }
+
+  private func add(_ part: DirectoryEntry.Part, _ rows: Int) {
     pages.append(
       ColumnDescriptor.DataPage(
         firstRow: writtenRows, rowCount: rows, offset: part.offset, size: part.size, crc: part.crc))
@@ -121,9 +145,16 @@ final class ColumnWriter {
     for array in context.auxiliary { try array.finish(sink) }
   }
 
+  /// Writes statistics and page tables, and says where everything is; `finish` came before.
+  func written(id: UInt32, _ sink: PageSink) throws(WeirFileError) -> DirectoryWriter.Column {
+    var result = DirectoryWriter.Column(id: id, field: field, descriptor: try descriptor(sink))
+    if let bytes = encodedStatistics() { result.statistics = try sink.write(bytes) }
+    return result
+  }
+
   /// The statistics as they are written; `nil` when the column has none. All pages must have been
   /// written.
-  func encodedStatistics() -> Buffer? {
+  private func encodedStatistics() -> Buffer? {
     if statistics.isEmpty { return nil }
     precondition(statistics.count == pages.count, "each page has its statistics")
     return ColumnStatistics(pages: statistics, filter: keys?.finishFilter() ?? Buffer()).encoded()
@@ -145,7 +176,7 @@ final class ColumnWriter {
   var dataByteCount: Int { pages.reduce(0) { $0 + $1.size } }
 
   /// Writes the page tables; everything else must have been written.
-  func descriptor(_ sink: PageSink) throws(WeirFileError) -> ColumnDescriptor {
+  private func descriptor(_ sink: PageSink) throws(WeirFileError) -> ColumnDescriptor {
     var result = ColumnDescriptor()
     result.pages = pages
     for array in context.auxiliary { result.auxiliary.append(try array.record(sink)) }

@@ -158,100 +158,17 @@ public final class WeirFileWriter {
   package var columnByteCounts: [Int] { columns.map(\.dataByteCount) }
 
   private func writeDirectory() throws(WeirFileError) {
-    var tail = FileTail()
-    tail.rowCount = rowCount
-    tail.columnCount = columns.count
     // Columns without field ids get their places; a schema with some ids only is numbered anew.
     let hasIDs = schema.fields.allSatisfy { $0.id != nil }
-    var order: [(id: UInt32, position: Int)] = schema.fields.enumerated().map { position, field in
-      (hasIDs ? UInt32(bitPattern: field.id ?? 0) : UInt32(position + 1), position)
+    var written: [DirectoryWriter.Column] = []
+    for (position, writer) in columns.enumerated() {
+      let id = hasIDs ? UInt32(bitPattern: writer.field.id ?? 0) : UInt32(position + 1)
+      written.append(try writer.written(id: id, pages))
     }
-    order.sort { $0.id < $1.id }
-    tail.firstID = order.first?.id ?? 0
-    tail.isDense = order.enumerated().allSatisfy { $1.id == tail.firstID &+ UInt32($0) }
-
-    var records: [Record] = []
-    for (_, position) in order {
-      let field = MutableBuffer()
-      FieldRecord.encode(columns[position].field, into: field)
-      let statistics = try columns[position].encodedStatistics().map {
-        (bytes) throws(WeirFileError) in try pages.write(bytes)
-      }
-      records.append(
-        Record(
-          field: field.finish(), descriptor: try columns[position].descriptor(pages).encoded(),
-          statistics: statistics ?? DirectoryEntry.Part()))
-    }
-    tail.stride = Self.stride(records)
-    let directory = try directory(order, records, tail.stride)
-    tail.directoryOffset = try pages.write(directory).offset
-
-    let numbers = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1.position, $0) })
-    let names = schema.fields.enumerated().map { (name: $1.name, entry: numbers[$0]!) }
-    let table = try pages.write(NameTable.encoded(names))
-    tail.namesOffset = table.offset
-    tail.nameSlots = NameTable.slotCount(names.count)
-
     let metadata = MutableBuffer()
     FieldRecord.encode(
       Metadata(schema.metadata.entries + options.metadata.entries), into: metadata)
-    let part = try pages.write(metadata.finish())
-    (tail.metadataOffset, tail.metadataSize, tail.metadataCRC) = (part.offset, part.size, part.crc)
-    _ = try pages.write(tail.encoded())
-  }
-
-  /// What describes a column: bytes, and where its statistics are.
-  private struct Record {
-    var field: Buffer
-    var descriptor: Buffer
-    var statistics: DirectoryEntry.Part
-  }
-
-  /// Room for an entry with its records behind it, as long as that is not much.
-  private static func stride(_ records: [Record]) -> Int {
-    let largest = records.map { ($0.field.count + 7) & ~7 + $0.descriptor.count }.max() ?? 0
-    let wanted = DirectoryEntry.byteCount + (largest + 7) & ~7
-    return wanted <= strideMax ? wanted : DirectoryEntry.byteCount
-  }
-
-  private static let strideMax = 512
-
-  private func directory(
-    _ order: [(id: UInt32, position: Int)], _ records: [Record], _ stride: Int
-  ) throws(WeirFileError) -> Buffer {
-    let isInline = stride > DirectoryEntry.byteCount
-    var entries: [DirectoryEntry] = []
-    for (place, (id, position)) in order.enumerated() {
-      var entry = DirectoryEntry()
-      entry.fieldID = id
-      entry.position = position
-      let (field, descriptor) = (records[place].field, records[place].descriptor)
-      entry.statistics = records[place].statistics
-      if !isInline {
-        entry.field = try pages.write(field)
-        entry.descriptor = try pages.write(descriptor)
-      }
-      entries.append(entry)
-    }
-    let out = MutableBuffer(capacity: entries.count * stride)
-    let start = (pages.offset + 7) & ~7
-    for (index, entry) in entries.enumerated() {
-      var entry = entry
-      let (field, descriptor) = (records[index].field, records[index].descriptor)
-      if isInline {
-        let at = start + index * stride + DirectoryEntry.byteCount
-        entry.field = DirectoryEntry.Part(offset: at, size: field.count, crc: field.crc32c)
-        entry.descriptor = DirectoryEntry.Part(
-          offset: at + (field.count + 7) & ~7, size: descriptor.count, crc: descriptor.crc32c)
-      }
-      entry.encode(into: out)
-      if isInline {
-        out.append(field)
-        out.align()
-        out.append(descriptor)
-        out.appendZeros((index + 1) * stride - out.count)
-      }
-    }
-    return out.finish()
+    try DirectoryWriter(pages: pages).write(
+      written, rowCount: rowCount, metadata: metadata.finish())
   }
 }

@@ -16,6 +16,7 @@ struct FileCommand: ParsableCommand {
       """,
     subcommands: [
       InspectCommand.self, HeadCommand.self, ConvertCommand.self, VerifyCommand.self,
+      EraseCommand.self,
     ])
 }
 
