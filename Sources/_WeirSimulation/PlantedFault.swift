@@ -148,15 +148,7 @@ extension PlantedFault {
   public func seedsToNotice(
     first: UInt64, steps: Int, countMax: Int
   ) -> (seeds: Int, message: String)? {
-    for count in 0..<countMax {
-      let simulation = StreamSimulation(seed: first &+ UInt64(count), planted: self)
-      do {
-        try simulation.run(steps: steps)
-      } catch {
-        let text = "\(error)".split(separator: "\n").first ?? ""
-        return (count + 1, String(text.prefix(160)))
-      }
-    }
-    return nil
+    PlantedProgram(name: rawValue, fault: self, defect: nil)
+      .seedsToNotice(first: first, steps: steps, countMax: countMax)
   }
 }

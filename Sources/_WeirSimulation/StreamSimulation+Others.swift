@@ -33,9 +33,13 @@ extension StreamSimulation {
         note("others delete key \(key)")
         try added(writer.delete(key))
       case 5, 6, 7:
-        note("others compact")
         counts.foreignCommits += 1
-        try writer.compact { _ in random.chance(0.6) }
+        guard random.chance(0.5) else {
+          note("others compact")
+          return try writer.compact { _ in random.chance(0.6) }
+        }
+        let result = try table.compact(options().forStream(table.metadata))
+        note("compacted elsewhere: \(result)")
       case 8:
         counts.foreignCommits += 1
         note("others add a column")
@@ -145,6 +149,10 @@ extension StreamSimulation {
           // Nobody is promised anything of these.
           row
         }, ProducerStamp(id: "stale", sequence: Int64(rows.nextValue)), to: stale.stream)
+    }
+    if let held = compaction, held.process === stale {
+      compaction = nil
+      try? held.files.commit()
     }
     if (try? stale.stream.flush()) ?? false {
       throw fail("a process that was overtaken wrote to the table")

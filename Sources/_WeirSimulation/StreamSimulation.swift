@@ -12,9 +12,9 @@ internal import _WeirTestSupport
 ///
 /// In a step, by chance: rows are sent, again and again until they are acknowledged; a request that was
 /// acknowledged comes again; the stream flushes, perhaps while somebody else commits; somebody else
-/// appends, deletes, compacts, changes columns; a second process tries to take the stream; the owner is
-/// overtaken by another machine and wakes up late; the process is closed and opened again, perhaps with
-/// more columns; old snapshots expire and orphans are removed, by the process or by another one, while
+/// appends, deletes, compacts, changes columns; files are brought together, at once or while others go on;
+/// a second process tries to take the stream; the owner is overtaken by another machine and wakes up late;
+/// the process is closed and opened again, perhaps with more columns; old snapshots expire and orphans are removed, by the process or by another one, while
 /// others commit and slow readers read; all reads are compared with the oracle.
 public final class StreamSimulation {
   /// What went wrong, for whoever looks for it.
@@ -40,6 +40,7 @@ public final class StreamSimulation {
     public var changelogs = 0
     public var maintenances = 0
     public var slowReads = 0
+    public var compactions = 0
 
     public init() {}
 
@@ -55,13 +56,14 @@ public final class StreamSimulation {
       a.changelogs += b.changelogs
       a.maintenances += b.maintenances
       a.slowReads += b.slowReads
+      a.compactions += b.compactions
     }
 
     public var description: String {
       "\(steps) steps, \(rows) rows, \(crashes) crashes, \(foreignCommits) commits of others, "
-        + "\(refusedProcesses) second processes, \(takeovers) takeovers, \(checks) checks, "
-        + "\(snapshots) snapshots and \(changelogs) changelogs read, \(maintenances) times "
-        + "maintained beside \(slowReads) slow readers"
+        + "\(compactions) compactions, \(refusedProcesses) second processes, \(takeovers) takeovers, "
+        + "\(checks) checks, \(snapshots) snapshots and \(changelogs) changelogs read, "
+        + "\(maintenances) times maintained beside \(slowReads) slow readers"
     }
   }
 
@@ -80,6 +82,8 @@ public final class StreamSimulation {
   var history = SnapshotHistory()
   var slowReads: [SlowRead] = []
   var sent: [SentRequest] = []
+  /// New files that wait for their commit, and whose they are.
+  var compaction: (files: StreamCompaction, process: SimulatedProcess)?
   /// Where readers of changes were.
   var positions: [StreamPosition] = []
   var failure: Failure?
@@ -139,7 +143,8 @@ public final class StreamSimulation {
     process?.fate.arm(
       random.chance(0.35) ? random.int(0..<(random.chance(0.3) ? 150 : 40)) : nil)
     switch random.int(0..<112) {
-    case 0..<44: try put()
+    case 0..<38: try put()
+    case 38..<44: try compact()
     case 44..<48: try sendAgain()
     case 48..<62: try flush()
     case 62..<76: try check(try open())

@@ -7,7 +7,7 @@ internal import _WeirSimulation
 @main
 struct Simulate {
   /// Seeds within which a planted fault must be found.
-  static let plantedSeedsMax = 200
+  static let plantedSeedsMax = 1_000
 
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
@@ -45,19 +45,20 @@ struct Simulate {
 
   /// Programs with defects: each has to be found.
   private static func planted(first: UInt64, steps: Int) {
-    var found = 0
-    for fault in PlantedFault.allCases {
-      if let (seeds, message) = fault.seedsToNotice(
+    var foundCount = 0
+    let programs = PlantedProgram.all
+    for program in programs {
+      if let (seeds, message) = program.seedsToNotice(
         first: first, steps: steps, countMax: plantedSeedsMax)
       {
-        print("\(fault.rawValue): found with the \(seeds). seed: \(message)")
-        found += 1
+        print("\(program.name): found with the \(seeds). seed: \(message)")
+        foundCount += 1
       } else {
-        print("\(fault.rawValue): NOT FOUND within \(plantedSeedsMax) seeds")
+        print("\(program.name): NOT FOUND within \(plantedSeedsMax) seeds")
       }
       fflush(nil)
     }
-    print("\(PlantedFault.allCases.count) planted, \(found) found")
-    if found < PlantedFault.allCases.count { exit(1) }
+    print("\(programs.count) planted, \(foundCount) found")
+    if foundCount < programs.count { exit(1) }
   }
 }

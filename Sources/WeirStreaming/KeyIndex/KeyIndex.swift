@@ -75,16 +75,16 @@ public struct IndexBatch: Sendable {
   public var locations: [RowLocation]
   /// `binary`.
   public var versions: ArrayData
-  /// `binary`, as `RowCodec` encodes them.
-  public var rows: ArrayData
+  /// `binary`, as `RowCodec` encodes them; the rows that are there stay when `nil`: only places change.
+  public var rows: ArrayData?
 
   public init(
     position: IndexPosition?, files: [String], keys: ArrayData, states: [KeyState],
-    locations: [RowLocation], versions: ArrayData, rows: ArrayData
+    locations: [RowLocation], versions: ArrayData, rows: ArrayData?
   ) {
     precondition(
       states.count == keys.length && locations.count == keys.length
-        && versions.length == keys.length && rows.length == keys.length,
+        && versions.length == keys.length && rows?.length ?? keys.length == keys.length,
       "the columns of an index batch are equally long")
     self.position = position
     self.files = files

@@ -78,7 +78,7 @@ public final class MemoryKeyIndex: KeyIndex {
         location.file = numbers[Int(location.file)]
         content.entries[key] = Entry(
           state: batch.states[row], location: location, version: batch.versions.byteArray(row),
-          row: batch.rows.byteArray(row))
+          row: batch.rows?.byteArray(row) ?? content.entries[key]?.row ?? [])
       }
       content.position = batch.position
     }

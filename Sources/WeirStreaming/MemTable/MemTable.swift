@@ -98,6 +98,13 @@ public final class MemTable: Sendable {
     try index.move(to: IndexPosition(snapshotID: snapshotID, offset: position.offset))
   }
 
+  /// The table has another snapshot with the same rows in other places.
+  ///
+  /// - Parameter prepared: of a batch of places, ready.
+  func publish(_ prepared: any StagedIndexBatch) throws(StreamError) {
+    if let index { try index.publish(prepared) }
+  }
+
   /// Checks rows before they go to the log: that `apply` will take them.
   ///
   /// - Throws: `invalidArgument` with the column's name.

@@ -25,6 +25,8 @@ struct KeyIndexRebuild {
   enum Way: Equatable {
     /// It was there already.
     case asItWas
+    /// Rows were brought to other files by compactions, and their places were changed.
+    case moved(rows: Int)
     /// Only files that differ from those it knew were read.
     case replayed(files: Int)
     /// All files were read.
@@ -37,6 +39,10 @@ struct KeyIndexRebuild {
   func bring(_ index: any KeyIndex, shard: Int, to covered: Int64) throws(StreamError) -> Way {
     let wanted = IndexPosition(snapshotID: metadata.currentSnapshotID ?? 0, offset: covered)
     if index.position == wanted { return .asItWas }
+    if let moves = try moves(index, shard: shard, to: wanted) {
+      try index.apply(moves)
+      return .moved(rows: moves.keys.length)
+    }
     if let files = try replay(index, shard: shard, to: wanted) { return .replayed(files: files) }
     try index.clear()
     do throws(TableError) {

@@ -75,6 +75,17 @@ struct ConflictScan {
     }
   }
 
+  /// Which of the data files others removed, or brought back, since the start, and whether each of these
+  /// is there now.
+  func lastChanges(of paths: Set<String>) throws(TableError) -> [String: Bool] {
+    var result: [String: Bool] = [:]
+    try forEachChange(.data) { entry, _ throws(TableError) in
+      guard paths.contains(entry.dataFile.path) else { return }
+      result[entry.dataFile.path] = entry.status == .added
+    }
+    return result
+  }
+
   /// The predicate on the columns of the current schema.
   func bind(_ predicate: Predicate?) throws(TableError) -> BoundPredicate? {
     guard let predicate else { return nil }

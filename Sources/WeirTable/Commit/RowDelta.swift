@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import WeirColumnar
-internal import WeirStorage
 
 /// Deletes rows, and perhaps adds others in their place: updates, merges, deletes by a predicate.
 ///
@@ -9,10 +8,12 @@ internal import WeirStorage
 /// merged in, also when somebody else deleted rows of the same file meanwhile. A file that loses its
 /// last row is removed as a whole.
 ///
-/// In the way are: the removal or rewrite of a file whose rows are deleted; the deletion of the very
-/// same rows by others, when rows are added in their place (an update of both would double them); and,
-/// with `readFilter` under `serializable` isolation, rows that others added and that would have been
-/// seen.
+/// Where a compaction of Weir's brought rows to other files meanwhile, they are deleted there (`RowMap`).
+///
+/// In the way are: the removal of a file whose rows are deleted, and its rewrite by somebody who left no
+/// map of the rows; the deletion of the very same rows by others, when rows are added in their place (an
+/// update of both would double them); and, with `readFilter` under `serializable` isolation, rows that
+/// others added and that would have been seen.
 public final class RowDelta: SnapshotProducer {
   /// What others may not do meanwhile.
   public var isolation = IsolationLevel.serializable
@@ -28,21 +29,17 @@ public final class RowDelta: SnapshotProducer {
     var positions: RoaringBitmap64
   }
 
-  /// What is there already for one data file.
-  private struct Existing: Equatable {
-    var vector: DataFile?
-    /// Position delete files of this data file alone.
-    var ownFiles: [DataFile] = []
-    /// Position delete files that may name it beside others.
-    var sharedFiles: [DataFile] = []
-  }
-
   /// Vectors written for one state of the table.
   private struct WrittenVectors {
-    var existing: [String: Existing]
+    var existing: DeletesOfFiles
+    /// The files whose rows were deleted: others, once rows have moved.
+    var paths: [String]
     var location: String?
     var changes: FileChanges
   }
+
+  /// Where others' compactions brought rows meanwhile.
+  private var moves = MovedRows()
 
   /// Adds a data file.
   @discardableResult
@@ -94,61 +91,85 @@ public final class RowDelta: SnapshotProducer {
   }
 
   override func validate(_ scan: ConflictScan) throws(TableError) {
-    var paths = Set(rowDeletes.keys)
-    for file in changes.addedDeleteFiles {
-      if let path = file.referencedDataFile { paths.insert(path) }
-    }
-    try scan.refuseRemovedFiles(paths)
-    try scan.refuseDeletedRows(of: changes.removedDataFiles.compactMapValues { $0 })
     if isolation == .serializable, let readFilter {
       try scan.refuseAddedRows(try scan.bind(readFilter))
     }
+  }
+
+  /// The rows that are deleted, in the files where they are now, and the whole files that are removed.
+  private func targets(
+    _ base: TableMetadata, _ scan: ConflictScan, _ context: CommitContext
+  ) throws(TableError) -> (rows: [String: MovedRows.Rows], removed: [String: DataFile?]) {
+    var meant: [String: MovedRows.Rows] = [:]
+    for case (let path, let file?) in changes.removedDataFiles {
+      meant[path] = MovedRows.Rows(file: file, positions: nil)
+    }
+    for (path, delete) in rowDeletes {
+      meant[path] = MovedRows.Rows(file: delete.dataFile, positions: delete.positions)
+    }
+    try moves.follow(Set(meant.keys), base, scan, context)
+    let lost = moves.move(&meant)
+    if let lost, !changes.addedDataFiles.isEmpty { throw try scan.doublyDeleted(lost) }
+    let removed = changes.removedDataFiles.filter { path, file in
+      file == nil || rowDeletes[path] == nil && meant[path] != nil
+    }
+    return (meant.filter { $0.value.positions != nil }, removed)
   }
 
   override func resolved(
     on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ context: CommitContext
   ) throws(TableError) -> FileChanges {
     try checkVersion(base)
-    guard !rowDeletes.isEmpty else { return changes }
-    let existing = try self.existing(base, parent, context)
-    if let vectors, vectors.existing == existing { return vectors.changes }
+    let (rows, removed) = try targets(base, scan, context)
+    var paths = Set(rows.keys)
+    for file in changes.addedDeleteFiles {
+      if let path = file.referencedDataFile { paths.insert(path) }
+    }
+    try scan.refuseRemovedFiles(paths)
+    try scan.refuseDeletedRows(of: removed.compactMapValues { $0 })
+    guard !rows.isEmpty else { return changes }
+    let order = moves.isEmpty ? self.order : rows.keys.sorted()
+    let existing = try DeletesOfFiles(of: rows.mapValues(\.file), base, parent, context)
+    if let vectors, vectors.existing == existing, vectors.paths == order {
+      return vectors.changes
+    }
     var changes = self.changes
+    changes.removedDataFiles = removed
     let added = Set(changes.addedDataFiles.map(\.path))
-    let writer = PuffinWriter()
-    var blobs: [(DataFile, PuffinBlob, Int)] = []
+    var file = VectorsFile()
     for path in order {
-      let delete = rowDeletes[path]!
-      let before = existing[path] ?? Existing()
-      let deleted = try positions(before, delete.dataFile, context)
-      let merged = deleted.union(delete.positions)
-      if merged.count < deleted.count + delete.positions.count,
-        !changes.addedDataFiles.isEmpty
-      {
+      let delete = rows[path]!
+      let positions = delete.positions ?? RoaringBitmap64()
+      let deleted = try existing.positions(of: delete.file, context)
+      let merged = Defect.droppedDeletionVector.isPlanted ? positions : deleted.union(positions)
+      if merged.count < deleted.count + positions.count, !changes.addedDataFiles.isEmpty {
         throw try scan.doublyDeleted(path)
       }
       guard merged.count > deleted.count else { continue }
-      guard (merged.last ?? 0) < Int64(delete.dataFile.recordCount) else {
+      guard (merged.last ?? 0) < Int64(delete.file.recordCount) else {
         throw TableError(
           .invalidArgument,
-          "row \(merged.last ?? 0) cannot be deleted: the file has \(delete.dataFile.recordCount)",
+          "row \(merged.last ?? 0) cannot be deleted: the file has \(delete.file.recordCount)",
           file: path)
       }
-      if merged.count == delete.dataFile.recordCount, !added.contains(path) {
-        changes.removedDataFiles[path] = delete.dataFile
+      if merged.count == delete.file.recordCount, !added.contains(path) {
+        changes.removedDataFiles[path] = delete.file
         continue
       }
-      for file in before.ownFiles { changes.removedDeleteFiles[DeleteFileKey(file)] = file }
-      if let vector = before.vector {
+      for file in existing[path].ownFiles { changes.removedDeleteFiles[DeleteFileKey(file)] = file }
+      if let vector = existing[path].vector {
         changes.removedDeleteFiles[DeleteFileKey(vector)] = vector
       }
-      let blob = try writer.append(deletionVector: merged, of: path)
-      blobs.append((delete.dataFile, blob, merged.count))
+      try file.add(merged, of: delete.file)
     }
     var location: String?
-    if !blobs.isEmpty {
-      location = try write(writer, blobs, base, context, &changes)
+    if !file.isEmpty {
+      let path = VectorsFile.newLocation(base, context.environment)
+      wrote(path)
+      changes.addedDeleteFiles += try file.write(to: path, context.files)
+      location = path
     }
-    vectors = WrittenVectors(existing: existing, location: location, changes: changes)
+    vectors = WrittenVectors(existing: existing, paths: order, location: location, changes: changes)
     return changes
   }
 
@@ -167,86 +188,6 @@ public final class RowDelta: SnapshotProducer {
           file: file.path)
       }
     }
-  }
-
-  /// Stores the vectors as one file, and adds their entries.
-  private func write(
-    _ writer: PuffinWriter, _ blobs: [(DataFile, PuffinBlob, Int)], _ base: TableMetadata,
-    _ context: CommitContext, _ changes: inout FileChanges
-  ) throws(TableError) -> String {
-    let folder = MetadataLocation.dataFolder(
-      tableLocation: base.location, properties: base.properties)
-    let location = "\(folder)/\(context.environment.uuid())-dv.puffin"
-    let bytes = try writer.finish()
-    wrote(location)
-    try context.files.write(bytes, to: location)
-    for (file, blob, count) in blobs {
-      // Who does not know `referenced_data_file` (PyIceberg 0.12, Polars 2.1) takes the one file from
-      // equal bounds, as for position delete files, and else reads the vectors of the partition. Empty
-      // maps, not none: PyIceberg's `inspect.entries()` takes them as given.
-      let bound = [MetadataColumn.deleteFilePathID: Array(file.path.utf8)]
-      changes.addedDeleteFiles.append(
-        DataFile(
-          content: .positionDeletes, path: location, format: .puffin, specID: file.specID,
-          partition: file.partition, recordCount: count, fileSizeInBytes: bytes.count,
-          metrics: FileMetrics(
-            columnSizes: [:], valueCounts: [:], nullValueCounts: [:], nanValueCounts: [:],
-            lowerBounds: bound, upperBounds: bound),
-          referencedDataFile: file.path, contentOffset: Int64(blob.offset),
-          contentSizeInBytes: Int64(blob.length)))
-    }
-    return location
-  }
-
-  /// The deletes that are there for the files whose rows are deleted.
-  private func existing(
-    _ base: TableMetadata, _ parent: Snapshot?, _ context: CommitContext
-  ) throws(TableError) -> [String: Existing] {
-    var result: [String: Existing] = [:]
-    let partitions = Dictionary(grouping: order) { PartitionKey(rowDeletes[$0]!.dataFile) }
-    for manifest in try context.files.manifests(of: parent)
-    where manifest.content == .deletes && manifest.hasLiveFiles {
-      let reader = try context.files.reader(manifest, base)
-      while try reader.advance() {
-        guard reader.isLive, try reader.content() == .positionDeletes else { continue }
-        let file = try reader.entry(withMetrics: false).dataFile
-        if let path = file.referencedDataFile {
-          guard rowDeletes[path] != nil else { continue }
-          if file.isDeletionVector {
-            result[path, default: Existing()].vector = file
-          } else {
-            result[path, default: Existing()].ownFiles.append(file)
-          }
-        } else {
-          for path in partitions[PartitionKey(file)] ?? [] {
-            result[path, default: Existing()].sharedFiles.append(file)
-          }
-        }
-      }
-    }
-    return result
-  }
-
-  /// The rows that are deleted already.
-  private func positions(
-    _ existing: Existing, _ file: DataFile, _ context: CommitContext
-  ) throws(TableError) -> RoaringBitmap64 {
-    if let vector = existing.vector {
-      let reader: any ObjectReader
-      do {
-        reader = try context.files.stores.open(vector.path)
-      } catch {
-        throw TableError(error, "a deletion vector cannot be read")
-      }
-      return try PuffinReader.deletionVector(reader, file: vector)
-    }
-    let files = existing.ownFiles + existing.sharedFiles
-    guard !files.isEmpty else { return RoaringBitmap64() }
-    // Where there is a vector, readers look at no position delete file: it must hold them all.
-    let loader = DeleteLoader(
-      stores: context.files.stores, nameMapping: nil, byteCountMax: 64 << 20)
-    let rows = try loader.positions(files, of: file)
-    return RoaringBitmap64((0..<Int64(file.recordCount)).filter { rows.contains(Int($0)) })
   }
 
   override var otherUsedFiles: Set<String> { vectors?.location.map { [$0] } ?? [] }

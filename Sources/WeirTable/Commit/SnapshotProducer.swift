@@ -24,7 +24,7 @@ public class SnapshotProducer: TransactionStep {
   private var deleteFilter = ManifestFilter()
   private var merger: ManifestMerger
   private var deleteMerger: ManifestMerger
-  private var newDataManifests: [ManifestFile]?
+  private var newDataManifests: (paths: [String], manifests: [ManifestFile])?
   private var newDeleteManifests: (files: [DataFile], manifests: [ManifestFile])?
   private var attemptCount = 0
   private var manifestCount = 0
@@ -245,10 +245,11 @@ public class SnapshotProducer: TransactionStep {
   private func newDataManifests(
     _ changes: FileChanges, _ base: TableMetadata, _ context: CommitContext
   ) throws(TableError) -> [ManifestFile] {
-    if let newDataManifests { return newDataManifests }
+    let paths = changes.addedDataFiles.map(\.path)
+    if let made = newDataManifests, made.paths == paths { return made.manifests }
     let made = try writeManifests(
       .data, changes.addedDataFiles, changes.addedDataSequenceNumber, base, context)
-    newDataManifests = made
+    newDataManifests = (paths, made)
     return made
   }
 

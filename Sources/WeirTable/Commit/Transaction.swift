@@ -23,9 +23,10 @@ public final class Transaction {
   private var steps: [any TransactionStep] = []
   private var isDone = false
 
-  init(_ table: Table) {
+  /// - Parameter start: what the changes are built on, where that was not the metadata last seen.
+  init(_ table: Table, start: TableMetadata? = nil) {
     self.table = table
-    start = table.metadata
+    self.start = start ?? table.metadata
   }
 
   func add(_ step: some TransactionStep) { steps.append(step) }

@@ -40,9 +40,10 @@ struct IndexEntryWriter {
   }
 
   func writeRows(_ batch: IndexBatch) throws(StreamError) {
+    guard let encoded = batch.rows else { return }
     let key = MutableBuffer(capacity: 256)
     let keys = BytesView(batch.keys)
-    let rows = BytesView(batch.rows)
+    let rows = BytesView(encoded)
     for row in 0..<batch.keys.length {
       if Self.isRepeated(keys, row, batch.keys.length) { continue }
       Self.fill(key, prefix: 2, keys[row])

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Classic defects, to be planted where the simulation must notice them (`dev/simulate --planted`).
+///
+/// They are in programs that were built with the flag `WEIR_DEFECTS` alone; in all others `isPlanted` is
+/// false at compile time.
+package enum Defect: String, CaseIterable, Sendable {
+  /// A compaction puts its files in the place of others although rows of those were deleted or replaced
+  /// while it worked: the changes are lost.
+  case compactionLosesUpdates = "compaction-loses-updates"
+  /// A delete of rows that a compaction moved is applied to its files in the wrong order of compactions.
+  case wrongRebaseOrder = "wrong-rebase-order"
+  /// A process commits without a look at who has the lease.
+  case staleLease = "stale-lease"
+  /// Files of deletion vectors have the same name again and again.
+  case reusedFileName = "reused-file-name"
+  /// A new deletion vector does not hold what the one before it held.
+  case droppedDeletionVector = "dropped-deletion-vector"
+  /// The key index stays at the places of before a compaction.
+  case indexStaysBehind = "index-stays-behind"
+  /// A compaction notes that rows went one row further than they did.
+  case rowMapOffByOne = "row-map-off-by-one"
+  /// A compaction removes the tombstones of a stream.
+  case compactionForgetsDeletes = "compaction-forgets-deletes"
+
+  #if WEIR_DEFECTS
+    package static let areThere = true
+    /// The one that this program has. Set before anything else happens.
+    nonisolated(unsafe) package static var planted: Defect?
+    package var isPlanted: Bool { Defect.planted == self }
+  #else
+    package static let areThere = false
+    @inline(__always) package var isPlanted: Bool { false }
+  #endif
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirStorage
+
+/// Brings files of a table together: few large files in place of many small ones, without rows that are
+/// deleted, in the table's order and format.
+///
+/// 1. `plan()` chooses groups of files of the snapshot that it began with.
+/// 2. `rewrite()` writes the next group's rows into new files: the long part. Others go on as they like.
+/// 3. `commit()` puts the new files in the place of the old ones, with what happened to the rows
+///    meanwhile (`CompactFiles`).
+///
+/// What is written and not committed is removed by `discard()`, or else by orphan clean-up. One thread
+/// at a time.
+public final class Compaction {
+  public let table: Table
+  public let options: CompactionOptions
+  /// What the groups are of.
+  public let start: TableMetadata
+  private var planned: [[FileScanTask]] = []
+  private var written: [CompactedGroup] = []
+  /// Whether a commit's outcome was not known.
+  private var isInDoubt = false
+  public private(set) var result = CompactionResult()
+  private let rewriter: GroupRewriter
+
+  /// A compaction of the table as `table` last saw it.
+  ///
+  /// - Throws: `notFound` for a column that is not there, `unsupported` for an order that cannot be
+  ///   computed or a table of format version 1.
+  public init(_ table: Table, _ options: CompactionOptions = CompactionOptions()) throws(TableError)
+  {
+    self.table = table
+    self.options = options
+    start = table.metadata
+    guard start.formatVersion >= 2 else {
+      throw TableError(
+        .unsupported,
+        "a table of format version 1 is not written to; upgrade it first (format-version 2 or 3)",
+        table: table.identifier.description)
+    }
+    rewriter = GroupRewriter(
+      metadata: start, stores: table.stores, environment: table.environment,
+      sorter: try Self.sorter(start, options))
+  }
+
+  private static func sorter(
+    _ metadata: TableMetadata, _ options: CompactionOptions
+  ) throws(TableError) -> RowSorter? {
+    let schema = metadata.currentSchema
+    guard let names = options.sortColumns else {
+      let order = metadata.defaultSortOrder
+      return order.isUnsorted ? nil : try RowSorter(order, schema)
+    }
+    var fields: [SortField] = []
+    for name in names {
+      guard let field = schema.field(path: name) else { throw TableError.noColumn(name, schema) }
+      fields.append(SortField(sourceID: field.id))
+    }
+    return fields.isEmpty ? nil : try RowSorter(SortOrder(orderID: 0, fields: fields), schema)
+  }
+
+  /// Chooses files.
+  ///
+  /// - Returns: how many groups there are to rewrite.
+  @discardableResult
+  public func plan() throws(TableError) -> Int {
+    let planner = try ScanPlanner(
+      start, stores: table.stores, filter: options.filter, cache: table.environment.manifestCache,
+      keepsMetrics: options.shardColumn != nil)
+    planned = try CompactionPlanner(start, options).groups(planner)
+    return planned.count
+  }
+
+  /// Groups that wait to be rewritten.
+  public var plannedGroupCount: Int { planned.count }
+  /// Groups that wait for the commit.
+  public var writtenGroupCount: Int { written.count }
+
+  /// Rewrites the next group.
+  ///
+  /// - Returns: false when there is none.
+  /// - Throws: what reading and writing throw; the group's files are as they were.
+  @discardableResult
+  public func rewrite() throws(TableError) -> Bool {
+    guard !planned.isEmpty else { return false }
+    let group = planned.removeFirst()
+    do throws(TableError) {
+      let made = try rewriter.rewrite(group)
+      written.append(made)
+      result.groupCount += 1
+      result.sourceCount += made.sources.count
+      result.outputCount += made.outputs.count
+      result.rowCount += made.outputs.reduce(0) { $0 + $1.recordCount }
+      result.readByteCount += made.sources.reduce(0) { $0 + $1.dataFile.fileSizeInBytes }
+      result.writtenByteCount += made.outputs.reduce(0) { $0 + $1.fileSizeInBytes }
+      return true
+    } catch { throw error.adding(table: table.identifier.description) }
+  }
+
+  /// Puts the new files in the place of the old ones, by one snapshot.
+  ///
+  /// After `retryableConflict` (others were faster too often) and `unknownOutcome` it may be called again:
+  /// what was written is used again.
+  ///
+  /// - Parameters:
+  ///   - properties: for the snapshot's summary.
+  ///   - check: looks at the metadata that each attempt starts from; what it throws ends the commit.
+  /// - Returns: the table's metadata; `nil` when nothing waits.
+  @discardableResult
+  public func commit(
+    properties: [(name: String, value: String)] = [],
+    check: ((TableMetadata) throws(TableError) -> Void)? = nil
+  ) throws(TableError) -> TableMetadata? {
+    guard !written.isEmpty else { return nil }
+    let transaction = Transaction(table, start: start)
+    if let check { transaction.check(check) }
+    let producer = transaction.producer(CompactFiles.self)
+    for group in written { producer.add(group) }
+    for property in properties { producer.set(property.name, property.value) }
+    let metadata: TableMetadata
+    do throws(TableError) {
+      metadata = try transaction.commit()
+    } catch {
+      isInDoubt = isInDoubt || error.code == .unknownOutcome
+      throw error
+    }
+    written = []
+    result.followedDeleteCount += producer.followedDeleteCount
+    return metadata
+  }
+
+  /// Removes what was written and not committed; orphan clean-up does where the outcome of a commit is not
+  /// known, for it may still take place.
+  public func discard() {
+    if !isInDoubt { table.stores.delete(written.flatMap { $0.outputs.map(\.path) }) }
+    result.abandonedGroupCount += written.count
+    written = []
+    planned = []
+  }
+}
+
+extension Table {
+  /// Compacts the table's files, group by group, each with a commit of its own.
+  ///
+  /// Cost: reads and writes the rows of the files that come together.
+  @discardableResult
+  public func compact(
+    _ options: CompactionOptions = CompactionOptions()
+  ) throws(TableError) -> CompactionResult {
+    let compaction = try Compaction(self, options)
+    try compaction.plan()
+    do throws(TableError) {
+      while try compaction.rewrite() { try compaction.commit() }
+    } catch {
+      compaction.discard()
+      throw error
+    }
+    return compaction.result
+  }
+}

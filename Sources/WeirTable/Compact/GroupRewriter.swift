@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirColumnar
+internal import WeirStorage
+
+/// Writes the live rows of a group of files into new ones, and notes where each went.
+///
+/// Row ids and the sequence numbers of rows' last changes stay (v3). Memory: 12 bytes a row, and what a
+/// writer holds; where rows are sorted, all rows of the group.
+struct GroupRewriter {
+  let metadata: TableMetadata
+  let stores: ObjectStores
+  let environment: TableEnvironment
+  let sorter: RowSorter?
+
+  /// The position among all rows of the sources.
+  private static let ordinalColumn = "_weir_source_ordinal"
+
+  /// - Throws: what reading and writing throw; nothing is left then.
+  func rewrite(_ sources: [FileScanTask]) throws(TableError) -> CompactedGroup {
+    let hasLineage = metadata.formatVersion >= 3
+    var options = TableWriteOptions()
+    options.sorts = false
+    options.hasRowLineage = hasLineage
+    let writer = try TableWriter(
+      metadata, stores: stores, options: options, environment: environment)
+    var places = Places(sources)
+    do throws(TableError) {
+      var waiting: [RecordBatch] = []
+      for (number, source) in sources.enumerated() {
+        let reader = try self.reader(source, hasLineage)
+        while let batch = try reader.next() {
+          if sorter != nil {
+            waiting.append(try places.withOrdinals(batch, number, Self.ordinalColumn))
+          } else {
+            try places.write(batch, try places.ordinals(batch, number), to: writer)
+          }
+        }
+      }
+      if let sorter, !waiting.isEmpty {
+        let sorted = try sorter.sorted(waiting)
+        waiting = []
+        for batch in sorted { try places.write(sorted: batch, to: writer) }
+      }
+      let outputs = try writer.close()
+      return CompactedGroup(sources: sources, outputs: outputs, map: places.map(outputs))
+    } catch {
+      writer.abort()
+      throw error
+    }
+  }
+
+  private func reader(
+    _ source: FileScanTask, _ hasLineage: Bool
+  ) throws(TableError) -> TableReader {
+    var source = source
+    // All rows, whatever the plan's filter was.
+    source.residual = try Predicate.always(true).bound(
+      to: metadata.currentSchema, caseSensitive: true)
+    var options = TableReadOptions()
+    options.columns = metadata.currentSchema.fields.map(\.name)
+    if hasLineage {
+      options.columns! += [MetadataColumn.rowID, .lastUpdatedSequenceNumber].map(\.rawValue)
+    }
+    options.columns!.append(MetadataColumn.position.rawValue)
+    return try TableReader(metadata, stores: stores, options: options, tasks: [source])
+  }
+
+  /// Where rows go.
+  private struct Places {
+    private let sources: [FileScanTask]
+    /// The ordinal of the first row of each source.
+    private var starts: [Int] = []
+    /// For each row of all sources: the number of its path, and its row there.
+    private var targets: [UInt64]
+    private var paths: [String] = []
+    private var pathNumbers: [String: Int] = [:]
+    private static let none = UInt64.max
+
+    init(_ sources: [FileScanTask]) {
+      self.sources = sources
+      var count = 0
+      for source in sources {
+        starts.append(count)
+        count += source.dataFile.recordCount
+      }
+      targets = [UInt64](repeating: Self.none, count: count)
+    }
+
+    /// - Parameter batch: its last column is `_pos`.
+    func ordinals(_ batch: RecordBatch, _ source: Int) throws(TableError) -> [Int] {
+      let file = sources[source].dataFile
+      guard let column = batch.columns.last, column.type == .int64 else { throw damaged(file) }
+      let positions = numbers(column)
+      guard positions.allSatisfy({ $0 >= 0 && $0 < file.recordCount }) else { throw damaged(file) }
+      return positions.map { starts[source] + $0 }
+    }
+
+    private func numbers(_ column: ArrayData) -> [Int] {
+      column.buffers[0].slice(offset: column.offset * 8, count: column.length * 8)
+        .array(of: Int.self)
+    }
+
+    private func damaged(_ file: DataFile) -> TableError {
+      TableError(
+        .damaged, "the file has other rows than the \(file.recordCount) that the manifest says",
+        file: file.path)
+    }
+
+    /// The batch with its ordinals in the place of `_pos`.
+    func withOrdinals(
+      _ batch: RecordBatch, _ source: Int, _ name: String
+    ) throws(TableError) -> RecordBatch {
+      let ordinals = try ordinals(batch, source)
+      var fields = batch.schema.fields
+      fields[fields.count - 1] = Field(name, .int64, nullable: false)
+      var columns = batch.columns
+      let builder = PrimitiveBuilder<Int64>(.int64)
+      builder.append(contentsOf: ordinals.map { Int64($0) })
+      columns[columns.count - 1] = builder.finish()
+      return RecordBatch(
+        trusted: Schema(fields), columns: columns, rowCount: batch.rowCount)
+    }
+
+    mutating func write(sorted batch: RecordBatch, to writer: TableWriter) throws(TableError) {
+      try write(batch, numbers(batch.columns[batch.columns.count - 1]), to: writer)
+    }
+
+    /// - Parameter batch: its last column is left out.
+    mutating func write(
+      _ batch: RecordBatch, _ ordinals: [Int], to writer: TableWriter
+    ) throws(TableError) {
+      let rows = RecordBatch(
+        trusted: Schema(Array(batch.schema.fields.dropLast())),
+        columns: Array(batch.columns.dropLast()), rowCount: batch.rowCount)
+      for placement in try writer.writePlacing(rows) {
+        let number = pathNumbers[placement.path] ?? paths.count
+        if number == paths.count {
+          paths.append(placement.path)
+          pathNumbers[placement.path] = number
+        }
+        for index in 0..<placement.count {
+          let row = placement.rows.map { $0[index] } ?? placement.firstRow + index
+          let row = Defect.rowMapOffByOne.isPlanted ? min(row + 1, ordinals.count - 1) : row
+          targets[ordinals[row]] =
+            UInt64(truncatingIfNeeded: number) << 40
+            | UInt64(truncatingIfNeeded: placement.position + index)
+        }
+      }
+    }
+
+    func map(_ outputs: [DataFile]) -> RowMap {
+      var starts: [String: Int] = [:]
+      var count = 0
+      for output in outputs {
+        starts[output.path] = count
+        count += output.recordCount
+      }
+      let first = paths.map { starts[$0] ?? 0 }
+      var ordinals: [[UInt32]] = []
+      for (number, source) in sources.enumerated() {
+        let start = self.starts[number]
+        ordinals.append(
+          targets[start..<start + source.dataFile.recordCount].map { target in
+            target == Self.none
+              ? RowMap.none
+              : UInt32(
+                truncatingIfNeeded: first[Int(target >> 40)] + Int(target & 0xff_ffff_ffff))
+          })
+      }
+      return RowMap(
+        sources: sources.map {
+          RowMap.File(path: $0.dataFile.path, rowCount: $0.dataFile.recordCount)
+        },
+        outputs: outputs.map { RowMap.File(path: $0.path, rowCount: $0.recordCount) },
+        ordinals: ordinals)
+    }
+  }
+}

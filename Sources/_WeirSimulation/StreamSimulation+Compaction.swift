@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import WeirStreaming
+internal import WeirTable
+internal import _WeirTestSupport
+
+// Files are brought together, while all the rest goes on.
+extension StreamSimulation {
+  /// Writes new files, or commits those that were written a while ago.
+  func compact() throws {
+    let process = try open()
+    if let held = compaction, held.process === process {
+      compaction = nil
+      return try commit(held.files, of: process)
+    }
+    do {
+      let files = try StreamCompaction(process.stream, options())
+      var count = 0
+      while try files.rewrite() { count += 1 }
+      note("compact: \(count) groups of \(files.result.sourceCount) files")
+      guard count > 0 else { return }
+      if random.chance(0.5) {
+        compaction = (files, process)
+        return
+      }
+      try commit(files, of: process)
+    } catch let failure as Failure { throw failure } catch { note("compact failed: \(error)") }
+  }
+
+  func options() -> CompactionOptions {
+    var options = CompactionOptions()
+    options.isFull = random.chance(0.6)
+    options.runsTrigger = random.int(2...4)
+    options.groupRowsMax = random.chance(0.3) ? 5 : 1_000
+    if random.chance(0.2) { options.sortColumns = ["value"] }
+    return options
+  }
+
+  private func commit(_ files: StreamCompaction, of process: SimulatedProcess) throws {
+    if random.chance(0.3) {
+      nonisolated(unsafe) let simulation = self
+      let isTakeover = stale == nil && random.chance(0.15)
+      world.doMeanwhile {
+        if isTakeover { simulation.takeOver() } else { simulation.foreignCommit() }
+      }
+    }
+    do {
+      try files.commit()
+      note("compacted: \(files.result)")
+      counts.compactions += 1
+      if process === stale, files.result.groupCount > 0 {
+        throw fail("a compaction went on after a takeover")
+      }
+    } catch let failure as Failure { throw failure } catch {
+      note("commit of a compaction failed: \(error)")
+      if random.chance(0.5), !process.fate.isDead { files.discard() }
+    }
+    world.doMeanwhile(nil)
+  }
+}
