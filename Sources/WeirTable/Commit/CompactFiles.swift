@@ -16,7 +16,7 @@ internal import WeirColumnar
 final class CompactFiles: SnapshotProducer {
   private var groups: [CompactedGroup] = []
   private var vectors: (existing: DeletesOfFiles, gone: Set<String>, made: Made)?
-  private var map: (bytes: Int, file: StatisticsFile)?
+  private var statistics: StatisticsFile?
   /// Rows that were deleted in outputs at the last attempt, because others had deleted them in sources.
   private(set) var followedDeleteCount = 0
 
@@ -158,21 +158,22 @@ final class CompactFiles: SnapshotProducer {
   ) throws(TableError) -> [TableUpdate] {
     let updates = try super.updates(on: base, &context)
     guard !updates.isEmpty else { return [] }
-    if map == nil {
+    if statistics == nil {
       let path = context.files.newLocation(
         "\(snapshotID)-\(context.environment.uuid())-rows.puffin")
-      let (bytes, file) = try RowMap.file(
-        of: groups.map(\.map), snapshotID: snapshotID, sequenceNumber: base.lastSequenceNumber + 1,
-        path: path)
+      // Without columns: the maps alone.
+      let (bytes, file) = try StatisticsBuilder([]).finish(
+        snapshotID: snapshotID, sequenceNumber: base.lastSequenceNumber + 1, path: path,
+        rowMaps: groups.map(\.map))
       wrote(path)
       try context.files.write(bytes, to: path)
-      map = (bytes.count, file)
+      statistics = file
     }
-    return updates + (map.map { [.setStatistics($0.file)] } ?? [])
+    return updates + (statistics.map { [.setStatistics($0)] } ?? [])
   }
 
   override var otherUsedFiles: Set<String> {
-    Set([vectors?.made.location, map?.file.path].compactMap { $0 })
+    Set([vectors?.made.location, statistics?.path].compactMap { $0 })
   }
 
   /// Where all sources are gone, there is nothing to replace.

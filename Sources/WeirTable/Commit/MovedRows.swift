@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import WeirColumnar
-package import WeirStorage
+internal import WeirStorage
 
 /// Rows that others' compactions brought to other files between the start of an operation and its commit.
 ///
@@ -90,55 +90,4 @@ struct MovedRows {
 
   /// Whether nothing moved.
   var isEmpty: Bool { moves.isEmpty }
-}
-
-extension RowMap {
-  /// The maps of the rewrite that made a snapshot; none for one that was made otherwise, or whose
-  /// statistics were replaced since.
-  package static func all(
-    of snapshotID: Int64, in metadata: TableMetadata, _ stores: ObjectStores
-  ) throws(TableError) -> [RowMap] {
-    guard
-      let file = metadata.statistics.first(where: { $0.snapshotID == snapshotID }),
-      file.blobs.contains(where: { $0.type == blobType })
-    else { return [] }
-    let opened: any ObjectReader
-    do {
-      opened = try stores.open(file.path)
-    } catch { throw TableError(error, "the row map of a compaction cannot be read") }
-    let reader = try PuffinReader(opened)
-    var maps: [RowMap] = []
-    for blob in reader.blobs where blob.type == blobType {
-      do throws(TableError) {
-        maps.append(try RowMap(decoding: try reader.read(blob)))
-      } catch { throw error.adding(file: file.path) }
-    }
-    return maps
-  }
-
-  /// A Puffin file of maps, and how table metadata is to tell of it.
-  static func file(
-    of maps: [RowMap], snapshotID: Int64, sequenceNumber: Int64, path: String
-  ) throws(TableError) -> (bytes: Buffer, file: StatisticsFile) {
-    let writer = PuffinWriter()
-    var blobs: [StatisticsBlob] = []
-    for map in maps {
-      let blob = PuffinBlob(
-        type: blobType, fields: [MetadataColumn.position.fieldID], snapshotID: snapshotID,
-        sequenceNumber: sequenceNumber)
-      try writer.append(blob, map.encoded(), codec: .zstd)
-      blobs.append(
-        StatisticsBlob(
-          type: blobType, snapshotID: snapshotID, sequenceNumber: sequenceNumber,
-          fieldIDs: blob.fields))
-    }
-    let footerStart = writer.byteCount
-    let bytes = try writer.finish()
-    return (
-      bytes,
-      StatisticsFile(
-        snapshotID: snapshotID, path: path, sizeInBytes: Int64(bytes.count),
-        footerSizeInBytes: Int64(bytes.count - footerStart), blobs: blobs)
-    )
-  }
 }

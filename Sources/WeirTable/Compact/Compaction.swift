@@ -75,6 +75,11 @@ public final class Compaction {
 
   /// Groups that wait to be rewritten.
   public var plannedGroupCount: Int { planned.count }
+  /// Their files, and the files' bytes.
+  public var plannedFileCount: Int { planned.reduce(0) { $0 + $1.count } }
+  public var plannedByteCount: Int {
+    planned.reduce(0) { $0 + $1.reduce(0) { $0 + $1.dataFile.fileSizeInBytes } }
+  }
   /// Groups that wait for the commit.
   public var writtenGroupCount: Int { written.count }
 

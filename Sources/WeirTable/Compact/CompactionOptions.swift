@@ -3,7 +3,7 @@
 public import WeirColumnar
 
 /// Which files a compaction brings together, and how much it does at once.
-public struct CompactionOptions: Sendable {
+public struct CompactionOptions: Hashable, Sendable {
   /// Only partitions and files that may hold such rows.
   public var filter = Predicate.always(true)
   /// Files of a group (partition, shard) that are not full come together when there are so many.

@@ -52,7 +52,7 @@ struct CompactionPlanner {
     let properties = try WriteProperties(
       metadata.properties, schema: metadata.currentSchema, sortOrder: metadata.defaultSortOrder)
     targetBytes = properties.targetFileBytes
-    format = FileFormat(name: metadata.properties["write.format.default"] ?? "parquet")
+    format = properties.format
     if let name = options.shardColumn {
       guard let field = metadata.currentSchema.field(path: name) else {
         throw TableError.noColumn(name, metadata.currentSchema)

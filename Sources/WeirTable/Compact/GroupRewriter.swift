@@ -141,8 +141,8 @@ struct GroupRewriter {
         }
         for index in 0..<placement.count {
           let row = placement.rows.map { $0[index] } ?? placement.firstRow + index
-          let row = Defect.rowMapOffByOne.isPlanted ? min(row + 1, ordinals.count - 1) : row
-          targets[ordinals[row]] =
+          let noted = Defect.rowMapOffByOne.isPlanted ? min(row + 1, ordinals.count - 1) : row
+          targets[ordinals[noted]] =
             UInt64(truncatingIfNeeded: number) << 40
             | UInt64(truncatingIfNeeded: placement.position + index)
         }

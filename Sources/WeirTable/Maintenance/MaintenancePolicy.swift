@@ -16,6 +16,10 @@ public struct MaintenancePolicy: Hashable, Sendable {
   public var metadataFileCountMax: Int?
   /// Rows go at some age; they stay when `nil`.
   public var rows: RowRetention?
+  /// Small files, and files with many deleted rows, are brought together; they are left alone when `nil`.
+  public var compaction: CompactionOptions? = CompactionOptions()
+  /// From the end of one look for files to bring together to the next; milliseconds.
+  public var compactionMilliseconds: Int64 = 10_000
   /// The least time between two counts of distinct values; milliseconds. Only columns that were counted
   /// before are counted again.
   public var statisticsMilliseconds: Int64 = 86_400_000
@@ -30,11 +34,19 @@ public struct MaintenancePolicy: Hashable, Sendable {
   ///
   /// This is the one place where kinds of care are listed: a new one is a `MaintenanceStep` more.
   ///
-  /// - Parameter readers: who reads snapshots in this process; they stay as long as they are read.
-  public func steps(readers: (any SnapshotReaders)? = nil) -> [any MaintenanceStep] {
+  /// - Parameters:
+  ///   - readers: who reads snapshots in this process; they stay as long as they are read.
+  ///   - compactor: see `CompactionStep`.
+  public func steps(
+    readers: (any SnapshotReaders)? = nil, compactor: (any TableCompactor)? = nil
+  ) -> [any MaintenanceStep] {
     guard isEnabled else { return [] }
     var steps: [any MaintenanceStep] = []
     if let rows { steps.append(RowRetentionStep(rows)) }
+    if let compaction {
+      steps.append(
+        CompactionStep(compaction, intervalMilliseconds: compactionMilliseconds, compactor: compactor))
+    }
     steps.append(SnapshotStep(self, readers: readers))
     steps.append(MetadataTrim(fileCountMax: metadataFileCountMax))
     steps.append(StatisticsStep(intervalMilliseconds: statisticsMilliseconds))

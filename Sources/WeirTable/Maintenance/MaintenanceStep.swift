@@ -26,6 +26,8 @@ public struct MaintenanceOutcome: Hashable, Sendable {
   public var removedByteCount = 0
   /// Rows that were deleted from the table.
   public var deletedRowCount = 0
+  /// Data files in whose place others were put.
+  public var replacedFileCount = 0
   /// Files that were written.
   public var writtenFileCount = 0
   public var writtenByteCount = 0
@@ -44,6 +46,7 @@ public struct MaintenanceOutcome: Hashable, Sendable {
     removedFileCount += other.removedFileCount
     removedByteCount += other.removedByteCount
     deletedRowCount += other.deletedRowCount
+    replacedFileCount += other.replacedFileCount
     writtenFileCount += other.writtenFileCount
     writtenByteCount += other.writtenByteCount
     failureCount += other.failureCount

@@ -136,8 +136,8 @@ struct StatisticsStep: MaintenanceStep {
         "the table's \(bytes) bytes are more than a round may read; run 'weir table analyze'"
       return outcome
     }
-    let names = file.blobs.compactMap { blob in
-      blob.fieldIDs.first.flatMap { metadata.currentSchema.path(ofFieldID: $0) }
+    let names = file.distinctCounts.keys.sorted().compactMap {
+      metadata.currentSchema.path(ofFieldID: $0)
     }
     guard !names.isEmpty else { return outcome }
     meter.spend(bytes: bytes)
@@ -152,7 +152,10 @@ struct StatisticsStep: MaintenanceStep {
   private static func latest(_ metadata: TableMetadata) -> (StatisticsFile, Snapshot)? {
     guard let id = metadata.currentSnapshotID else { return nil }
     for snapshot in metadata.ancestors(of: id) {
-      if let file = metadata.statistics.first(where: { $0.snapshotID == snapshot.snapshotID }) {
+      // A compaction's row map lies among the statistics, too.
+      if let file = metadata.statistics.first(where: { $0.snapshotID == snapshot.snapshotID }),
+        !file.distinctCounts.isEmpty
+      {
         return (file, snapshot)
       }
     }

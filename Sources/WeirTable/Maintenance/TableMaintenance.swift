@@ -28,6 +28,7 @@ public struct MaintenanceStatus: Hashable, Sendable {
       ("removed_files", .int(Int64(total.removedFileCount))),
       ("removed_bytes", .int(Int64(total.removedByteCount))),
       ("deleted_rows", .int(Int64(total.deletedRowCount))),
+      ("replaced_files", .int(Int64(total.replacedFileCount))),
       ("written_files", .int(Int64(total.writtenFileCount))),
       ("written_bytes", .int(Int64(total.writtenByteCount))),
       ("files_not_removed", .int(Int64(total.failureCount))),
@@ -79,9 +80,10 @@ public final class TableMaintenance: Sendable {
   }
 
   public convenience init(
-    _ table: Table, _ policy: MaintenancePolicy, readers: (any SnapshotReaders)? = nil
+    _ table: Table, _ policy: MaintenancePolicy, readers: (any SnapshotReaders)? = nil,
+    compactor: (any TableCompactor)? = nil
   ) {
-    self.init(table, steps: policy.steps(readers: readers))
+    self.init(table, steps: policy.steps(readers: readers, compactor: compactor))
   }
 
   /// In the order of the steps.

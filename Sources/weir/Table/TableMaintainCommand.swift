@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import WeirColumnar
 internal import WeirProject
+internal import WeirStreaming
 internal import WeirTable
 
 struct TableMaintainCommand: ParsableCommand {
@@ -92,8 +93,10 @@ struct TableMaintainCommand: ParsableCommand {
   }
 
   func run() throws {
-    let policy = try policy()
-    let maintenance = TableMaintenance(try table.open(), policy)
+    var policy = try policy()
+    let table = try table.open()
+    policy.compaction = policy.compaction?.forStream(table.metadata)
+    let maintenance = TableMaintenance(table, policy)
     let failure: TableError?
     do throws(TableError) {
       try maintenance.runAll()
@@ -123,12 +126,17 @@ struct TableMaintainCommand: ParsableCommand {
     if total.snapshotCount > 0 {
       parts.append("expired " + Numbers.counted(total.snapshotCount, "snapshot", "snapshots"))
     }
+    if total.replacedFileCount > 0 {
+      parts.append(
+        "brought " + Numbers.counted(total.replacedFileCount, "file", "files") + " into "
+          + Numbers.grouped(total.writtenFileCount))
+    }
     if total.removedFileCount > 0 {
       parts.append(
         "removed " + Numbers.counted(total.removedFileCount, "file", "files")
           + (total.removedByteCount > 0 ? " of \(Numbers.bytes(total.removedByteCount))" : ""))
     }
-    if total.writtenFileCount > 0 {
+    if total.writtenFileCount > 0, total.replacedFileCount == 0 {
       parts.append("wrote " + Numbers.counted(total.writtenFileCount, "file", "files"))
     }
     if total.failureCount > 0 {

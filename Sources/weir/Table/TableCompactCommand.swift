@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import WeirColumnar
+internal import WeirStreaming
+internal import WeirTable
+
+struct TableCompactCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compact",
+    abstract: "Bring small files together, and leave deleted rows behind.",
+    discussion: """
+      It may run beside writers, readers and other compactions, and be killed: rows that others delete or \
+      replace meanwhile are deleted in the new files, and nobody's commit throws the work away. 'weir up' \
+      does it by itself for the tables of its project.
+
+      Without options files come together when five small ones of a partition (and shard) have gathered, or \
+      when a fifth of a file's rows is deleted.
+
+      Examples:
+        weir table compact shop.orders
+        weir table compact shop.samples --full --sort user_id,session_id
+        weir table properties shop.samples write.format.default=weir && weir table compact shop.samples --convert
+      """)
+
+  @OptionGroup var table: TableSelection
+  @Flag(name: .long, help: "All files that are not full, and all with deleted rows.")
+  var full = false
+  @Flag(name: .long, help: "Also files of another format than the table's write.format.default.")
+  var convert = false
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Sort the rows of each group by these columns (default: the table's order).",
+      valueName: "columns"))
+  var sort: String?
+  @Option(
+    name: .customLong("where"),
+    help: ArgumentHelp("Only files that may hold such rows.", valueName: "condition"))
+  var filter: String?
+  @Option(name: .long, help: ArgumentHelp("Files that make a group due.", valueName: "files"))
+  var trigger: Int?
+  @Flag(name: .long, help: "Only say what would come together.")
+  var dryRun = false
+  @OptionGroup var output: JSONSelection
+
+  func validate() throws {
+    if let trigger, trigger < 2 {
+      throw ValidationError("--trigger needs 2 or more, not \(trigger)")
+    }
+  }
+
+  func run() throws {
+    let table = try table.open()
+    var options = CompactionOptions()
+    options.isFull = full
+    options.convertsFormat = convert
+    if let trigger { options.runsTrigger = trigger }
+    if let filter { options.filter = try Predicate(parsing: filter) }
+    options.sortColumns = sort.map { $0.split(separator: ",").map(String.init) }
+    let compaction = try Compaction(table, options.forStream(table.metadata))
+    let groups = try compaction.plan()
+    if dryRun {
+      return output.print(
+        "\(Numbers.counted(groups, "group", "groups")) of "
+          + "\(Numbers.counted(compaction.plannedFileCount, "file", "files")) "
+          + "(\(Numbers.bytes(compaction.plannedByteCount))) would come together.",
+        [
+          "groups": .int(Int64(groups)), "files": .int(Int64(compaction.plannedFileCount)),
+          "bytes": .int(Int64(compaction.plannedByteCount)),
+        ])
+    }
+    do {
+      while try compaction.rewrite() { try compaction.commit() }
+    } catch {
+      compaction.discard()
+      throw error
+    }
+    let result = compaction.result
+    guard result.groupCount > 0 else {
+      return output.print(
+        "There is nothing to bring together" + (full ? "." : "; --full takes all small files."),
+        Self.json(result))
+    }
+    output.print(
+      "Brought \(Numbers.counted(result.sourceCount, "file", "files")) "
+        + "(\(Numbers.bytes(result.readByteCount))) into \(Numbers.grouped(result.outputCount)) "
+        + "(\(Numbers.bytes(result.writtenByteCount))), "
+        + "\(Numbers.counted(result.rowCount, "row", "rows")).", Self.json(result))
+  }
+
+  private static func json(_ result: CompactionResult) -> JSONValue {
+    [
+      "groups": .int(Int64(result.groupCount)), "files": .int(Int64(result.sourceCount)),
+      "new_files": .int(Int64(result.outputCount)), "rows": .int(Int64(result.rowCount)),
+      "bytes": .int(Int64(result.readByteCount)), "new_bytes": .int(Int64(result.writtenByteCount)),
+      "rows_deleted_meanwhile": .int(Int64(result.followedDeleteCount)),
+    ]
+  }
+}
