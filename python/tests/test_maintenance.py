@@ -114,7 +114,8 @@ def test_rows_go_at_their_age(lake: Lake) -> None:
     done = steps(lake.json("maintain", "shop.orders", "--rows", "ts=20d"))
     after = seen_by_others(lake)
     assert done["rows"]["deleted_rows"] == 20
-    assert sorted(map(len, after.values())) == [20, 40]
+    # One for the delete, and others for the files that it left half empty.
+    assert set(map(len, after.values())) == {20, 40}
     assert list(range(20)) in after.values()
     assert all(after[snapshot] == ids for snapshot, ids in before.items())
     assert "rows: nothing to do" in lake.text("maintain", "shop.orders", "--rows", "ts=20d")

@@ -142,7 +142,7 @@ def fill(lake: Lake) -> Lake:
 COMMANDS = [
     *["create", "list", "describe", "schema", "append", "scan", "changes", "delete", "alter"],
     *["history", "snapshots", "files", "partitions", "refs", "diff", "rollback", "branch", "tag"],
-    *["properties", "analyze", "expire", "orphans", "maintain", "rename"],
+    *["properties", "analyze", "expire", "orphans", "compact", "maintain", "rename"],
     "drop",
 ]
 
@@ -194,6 +194,7 @@ def test_every_subcommand_is_listed(bare: Lake) -> None:
         ["analyze"],
         ["expire"],
         ["orphans"],
+        ["compact"],
         ["maintain"],
         ["rename", "--to", "shop.x"],
         ["drop"],

@@ -119,7 +119,7 @@ struct RowMoves {
     while let snapshot = next, snapshot.snapshotID != snapshotID {
       count += 1
       guard snapshot.operation == .replace, count <= Self.snapshotCountMax else { return nil }
-      let made = try RowMap.all(of: snapshot.snapshotID, in: metadata, stores)
+      let made = try RowMap.all(of: snapshot, stores)
       guard !made.isEmpty else { return nil }
       maps += made
       next = snapshot.parentID.flatMap { metadata.snapshot(id: $0) }

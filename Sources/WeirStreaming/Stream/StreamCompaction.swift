@@ -127,6 +127,31 @@ public final class StreamCompaction {
   public func discard() { compaction.discard() }
 }
 
+extension StreamCompaction: CompactionWork {
+  public func rewriteNext() throws(TableError) -> Bool {
+    do throws(StreamError) { return try rewrite() } catch { throw TableError(error) }
+  }
+
+  public func commitWritten() throws(TableError) {
+    do throws(StreamError) { try commit() } catch { throw TableError(error) }
+  }
+}
+
+/// Has maintenance compact a stream's table beside the stream.
+public struct StreamCompactor: TableCompactor {
+  private let stream: StreamTable
+
+  public init(_ stream: StreamTable) { self.stream = stream }
+
+  public func begin(
+    _ table: Table, _ options: CompactionOptions
+  ) throws(TableError) -> any CompactionWork {
+    do throws(StreamError) {
+      return try StreamCompaction(stream, options)
+    } catch { throw TableError(error) }
+  }
+}
+
 extension StreamTable {
   /// Compacts the table's files, group by group.
   @discardableResult

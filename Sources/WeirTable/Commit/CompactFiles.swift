@@ -16,7 +16,9 @@ internal import WeirColumnar
 final class CompactFiles: SnapshotProducer {
   private var groups: [CompactedGroup] = []
   private var vectors: (existing: DeletesOfFiles, gone: Set<String>, made: Made)?
-  private var statistics: StatisticsFile?
+  private var mapLocation: String?
+  /// Whether the last attempt makes a snapshot, which names the map.
+  private var isCommittedWithMap = false
   /// Rows that were deleted in outputs at the last attempt, because others had deleted them in sources.
   private(set) var followedDeleteCount = 0
 
@@ -109,17 +111,14 @@ final class CompactFiles: SnapshotProducer {
     _ existing: DeletesOfFiles, _ base: TableMetadata, _ context: CommitContext
   ) throws(TableError) -> [Int: [Int64]] {
     if isGone { return group.map.places(of: number, nil) }
-    let deleted = try existing.positions(of: source.dataFile, context)
-    // Rows without a place were deleted at the start. They must be still.
-    let unplaced = group.map.ordinals[number].count { $0 == RowMap.none }
-    if source.deletes.equalityDeletes.isEmpty {
-      guard deleted.count - group.map.placedCount(of: number, deleted) == unplaced else {
-        throw TableError(
-          .conflict,
-          "deleted rows of a data file that was compacted came back, by a rollback; nothing was "
-            + "changed: compact the table again", file: source.dataFile.path)
-      }
+    // What was left away was deleted at the start. It must be still.
+    guard try existing.hold(source, context) else {
+      throw TableError(
+        .conflict,
+        "deleted rows of a data file that was compacted came back: the deletes were taken back or rolled "
+          + "back; nothing was changed: compact the table again", file: source.dataFile.path)
     }
+    let deleted = try existing.positions(of: source.dataFile, context)
     return group.map.places(of: number, deleted)
   }
 
@@ -138,10 +137,6 @@ final class CompactFiles: SnapshotProducer {
       // The history since the start has expired: the state itself tells, if by more work.
       guard error.code == .conflict else { throw error }
     }
-    guard groups.allSatisfy({ $0.sources.allSatisfy(\.deletes.equalityDeletes.isEmpty) }) else {
-      _ = try scan.newSnapshots()
-      return gone
-    }
     gone = Set(sources.keys)
     for manifest in try context.files.manifests(of: parent)
     where manifest.content == .data && manifest.hasLiveFiles {
@@ -156,24 +151,22 @@ final class CompactFiles: SnapshotProducer {
   override func updates(
     on base: TableMetadata, _ context: inout CommitContext
   ) throws(TableError) -> [TableUpdate] {
-    let updates = try super.updates(on: base, &context)
-    guard !updates.isEmpty else { return [] }
-    if statistics == nil {
+    if mapLocation == nil {
       let path = context.files.newLocation(
         "\(snapshotID)-\(context.environment.uuid())-rows.puffin")
-      // Without columns: the maps alone.
-      let (bytes, file) = try StatisticsBuilder([]).finish(
-        snapshotID: snapshotID, sequenceNumber: base.lastSequenceNumber + 1, path: path,
-        rowMaps: groups.map(\.map))
       wrote(path)
-      try context.files.write(bytes, to: path)
-      statistics = file
+      try context.files.write(
+        try RowMap.file(groups.map(\.map), snapshotID: snapshotID), to: path)
+      mapLocation = path
+      summaryProperties[RowMap.property] = path
     }
-    return updates + (statistics.map { [.setStatistics($0)] } ?? [])
+    let updates = try super.updates(on: base, &context)
+    isCommittedWithMap = !updates.isEmpty
+    return updates
   }
 
   override var otherUsedFiles: Set<String> {
-    Set([vectors?.made.location, statistics?.path].compactMap { $0 })
+    Set([vectors?.made.location, isCommittedWithMap ? mapLocation : nil].compactMap { $0 })
   }
 
   /// Where all sources are gone, there is nothing to replace.

@@ -14,6 +14,8 @@ struct DeletesOfFiles: Equatable {
   }
 
   private var byPath: [String: Deletes] = [:]
+  /// All equality deletes of the table.
+  private var equalityPaths: Set<String> = []
 
   /// - Parameter files: by their paths.
   init(
@@ -25,7 +27,11 @@ struct DeletesOfFiles: Equatable {
     where manifest.content == .deletes && manifest.hasLiveFiles {
       let reader = try context.files.reader(manifest, base)
       while try reader.advance() {
-        guard reader.isLive, try reader.content() == .positionDeletes else { continue }
+        guard reader.isLive else { continue }
+        guard try reader.content() == .positionDeletes else {
+          equalityPaths.insert(try reader.path())
+          continue
+        }
         let file = try reader.entry(withMetrics: false).dataFile
         if let path = file.referencedDataFile {
           guard files[path] != nil else { continue }
@@ -45,11 +51,29 @@ struct DeletesOfFiles: Equatable {
 
   subscript(path: String) -> Deletes { byPath[path] ?? Deletes() }
 
+  /// Whether all that was deleted of a file when it was read still is.
+  func hold(_ source: FileScanTask, _ context: CommitContext) throws(TableError) -> Bool {
+    guard source.deletes.equalityDeletes.allSatisfy({ equalityPaths.contains($0.path) }) else {
+      return false
+    }
+    let then = Deletes(
+      vector: source.deletes.deletionVector, ownFiles: source.deletes.positionDeletes)
+    if then == self[source.dataFile.path] { return true }
+    let before = try Self.positions(then, source.dataFile, context)
+    let now = try positions(of: source.dataFile, context)
+    return before.union(now).count == now.count
+  }
+
   /// The rows of a file that are deleted.
   func positions(
     of file: DataFile, _ context: CommitContext
   ) throws(TableError) -> RoaringBitmap64 {
-    let deletes = self[file.path]
+    try Self.positions(self[file.path], file, context)
+  }
+
+  private static func positions(
+    _ deletes: Deletes, _ file: DataFile, _ context: CommitContext
+  ) throws(TableError) -> RoaringBitmap64 {
     if let vector = deletes.vector {
       let reader: any ObjectReader
       do {

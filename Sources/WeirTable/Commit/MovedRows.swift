@@ -26,7 +26,7 @@ struct MovedRows {
     moves = []
     var paths = paths
     for snapshot in try scan.newSnapshots() where snapshot.operation == .replace {
-      let maps = try self.maps(of: snapshot, base, context)
+      let maps = try self.maps(of: snapshot, context)
       for map in maps where map.sources.contains(where: { paths.contains($0.path) }) {
         moves.append(Move(snapshot: snapshot, map: map, outputs: [:]))
         paths.formUnion(map.outputs.map(\.path))
@@ -48,10 +48,10 @@ struct MovedRows {
   }
 
   private mutating func maps(
-    of snapshot: Snapshot, _ base: TableMetadata, _ context: CommitContext
+    of snapshot: Snapshot, _ context: CommitContext
   ) throws(TableError) -> [RowMap] {
     if let maps = known[snapshot.snapshotID] { return maps }
-    let maps = try RowMap.all(of: snapshot.snapshotID, in: base, context.files.stores)
+    let maps = try RowMap.all(of: snapshot, context.files.stores)
     known[snapshot.snapshotID] = maps
     return maps
   }

@@ -6,8 +6,8 @@ internal import WeirColumnar
 ///
 /// A compaction is committed together with its map, so that changes which others made to the sources
 /// meanwhile, or make later without knowing of it, follow the rows; a key index follows without reading
-/// them again. The map lies in a Puffin file that the table's metadata names as statistics of the
-/// compaction's snapshot, and goes when that snapshot expires.
+/// them again. The map lies in a Puffin file that the summary of the compaction's snapshot names
+/// (`property`), and goes when that snapshot expires.
 ///
 /// | bytes of the blob, before compression | |
 /// |---|---|
@@ -79,16 +79,6 @@ package struct RowMap: Hashable, Sendable {
       for position in ordinals.indices { add(position) }
     }
     return result
-  }
-
-  /// How many rows of a source have a place, of those at `positions`.
-  func placedCount(of source: Int, _ positions: RoaringBitmap64) -> Int {
-    var count = 0
-    let ordinals = ordinals[source]
-    positions.forEach(in: 0..<Int64(ordinals.count)) {
-      if ordinals[Int($0)] != Self.none { count += 1 }
-    }
-    return count
   }
 
   /// For each row of an output the source, and the row in it, that it was.

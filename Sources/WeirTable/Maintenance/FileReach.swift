@@ -47,6 +47,8 @@ struct FileReach {
 
   /// The files that metadata names beside snapshots.
   static func statistics(_ metadata: TableMetadata) -> Set<String> {
-    Set(metadata.statistics.map(\.path) + metadata.partitionStatistics.map(\.path))
+    Set(
+      metadata.statistics.map(\.path) + metadata.partitionStatistics.map(\.path)
+        + metadata.snapshots.compactMap { $0.summary?[RowMap.property] })
   }
 }

@@ -136,8 +136,8 @@ struct StatisticsStep: MaintenanceStep {
         "the table's \(bytes) bytes are more than a round may read; run 'weir table analyze'"
       return outcome
     }
-    let names = file.distinctCounts.keys.sorted().compactMap {
-      metadata.currentSchema.path(ofFieldID: $0)
+    let names = file.blobs.compactMap { blob in
+      blob.fieldIDs.first.flatMap { metadata.currentSchema.path(ofFieldID: $0) }
     }
     guard !names.isEmpty else { return outcome }
     meter.spend(bytes: bytes)
@@ -152,10 +152,7 @@ struct StatisticsStep: MaintenanceStep {
   private static func latest(_ metadata: TableMetadata) -> (StatisticsFile, Snapshot)? {
     guard let id = metadata.currentSnapshotID else { return nil }
     for snapshot in metadata.ancestors(of: id) {
-      // A compaction's row map lies among the statistics, too.
-      if let file = metadata.statistics.first(where: { $0.snapshotID == snapshot.snapshotID }),
-        !file.distinctCounts.isEmpty
-      {
+      if let file = metadata.statistics.first(where: { $0.snapshotID == snapshot.snapshotID }) {
         return (file, snapshot)
       }
     }

@@ -24,10 +24,8 @@ extension Table {
     let files = TableFiles(self, metadata)
     let random = String(environment.random(), radix: 16)
     let location = files.newLocation("\(snapshot.snapshotID)-\(random).stats")
-    // A snapshot has one file of statistics: what a compaction noted in it stays.
     let (bytes, file) = try builder.finish(
-      snapshotID: snapshot.snapshotID, sequenceNumber: snapshot.sequenceNumber, path: location,
-      rowMaps: try RowMap.all(of: snapshot.snapshotID, in: metadata, stores))
+      snapshotID: snapshot.snapshotID, sequenceNumber: snapshot.sequenceNumber, path: location)
     try files.write(bytes, to: location)
     let transaction = transaction()
     transaction.add { _, _ throws(TableError) in [.setStatistics(file)] }

@@ -37,13 +37,6 @@ public final class StatisticsBuilder {
   public func finish(
     snapshotID: Int64, sequenceNumber: Int64, path: String
   ) throws(TableError) -> (bytes: Buffer, file: StatisticsFile) {
-    try finish(snapshotID: snapshotID, sequenceNumber: sequenceNumber, path: path, rowMaps: [])
-  }
-
-  /// As above, beside row maps: those that the snapshot's statistics held before.
-  func finish(
-    snapshotID: Int64, sequenceNumber: Int64, path: String, rowMaps: [RowMap]
-  ) throws(TableError) -> (bytes: Buffer, file: StatisticsFile) {
     let writer = PuffinWriter()
     var blobs: [StatisticsBlob] = []
     for (field, sketch) in zip(fields, sketches) {
@@ -57,8 +50,6 @@ public final class StatisticsBuilder {
           type: blob.type, snapshotID: snapshotID, sequenceNumber: sequenceNumber,
           fieldIDs: blob.fields, properties: [ThetaSketch.distinctCountKey: count]))
     }
-    blobs += try RowMap.append(
-      rowMaps, to: writer, snapshotID: snapshotID, sequenceNumber: sequenceNumber)
     let footerStart = writer.byteCount
     let bytes = try writer.finish()
     let file = StatisticsFile(

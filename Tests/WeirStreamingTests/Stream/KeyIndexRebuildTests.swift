@@ -27,6 +27,12 @@ internal import _WeirTestSupport
     return definition
   }
 
+  private static var full: CompactionOptions {
+    var options = CompactionOptions()
+    options.isFull = true
+    return options
+  }
+
   /// All that an index knows, as text.
   private func content(_ index: any KeyIndex) throws -> [String] {
     let reader = try index.reader()
@@ -83,6 +89,11 @@ internal import _WeirTestSupport
       switch random.int(0..<10) {
       case 0..<5: try stream?.put(Self.rows(&random))
       case 5, 6: try stream?.flush()
+      case 7 where random.chance(0.5):
+        // Somebody else brings files together, with a map or by rewriting.
+        let table = try world.catalog.table(definition.table)
+        try table.compact(Self.full.forStream(table.metadata))
+      case 8 where random.chance(0.6): try stream?.compact(Self.full)
       case 7:
         // Somebody else.
         let key = Int128(random.int(0..<12))
@@ -155,6 +166,46 @@ internal import _WeirTestSupport
       return
     }
     #expect(files <= 1)
+  }
+
+  @Test func anIndexFollowsCompactionsByTheirMaps() throws {
+    let world = try StreamWorld()
+    let stream = try world.open(Self.definition(.lastWrite(sequence: ["at"])))
+    for round in 0..<6 {
+      try stream.put(
+        (0..<40).map { [.int(Int64($0 + 20 * round)), .int(1), .string("a\(round)")] })
+      try stream.flush()
+    }
+    let before = try stream.rows(["id", "name"])
+    // Of this process: while it writes the files, rows are replaced and deleted.
+    let own = try StreamCompaction(stream, Self.full)
+    while try own.rewrite() {}
+    try stream.put([[.int(7), .int(2), .string("b")], [.int(8), .int(3), .null, .int(1)]])
+    try stream.flush()
+    try own.commit()
+    #expect(own.result.sourceCount >= 12 && own.result.followedDeleteCount == 2)
+    try check(stream)
+    #expect(try stream.rows(["id", "name"]).count == before.count - 1)
+    // Of another one, twice.
+    let state = stream.published.withLock { $0 }
+    let table = try world.catalog.table(stream.table.identifier)
+    for columns in [["name"], ["id"]] {
+      var options = Self.full
+      options.sortColumns = columns
+      options.deletedShare = 0
+      options.fullShare = 2
+      options.isFull = true
+      try table.compact(options.forStream(table.metadata))
+    }
+    let index = try #require(stream.shards[0].index)
+    let way = try KeyIndexRebuild(
+      stream.table, state.layout, table.metadata, stream.environment.tables.manifestCache
+    ).bring(index, shard: 0, to: state.covered.ends[0])
+    guard case .moved(let rows) = way else {
+      Issue.record("it was \(way)")
+      return
+    }
+    #expect(rows > 0)
   }
 
   @Test func tombstonesAreForgottenAfterTheirTime() throws {
