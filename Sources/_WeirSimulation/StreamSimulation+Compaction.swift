@@ -11,6 +11,9 @@ extension StreamSimulation {
     let process = try open()
     if let held = compaction, held.process === process {
       compaction = nil
+      // Files that wait for longer than orphans stay are gone.
+      let age = (world.clock.now - held.start) / 1_000_000
+      guard age < Self.orphanAgeMilliseconds / 2 else { return held.files.discard() }
       return try commit(held.files, of: process)
     }
     do {
@@ -20,7 +23,7 @@ extension StreamSimulation {
       note("compact: \(count) groups of \(files.result.sourceCount) files")
       guard count > 0 else { return }
       if random.chance(0.5) {
-        compaction = (files, process)
+        compaction = (files, process, world.clock.now)
         return
       }
       try commit(files, of: process)

@@ -152,6 +152,7 @@ extension StreamSimulation {
     }
     if let held = compaction, held.process === stale {
       compaction = nil
+      // An age at which its files may be gone does not matter: it must not commit at all.
       try? held.files.commit()
     }
     if (try? stale.stream.flush()) ?? false {

@@ -82,8 +82,8 @@ public final class StreamSimulation {
   var history = SnapshotHistory()
   var slowReads: [SlowRead] = []
   var sent: [SentRequest] = []
-  /// New files that wait for their commit, and whose they are.
-  var compaction: (files: StreamCompaction, process: SimulatedProcess)?
+  /// New files that wait for their commit, whose they are, and since when (nanoseconds).
+  var compaction: (files: StreamCompaction, process: SimulatedProcess, start: Int)?
   /// Where readers of changes were.
   var positions: [StreamPosition] = []
   var failure: Failure?

@@ -51,7 +51,10 @@ public final class TableCare: Sendable {
       own.manifestCache = ManifestCache(byteCountMax: Self.manifestBytesMax)
       do throws(TableError) {
         let table = Table(try catalog.loadTable(name), catalog: catalog, environment: own)
-        tables.append(TableMaintenance(table, stream.definition.maintenance, readers: stream))
+        tables.append(
+          TableMaintenance(
+            table, stream.definition.maintenance, readers: stream,
+            compactor: StreamCompactor(stream)))
       } catch { throw StreamError(error).adding(stream: "\(name)") }
     }
     self.tables = tables

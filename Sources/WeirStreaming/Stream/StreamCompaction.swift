@@ -170,18 +170,13 @@ extension StreamTable {
 }
 
 extension CompactionOptions {
-  /// As they are to be for the table of a stream, by whomever it is compacted: shards apart, and tombstones
-  /// left alone.
+  /// As they are to be for the table of a stream: in groups of a size that its key index follows quickly.
   ///
   /// - Parameter key: the stream's primary key, where it is known: rows are sorted by it unless the
   ///   options or the table name an order.
   public func forStream(_ metadata: TableMetadata, key: [String] = []) -> CompactionOptions {
     guard metadata.properties[StreamOffsets.property] != nil else { return self }
     var options = self
-    options.keepsDeletedFiles = !Defect.compactionForgetsDeletes.isPlanted
-    if metadata.currentSchema.field(path: StreamColumns.shard) != nil {
-      options.shardColumn = StreamColumns.shard
-    }
     if sortColumns == nil, !key.isEmpty, metadata.defaultSortOrder.isUnsorted {
       options.sortColumns = key
     }

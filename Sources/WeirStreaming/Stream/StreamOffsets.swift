@@ -8,7 +8,7 @@ public import WeirTable
 /// A table says so in its property `weir.stream.offsets`, and each snapshot that a stream commits in
 /// its summary under the same name, so that readers can start from any of them: `{"0":1204,"1":993}`.
 public struct StreamOffsets: Hashable, Sendable {
-  public static let property = "weir.stream.offsets"
+  public static let property = Compaction.streamProperty
 
   /// Offsets of the next row, shard by shard.
   public var ends: [Int64]

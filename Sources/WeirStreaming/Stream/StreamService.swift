@@ -113,7 +113,7 @@ public enum StreamColumns {
   /// Timestamp in microseconds, UTC.
   public static let ingestTime = "_ingest_time"
   /// Int32.
-  public static let shard = "_shard"
+  public static let shard = Compaction.shardColumn
   /// Int64: the position in the shard.
   public static let offset = "_offset"
 

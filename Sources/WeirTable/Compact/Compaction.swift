@@ -14,6 +14,12 @@ internal import WeirStorage
 /// What is written and not committed is removed by `discard()`, or else by orphan clean-up. One thread
 /// at a time.
 public final class Compaction {
+  /// The property by which a stream says what its table holds: such a table keeps the files of which all
+  /// rows are deleted (its tombstones), and its shards have files of their own, whoever compacts it.
+  package static let streamProperty = "weir.stream.offsets"
+  /// A stream's column of shards.
+  package static let shardColumn = "_shard"
+
   public let table: Table
   public let options: CompactionOptions
   /// What the groups are of.
@@ -32,8 +38,15 @@ public final class Compaction {
   public init(_ table: Table, _ options: CompactionOptions = CompactionOptions()) throws(TableError)
   {
     self.table = table
-    self.options = options
     start = table.metadata
+    var options = options
+    if start.properties[Self.streamProperty] != nil {
+      options.keepsDeletedFiles = !Defect.compactionForgetsDeletes.isPlanted
+      if start.currentSchema.field(path: Self.shardColumn) != nil {
+        options.shardColumn = Self.shardColumn
+      }
+    }
+    self.options = options
     guard start.formatVersion >= 2 else {
       throw TableError(
         .unsupported,

@@ -21,10 +21,11 @@ public struct CompactionOptions: Hashable, Sendable {
   /// Rows are sorted by these columns. The table's sort order, when `nil`; as they came, when it has
   /// none.
   public var sortColumns: [String]?
-  /// Files that hold rows of several values of this column are groups of their own: the shards of a
-  /// stream.
+  /// Files of one value of this column are a group of their own: the shards of a stream, for which
+  /// `Compaction` sets it.
   public var shardColumn: String?
-  /// Files of which all rows are deleted stay: a stream keeps its tombstones in such files.
+  /// Files of which all rows are deleted stay: a stream keeps its tombstones in such files, `Compaction`
+  /// sees to it.
   public var keepsDeletedFiles = false
   /// Bytes of files that one group has at most.
   public var groupBytesMax = 4 << 30
