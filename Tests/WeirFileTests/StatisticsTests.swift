@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import Testing
 internal import WeirColumnar
 internal import WeirStorage
@@ -111,6 +112,29 @@ struct StatisticsTests {
       bounds([.nan, -.infinity, 1, .infinity])
         == [(-Double.infinity).bitPattern, Double.infinity.bitPattern])
     #expect(bounds([-1, -2]) == [(-2.0).bitPattern, (-1.0).bitPattern])
+  }
+
+  /// `problems` finds statistics that are sound as bytes and not true.
+  @Test func whatIsNotTrueOfTheValues() throws {
+    let schema = Schema([Field("a", .int64)])
+    let batch = try RecordBatch(
+      schema: schema,
+      columns: [ArrayData(type: .int64, length: 3, buffers: [Buffer([Int64(5), 6, 7])])])
+    var options = WeirFileWriteOptions()
+    options.keyColumns = ["a"]
+    let file = try RoundTripTests.write([batch], schema, options)
+    let reader = try WeirFileReader(file)
+    #expect(reader.problems().isEmpty)
+    let column = try reader.columns(["a"])[0]
+    let good = try #require(try reader.statistics([column])[0])
+    var wrong = [good, good, good]
+    wrong[0].pages[0].nullCount = 1
+    wrong[1].pages[0].bounds?.upper = 6
+    wrong[2].filter = Buffer([UInt8](repeating: 0, count: 32))
+    for statistics in wrong {
+      column.knownStatistics.withLock { $0 = statistics }
+      #expect(reader.problems().map(\.column) == ["a"])
+    }
   }
 
   @Test func withoutStatistics() throws {

@@ -88,6 +88,7 @@ extension WeirFileReader {
             throw WeirFileError(.damaged, error.description, column: column.field.name)
           }
         }
+        try checkStatistics(column)
       } catch {
         result.append(FileProblem(error))
       }

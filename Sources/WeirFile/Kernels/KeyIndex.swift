@@ -15,6 +15,9 @@ struct KeyIndex {
     self.rowCount = rowCount
   }
 
+  /// Rows that it has.
+  var count: Int { array.count }
+
   /// A page's hashes, and its rows as a node.
   private struct Page {
     let hashes: [UInt32]
