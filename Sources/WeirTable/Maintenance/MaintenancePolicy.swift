@@ -45,7 +45,8 @@ public struct MaintenancePolicy: Hashable, Sendable {
     if let rows { steps.append(RowRetentionStep(rows)) }
     if let compaction {
       steps.append(
-        CompactionStep(compaction, intervalMilliseconds: compactionMilliseconds, compactor: compactor))
+        CompactionStep(
+          compaction, intervalMilliseconds: compactionMilliseconds, compactor: compactor))
     }
     steps.append(SnapshotStep(self, readers: readers))
     steps.append(MetadataTrim(fileCountMax: metadataFileCountMax))
