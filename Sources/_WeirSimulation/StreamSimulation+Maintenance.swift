@@ -23,6 +23,8 @@ extension StreamSimulation {
     var snapshotID: Int64?
     /// Of the stream's process; `nil` for another engine.
     var process: SimulatedProcess?
+    /// Whether a process that knows nothing of the reader has removed snapshots since.
+    var isExposed: Bool
   }
 
   private var policy: MaintenancePolicy {
@@ -43,14 +45,14 @@ extension StreamSimulation {
   /// Maintenance to its end, or to the end of the process that does it.
   ///
   /// - Parameter isWithin: something else is going on; the time stands still.
-  func maintain(isWithin: Bool = false) throws {
+  func maintain(isWithin: Bool = false, isOwn wanted: Bool? = nil) throws {
     try observe()
-    let isOwn = random.chance(0.5)
+    let isOwn = wanted ?? random.chance(0.65)
     let owner = isOwn || random.chance(0.5) ? process : nil
     if !isWithin {
       // The network does not keep requests for as long as orphans stay.
       world.late.arrive()
-      if random.chance(0.3) { world.clock.advance(700_000_000_000) }
+      if random.chance(0.4) { world.clock.advance(700_000_000_000) }
       // As the service does with each renewal of its lease, several times in the age of a snapshot.
       if !isOwn, let process {
         process.fate.arm(nil)
@@ -58,6 +60,7 @@ extension StreamSimulation {
         try observe()
       }
     }
+    for index in slowReads.indices where !isOwn { slowReads[index].isExposed = true }
     let fate = Fate(seed: random.next())
     if random.chance(0.4) { fate.arm(random.int(0..<60)) }
     counts.maintenances += 1
@@ -74,10 +77,27 @@ extension StreamSimulation {
 
   // MARK: Slow readers
 
-  func beginRead() throws {
+  /// Somebody reads on after the snapshot was replaced: in the stream's process after it would have expired
+  /// but for them, elsewhere within the time that it stays.
+  func readAcrossExpiry() throws {
+    slowReads = []
+    let isOwn = random.chance(0.5)
+    try beginRead(isOwn: isOwn)
+    for _ in 0..<random.int(1...3) {
+      guard let process, !process.fate.isDead else { return }
+      if random.chance(0.3) { _ = try? process.stream.flush() } else { foreignCommit() }
+      if let failure { throw failure }
+    }
+    world.late.arrive()
+    let age = Int(Self.snapshotAgeMilliseconds)
+    world.clock.advance(isOwn ? age * 1_500_000 : age * 100_000)
+    try maintain(isOwn: true)
+    while !slowReads.isEmpty { try goOnReading() }
+  }
+
+  func beginRead(isOwn wanted: Bool? = nil) throws {
     guard slowReads.count < Self.readCountMax else { return try goOnReading() }
-    let isOwn = random.chance(0.6)
-    if isOwn {
+    if wanted ?? random.chance(0.7) {
       let process = try openQuietly()
       try observe()
       let status = process.stream.status()
@@ -91,7 +111,7 @@ extension StreamSimulation {
           wanted: oracle.state(
             rows.definition, columns, below: status.shards.map(\.coveredOffset),
             on: Set(history.line(status.snapshotID))),
-          snapshotID: status.snapshotID, process: process))
+          snapshotID: status.snapshotID, process: process, isExposed: false))
     } else {
       try observe()
       guard let table = try? world.observer().table(rows.definition.table),
@@ -108,9 +128,10 @@ extension StreamSimulation {
           wanted: oracle.state(
             rows.definition, columns,
             below: history.ends(snapshot.snapshotID, shardCount: shardCount),
-            on: Set(history.line(snapshot.snapshotID))), snapshotID: snapshot.snapshotID))
+            on: Set(history.line(snapshot.snapshotID))), snapshotID: snapshot.snapshotID,
+          isExposed: true))
     }
-    if random.chance(0.5) { try goOnReading() }
+    if random.chance(0.3) { try goOnReading() }
   }
 
   /// One of the readers reads a batch, or to its end.
@@ -139,7 +160,7 @@ extension StreamSimulation {
       try observe()
       let limit = Int64(world.clock.now / 1_000_000) - Self.snapshotAgeMilliseconds
       // Who is in another process has as long as was said.
-      if read.process == nil, let id = read.snapshotID, history.isReplaced(id, by: limit) {
+      if read.isExposed, let id = read.snapshotID, history.isReplaced(id, by: limit) {
         return note("a slow reader lost the snapshot \(id)")
       }
       throw fail("a slow reader failed: \(error)")

@@ -161,9 +161,10 @@ public final class StreamSimulation {
       takeOver()
       if let process, failure == nil { try check(process) }
     case 95..<97: try wakeStale()
-    case 100..<105: try maintain()
-    case 105..<109: try beginRead()
-    case 109..<112: try goOnReading()
+    case 100..<104: try maintain()
+    case 104..<107: try beginRead()
+    case 107..<109: try goOnReading()
+    case 109..<112: try readAcrossExpiry()
     default: try checkHistory()
     }
     try bury()

@@ -142,8 +142,8 @@ def fill(lake: Lake) -> Lake:
 COMMANDS = [
     *["create", "list", "describe", "schema", "append", "scan", "changes", "delete", "alter"],
     *["history", "snapshots", "files", "partitions", "refs", "diff", "rollback", "branch", "tag"],
-    *["properties", "analyze", "expire", "orphans", "compact", "maintain", "rename"],
-    "drop",
+    *["properties", "analyze", "expire", "orphans", "compact", "maintain", "cost"],
+    *["rename", "drop"],
 ]
 
 
@@ -196,6 +196,7 @@ def test_every_subcommand_is_listed(bare: Lake) -> None:
         ["orphans"],
         ["compact"],
         ["maintain"],
+        ["cost"],
         ["rename", "--to", "shop.x"],
         ["drop"],
     ],

@@ -34,7 +34,7 @@ struct TableCommand: ParsableCommand {
       TableRefsCommand.self, TableDiffCommand.self, TableRollbackCommand.self,
       TableBranchCommand.self, TableTagCommand.self, TablePropertiesCommand.self,
       TableAnalyzeCommand.self, TableExpireCommand.self, TableOrphansCommand.self,
-      TableCompactCommand.self, TableMaintainCommand.self,
+      TableCompactCommand.self, TableMaintainCommand.self, TableCostCommand.self,
       TableRenameCommand.self,
       TableDropCommand.self,
     ])
