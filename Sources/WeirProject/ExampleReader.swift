@@ -39,6 +39,7 @@ struct ExampleReader {
     if let shards = section.int("shards", in: 1...StreamDefinition.shardCountMax) {
       definition.shardCount = shards
     }
+    definition.format = section.format()
     _ = section.text("doc")
     guard problems.problems.count == countBefore else { return nil }
     do throws(StreamError) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import WeirColumnar
+internal import WeirTable
 internal import Yams
 
 /// Collects what is wrong with one file.
@@ -86,6 +87,19 @@ struct Section {
       return nil
     }
     return text
+  }
+
+  /// A format of data files.
+  func format(_ name: String = "format") -> DataFormat? {
+    guard let text = text(name) else { return nil }
+    if let format = DataFormat(rawValue: text) { return format }
+    let known = DataFormat.allCases.map(\.rawValue)
+    let close =
+      known.first { $0 == text.lowercased() } ?? NameSuggestion.closest(to: text, known)
+    problems.add(
+      self[name]?.mark, "there is no format '\(text)' for tables",
+      close.map { "did you mean '\($0)'?" } ?? "write \(known.joined(separator: " or "))")
+    return nil
   }
 
   func flag(_ name: String) -> Bool? {

@@ -26,6 +26,7 @@ struct ProfileReader {
     if let shards = section.int("shards", in: 1...StreamDefinition.shardCountMax) {
       definition.shardCount = shards
     }
+    definition.format = section.format()
     _ = section.text("doc")
     guard case .mapping(let features)? = section["features"] else {
       problems.add(

@@ -25,6 +25,7 @@ extension ProjectKeys {
     ProjectKey(
       "shards", "Shards of the table. The default is 1.",
       ["type": "integer", "minimum": 1, "maximum": .int(StreamDefinition.shardCountMax)]),
+    format,
     ProjectKey("doc", "What the examples are for.", text),
   ]
 

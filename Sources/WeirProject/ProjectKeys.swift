@@ -117,6 +117,10 @@ enum ProjectKeys {
       ["enum": ["user", "item"]]),
   ]
 
+  static let format = ProjectKey(
+    "format", "The format of the table's files from now on. The default is parquet.",
+    ["enum": .array(DataFormat.allCases.map { .string($0.rawValue) })])
+
   static let profile = [
     ProjectKey("source", "The stream whose events count: one without primary key.", text),
     ProjectKey(
@@ -130,6 +134,7 @@ enum ProjectKeys {
       [
         "type": "object", "minProperties": 1, "additionalProperties": .object(reference("feature")),
       ]),
+    format,
     ProjectKey("doc", "What the profile is for.", text),
   ]
 
@@ -292,7 +297,7 @@ enum ProjectKeys {
     ProjectKey(
       "maintenance", "What the table keeps, and for how long.",
       reference("stream_maintenance")),
-    ProjectKey("format", "The format of the table's files.", ["enum": ["parquet"]]),
+    format,
     ProjectKey(
       "properties", "Properties of the Iceberg table.",
       [

@@ -48,7 +48,7 @@ struct StreamReader {
     {
       LogReader(problems: problems).read(log, &definition)
     }
-    readFormat(section)
+    definition.format = section.format()
     readProperties(section, &definition)
     definition.maintenance = maintenance
     if let node = section["maintenance"] {
@@ -190,12 +190,6 @@ struct StreamReader {
     }
   }
 
-  private func readFormat(_ section: Section) {
-    guard let format = section.text("format"), format != "parquet" else { return }
-    problems.add(
-      section["format"]?.mark, "there is no format '\(format)' for streams", "write parquet")
-  }
-
   private func readProperties(_ section: Section, _ definition: inout StreamDefinition) {
     guard let node = section["properties"] else { return }
     guard case .mapping(let mapping) = node else {
@@ -209,6 +203,15 @@ struct StreamReader {
       }
       if name.hasPrefix("weir.stream.") {
         problems.add(key.mark, "the property '\(name)' is Weir's own", "take it out")
+      }
+      if name == DataFormat.property {
+        problems.add(
+          key.mark, "the property '\(name)' is what 'format' says", "write 'format: \(text)'")
+      }
+      if name == DataFormat.profileProperty, !DataFormat.profiles.contains(text) {
+        problems.add(
+          value.mark, "there is no profile '\(text)' of Weir files",
+          "write \(DataFormat.profiles.joined(separator: " or "))")
       }
       definition.properties[name] = text
     }

@@ -77,6 +77,12 @@ struct ForeignWriter {
     try transaction.commit()
   }
 
+  func setFormat(_ format: DataFormat) throws {
+    let transaction = table.transaction()
+    transaction.setProperties([DataFormat.property: format.rawValue])
+    try transaction.commit()
+  }
+
   func setProperty(_ value: String) throws {
     let transaction = table.transaction()
     transaction.setProperties(["somebody.elses": value])

@@ -44,6 +44,7 @@ struct SimulatedRows {
     definition.shardCount = random.pick([1, 1, 2, 3])
     definition.flush.intervalMilliseconds = 5_000
     definition.logRetentionSeconds = Int64(random.pick([0, 10, 1_000]))
+    definition.format = random.pick([nil, .parquet, .weir, .weir])
     base = definition
     self.deletes = deletes
   }

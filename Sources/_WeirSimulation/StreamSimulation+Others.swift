@@ -48,7 +48,7 @@ extension StreamSimulation {
         counts.foreignCommits += 1
         guard rows.stage != .first, random.chance(0.5),
           table.schema.field(path: SimulatedRows.extra) != nil
-        else { return try writer.setProperty("\(counts.steps)") }
+        else { return try changeProperty(writer, of: table) }
         note("others widen a column")
         if rows.stage == .withExtra { try writer.widen(SimulatedRows.extra) }
         rows.stage = .withLongExtra
@@ -56,6 +56,15 @@ extension StreamSimulation {
     } catch {
       failure = fail("somebody else's commit failed: \(error)")
     }
+  }
+
+  /// Any property, or the format of files from now on.
+  private func changeProperty(_ writer: ForeignWriter, of table: Table) throws {
+    if random.chance(0.4) { return try writer.setProperty("\(counts.steps)") }
+    let isWeir = table.metadata.properties[DataFormat.property] == DataFormat.weir.rawValue
+    let format = isWeir ? DataFormat.parquet : .weir
+    note("others change the format to \(format)")
+    try writer.setFormat(format)
   }
 
   /// Forgets all deletes that the table has, as the stream does after its declared time.

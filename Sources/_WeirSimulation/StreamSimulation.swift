@@ -107,7 +107,9 @@ public final class StreamSimulation {
     oracle = StreamOracle(shardCount: rows.definition.shardCount)
     machine = world.machine()
     let definition = rows.definition
-    note("shards \(definition.shardCount), key \(definition.primaryKey), \(definition.merge)")
+    note(
+      "shards \(definition.shardCount), key \(definition.primaryKey), \(definition.merge), "
+        + "files \(definition.format.map(\.rawValue) ?? "as the table says")")
   }
 
   func note(_ text: String) { trace.append(text) }

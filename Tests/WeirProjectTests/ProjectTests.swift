@@ -42,7 +42,7 @@ func problems(_ text: String) -> [String] {
         partition: [day(at), "bucket(16, user_id)"]
         flush: {interval: 30s, bytes: 64MB}
         log: {retention: 1.5h, bytes: 2GiB}
-        format: parquet
+        format: weir
         properties: {write.parquet.compression-codec: zstd, owner: 7}
       shop.profiles:
         columns:
@@ -167,7 +167,7 @@ func problems(_ text: String) -> [String] {
         "19:23: 'interval' is '30'; write a number with its unit, like 500ms, 30s, 5m, 12h or 7d",
         "19:34: 'bytes' is 1000 bytes; it must be between 65536 bytes and 17179869184 bytes",
         "20:21: there is no merge engine 'lastwrite'; did you mean 'last_write'?",
-        "21:13: there is no format 'orc' for streams; write parquet",
+        "21:13: there is no format 'orc' for tables; write parquet or weir",
         "27:20: sum does not take 'n', which is a string; take a number",
         "27:28: 'last_k(0)' does not fit; write last_k(K) with K from 1 to 10000",
         "27:39: 'id' is in the primary key and cannot be aggregated",

@@ -52,6 +52,8 @@ public struct ExampleDefinition: Hashable, Sendable {
   public var history: History?
   /// Shards of the table.
   public var shardCount = 1
+  /// The format of the table's files.
+  public var format: DataFormat?
 
   public static let labelCountMax = 100
   public static let negativesMax = 1_000

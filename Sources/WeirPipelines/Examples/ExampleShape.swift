@@ -163,6 +163,7 @@ struct ExampleShape: Sendable {
     var result = StreamDefinition(table: definition.table, columns: Schema(fields))
     result.primaryKey = [RequestLog.requestID, view.item.key.name]
     result.shardCount = definition.shardCount
+    result.format = definition.format
     result.eventTime = RequestLog.at
     // Who trains reads the table, and waits until it has what the log has.
     result.flush.intervalMilliseconds = 10_000

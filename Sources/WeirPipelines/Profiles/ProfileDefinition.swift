@@ -20,6 +20,8 @@ public struct ProfileDefinition: Hashable, Sendable {
   public var features: [ProfileFeature]
   /// Shards of the table.
   public var shardCount = 1
+  /// The format of the table's files.
+  public var format: DataFormat?
 
   public static let featureCountMax = 1_000
 

@@ -63,6 +63,7 @@ public final class ProfileOperator {
     var result = StreamDefinition(table: definition.table, columns: Schema(shape.tableFields))
     result.primaryKey = definition.entity
     result.shardCount = definition.shardCount
+    result.format = definition.format
     return result
   }
 

@@ -31,7 +31,9 @@ public struct StreamDefinition: Hashable, Sendable {
   public var logBytesMax: Int64 = 8 << 30
   /// What columns hold in records that lack them; null without an entry.
   public var defaults: [String: Scalar] = [:]
-  /// Properties of the Iceberg table.
+  /// The format of files from now on; what the table's properties say when `nil`.
+  public var format: DataFormat?
+  /// Properties of the Iceberg table, when it is made.
   public var properties: StringMap = [:]
   /// How the table is partitioned, as terms: `day(event_time)`.
   public var partition: [String] = []

@@ -10,7 +10,6 @@ struct ChangeColumns: Sendable {
   let schema: Schema
   private let rowSchema: Schema
   private let places: [Int]
-  private let codec: RowCodec
   /// Places of the key's columns, and what encodes them.
   private let keyPlaces: [Int]
   private let encoder: KeyEncoder
@@ -28,7 +27,6 @@ struct ChangeColumns: Sendable {
     }
     rowSchema = Schema(fields.map(\.arrowField))
     schema = Schema(rowSchema.fields + [StreamColumns.changeTypeField])
-    codec = try RowCodec(rowSchema, layoutNumber: 0)
     shardPlace = try StreamLayout.places([StreamColumns.shard], rowSchema, "stream")[0]
     let key =
       layout.definition.isKeyed
@@ -59,8 +57,16 @@ struct ChangeColumns: Sendable {
     return (0..<rows.rowCount).map { encoded.byteArray($0) }
   }
 
-  /// The rows as bytes, which are equal for equal rows.
-  func encoded(_ rows: RecordBatch) throws(StreamError) -> ArrayData { try codec.encode(rows) }
+  /// Whether two of the rows hold the same; what lies under nulls, which files are free in, does not
+  /// count.
+  func areSame(_ a: Int, _ b: Int, of rows: RecordBatch) -> Bool {
+    var options = EqualityOptions()
+    options.signedZerosEqual = false
+    return rows.columns.allSatisfy { column in
+      column.slice(offset: a, length: 1).isEqual(
+        to: column.slice(offset: b, length: 1), options: options)
+    }
+  }
 
   func batch(_ rows: RecordBatch, _ types: ArrayData) -> RecordBatch {
     RecordBatch(trusted: schema, columns: rows.columns + [types], rowCount: rows.rowCount)
@@ -191,7 +197,6 @@ struct ChangedKeys {
   func changes() throws(StreamError) -> RecordBatch? {
     guard !parts.isEmpty else { return nil }
     let all = try columnar { () throws(ColumnarError) in try RecordBatch.concatenate(parts) }
-    let encoded = try columns.encoded(all)
     var rows: [Int] = []
     let types = BinaryBuilder(.utf8)
     func tell(_ row: Int, _ type: ChangeType) throws(StreamError) {
@@ -205,7 +210,7 @@ struct ChangedKeys {
       case (let row?, nil): try tell(row, .delete)
       case (nil, let row?): try tell(row, .insert)
       case (let old?, let new?):
-        guard old != new, encoded.byteArray(old) != encoded.byteArray(new) else { continue }
+        guard old != new, !columns.areSame(old, new, of: all) else { continue }
         try tell(old, .updateBefore)
         try tell(new, .updateAfter)
       }

@@ -69,6 +69,7 @@ struct StreamSetup {
     var columns: [TransformedColumn] = []
     for text in definition.partition { columns.append(try TransformedColumn(parsing: text)) }
     var properties = definition.properties
+    if let format = definition.format { properties[DataFormat.property] = format.rawValue }
     properties["format-version"] = properties["format-version"] ?? "3"
     properties[Self.shardsProperty] = String(definition.shardCount)
     properties[Self.keyProperty] = definition.primaryKey.joined(separator: ",")
@@ -91,6 +92,11 @@ struct StreamSetup {
     let transaction = table.transaction()
     transaction.updateSchema().unionByName(
       try wantedSchema())
+    if let format = definition.format,
+      metadata.properties[DataFormat.property] ?? DataFormat.parquet.rawValue != format.rawValue
+    {
+      transaction.setProperties([DataFormat.property: format.rawValue])
+    }
     try transaction.commit()
     return table
   }

@@ -21,20 +21,15 @@ struct WriteProperties: Sendable {
   /// too; `widest` only those that readers of every age know.
   static let encodings = "write.parquet.encodings"
 
-  /// What data files are written as: `parquet` (the default) or `weir`.
-  package static let format = "write.format.default"
-
-  /// A property of Weir's own, for files of its format: `fast` (the default) or `compact`.
-  package static let profile = "weir.file.profile"
-
   /// - Throws: `invalidArgument` for a value that cannot be used, `unsupported` for a format that
   ///   is not written.
   init(_ properties: StringMap, schema: TableSchema, sortOrder: SortOrder) throws(TableError) {
     format = try Self.format(properties)
     weir = WeirFileWriteOptions()
-    if let text = properties[Self.profile] {
+    if let text = properties[DataFormat.profileProperty] {
       guard let profile = WeirFileWriteOptions.Profile(rawValue: text.lowercased()) else {
-        throw Self.invalid(Self.profile, text, "fast or compact")
+        throw Self.invalid(
+          DataFormat.profileProperty, text, DataFormat.profiles.joined(separator: " or "))
       }
       weir.profile = profile
     }
@@ -67,15 +62,16 @@ struct WriteProperties: Sendable {
   }
 
   private static func format(_ properties: StringMap) throws(TableError) -> FileFormat {
-    guard let text = properties[Self.format] else { return .parquet }
-    let format = FileFormat(name: text)
-    guard format == .parquet || format == .weir else {
+    guard let text = properties[DataFormat.property] else { return .parquet }
+    switch DataFormat(rawValue: text.lowercased()) {
+    case .parquet?: return .parquet
+    case .weir?: return .weir
+    case nil:
       throw TableError(
         .unsupported,
         "the table asks for \(text) files, and only parquet and weir are written; set the property "
-          + "\(Self.format) to one of them")
+          + "\(DataFormat.property) to one of them")
     }
-    return format
   }
 
   /// With bounds of what files of these columns keep in memory until they end.

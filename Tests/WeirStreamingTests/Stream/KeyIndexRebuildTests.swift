@@ -73,11 +73,12 @@ internal import _WeirTestSupport
     let folder = IndexFolder()
     defer { Self.system("rm -rf \(folder.path)/*") }
     let world = try StreamWorld(seed: seed)
-    let definition = Self.definition(
+    var definition = Self.definition(
       random.pick([
         .lastWrite(sequence: ["at"]), .lastWrite(sequence: []), .firstRow(sequence: ["at"]),
         .partialUpdate([SequenceGroup(sequence: ["at"], columns: ["name"])]),
       ]))
+    definition.format = seed % 2 == 0 ? .weir : .parquet
     let path = folder.path
     var stream: StreamTable?
     for _ in 0..<25 {

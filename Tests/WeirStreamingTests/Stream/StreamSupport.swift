@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 internal import Synchronization
 internal import Testing
 internal import WeirColumnar
@@ -15,6 +16,10 @@ final class StreamWorld: Sendable {
   let disk: SimulatedDisk
   let clock: SharedClock
   let tables: TableEnvironment
+
+  /// Of streams of which a test does not say it: `WEIR_TEST_FORMAT=weir` runs all tests with that one.
+  static let standardFormat =
+    ProcessInfo.processInfo.environment["WEIR_TEST_FORMAT"].flatMap { DataFormat(rawValue: $0) }
 
   init(seed: UInt64 = 1) throws {
     let values = SharedRandom(seed: seed)
@@ -39,6 +44,8 @@ final class StreamWorld: Sendable {
       disk: (other ?? disk).process("p"), folder: "/logs", tables: tables, owner: "test",
       openIndex: openIndex)
     environment.hasThreads = false
+    var definition = definition
+    definition.format = definition.format ?? Self.standardFormat
     environment.startsNewLogs = startsNewLogs
     environment.logOptions.preallocatedBytes = 4_096
     environment.logOptions.segmentBytes = 16_384
@@ -86,7 +93,7 @@ extension StreamTable {
   }
 
   /// The rows of a scan in some columns, sorted by their text.
-  func rows(_ columns: [String], live: Bool = true, where filter: Predicate? = nil) throws
+  func rows(_ columns: [String], live: Bool = true, where filter: WeirColumnar.Predicate? = nil) throws
     -> [String]
   {
     let reader = try scan(StreamScan(columns: columns, filter: filter, isLive: live))

@@ -16,8 +16,9 @@ internal import _WeirTestSupport
     return definition
   }
 
-  private func profiles(shards: Int = 1) -> StreamDefinition {
+  private func profiles(shards: Int = 1, format: DataFormat? = nil) -> StreamDefinition {
     var definition = events(shards: shards)
+    definition.format = format
     definition.table.name = "profiles"
     definition.primaryKey = ["id"]
     return definition
@@ -69,9 +70,16 @@ internal import _WeirTestSupport
     #expect(stream.status().lagRowCount == 0)
   }
 
-  @Test(arguments: [1, 3]) func keyedRowsAreReplacedAndDeleted(shards: Int) throws {
+  /// - Parameter later: the format as it is declared for the second process.
+  @Test(arguments: [
+    (1, DataFormat.parquet, DataFormat.parquet), (3, .parquet, .weir), (1, .weir, .weir),
+    (3, .weir, .parquet),
+  ])
+  func keyedRowsAreReplacedAndDeleted(
+    shards: Int, format: DataFormat, later: DataFormat
+  ) throws {
     let world = try StreamWorld()
-    var stream = try world.open(profiles(shards: shards))
+    var stream = try world.open(profiles(shards: shards, format: format))
     try stream.put((0..<10).map { row($0, "a") })
     try stream.put([row(3, "b")])
     func names() throws -> [String] { try stream.rows(["id", "name"]) }
@@ -98,7 +106,7 @@ internal import _WeirTestSupport
     #expect(try lookup(stream, [3, 4, 11, 12]).found == [true, false, true, false])
     // The key index is made anew from the files, tombstones too.
     stream.close()
-    stream = try world.open(profiles(shards: shards))
+    stream = try world.open(profiles(shards: shards, format: later))
     try expect(state)
     #expect(try lookup(stream, [3, 4, 11, 12]).found == [true, false, true, false])
     try stream.put([row(4, "back")])
@@ -107,6 +115,11 @@ internal import _WeirTestSupport
     try stream.flush()
     try expect(state)
     #expect(try stream.rows(["id", "name"], live: false) == names())
+    let planner = try world.catalog.table(profiles().table).plan()
+    var formats: Set<FileFormat> = []
+    while let task = try planner.next() { formats.insert(task.dataFile.format) }
+    let declared = Set([format, later].map { FileFormat(name: $0.rawValue) })
+    #expect(formats.isSubset(of: declared) && formats.contains(FileFormat(name: later.rawValue)))
   }
 
   private func lookup(_ stream: StreamTable, _ ids: [Int]) throws -> StreamLookup {

@@ -101,9 +101,9 @@ struct ChangeWorld {
 
   /// Files of now on have another format; those before are read on.
   private func changeFormat() throws {
-    let isWeir = table.metadata.properties[WriteProperties.format] == "weir"
+    let isWeir = table.metadata.properties[DataFormat.property] == "weir"
     let transaction = table.transaction()
-    transaction.setProperties([WriteProperties.format: isWeir ? "parquet" : "weir"])
+    transaction.setProperties([DataFormat.property: isWeir ? "parquet" : "weir"])
     try transaction.commit()
   }
 

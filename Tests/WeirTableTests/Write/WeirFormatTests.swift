@@ -182,7 +182,7 @@ internal import _WeirTestSupport
     for (format, start) in [("weir", 10), ("WEIR", 20), ("parquet", 30)] as [(String, Int64)] {
       let transaction = table.transaction()
       transaction.setProperties([
-        WriteProperties.format: format, WriteProperties.profile: "compact",
+        DataFormat.property: format, DataFormat.profileProperty: "compact",
       ])
       try transaction.commit()
       try table.append([try ids(start..<start + 10)])
@@ -204,10 +204,10 @@ internal import _WeirTestSupport
         return nil
       } catch { return error }
     }
-    let format = try refusal([WriteProperties.format: "orc"])
+    let format = try refusal([DataFormat.property: "orc"])
     #expect(format?.code == .unsupported)
     #expect(format?.message.contains("only parquet and weir") == true)
-    let profile = try refusal([WriteProperties.profile: "tiny"])
+    let profile = try refusal([DataFormat.profileProperty: "tiny"])
     #expect(profile?.code == .invalidArgument)
     #expect(profile?.message.contains("fast or compact") == true)
   }
@@ -222,7 +222,7 @@ internal import _WeirTestSupport
     try catalog.createNamespace(Namespace(["n"]))
     let identifier = TableIdentifier(Namespace(["n"]), "t")
     _ = try catalog.createTable(
-      identifier, TableCreation(schema: schema, properties: [WriteProperties.format: "weir"]))
+      identifier, TableCreation(schema: schema, properties: [DataFormat.property: "weir"]))
     let table = try catalog.table(identifier)
     var random = SeededRandom(seed: 9)
     try table.append([try batch(&random, rows: 200)])

@@ -39,8 +39,8 @@ struct WrittenTables {
   ) throws -> Table {
     var properties = properties
     properties["format-version"] = String(version)
-    if format != .parquet, properties[WriteProperties.format] == nil {
-      properties[WriteProperties.format] = format.description.lowercased()
+    if format != .parquet, properties[DataFormat.property] == nil {
+      properties[DataFormat.property] = format.description.lowercased()
     }
     let identifier = TableIdentifier(namespace, name)
     _ = try catalog.createTable(
@@ -53,7 +53,7 @@ struct WrittenTables {
   /// Puts the table's newest metadata and its rows where `check_written.py` finds them.
   static func finish(_ table: Table) throws {
     // Others read Parquet.
-    guard let folder, table.metadata.properties[WriteProperties.format] == nil else { return }
+    guard let folder, table.metadata.properties[DataFormat.property] == nil else { return }
     let name = table.identifier.name
     let rows = try rows(table)
     let place = URL(fileURLWithPath: folder).appendingPathComponent(name)
