@@ -95,7 +95,7 @@ func problems(_ text: String) -> [String] {
     #expect(events.partition == ["day(at)", "bucket(16, user_id)"])
     #expect(events.flush.intervalMilliseconds == 30_000 && events.flush.bytes == 64_000_000)
     #expect(events.logRetentionSeconds == 5_400 && events.logBytesMax == 2 << 30)
-    #expect(events.properties["owner"] == "7")
+    #expect(events.properties["owner"] == "7" && events.format == .weir)
     #expect(!events.isKeyed)
 
     #expect(project.streams[1].primaryKey == ["user_id"])
@@ -172,6 +172,26 @@ func problems(_ text: String) -> [String] {
         "27:28: 'last_k(0)' does not fit; write last_k(K) with K from 1 to 10000",
         "27:39: 'id' is in the primary key and cannot be aggregated",
         "27:48: 'columns' names 'm', which is no column of 'shop.counts'; did you mean 'n'?",
+      ])
+  }
+
+  @Test func formatsOfFiles() throws {
+    let text = """
+      streams:
+        a.b:
+          columns: {id: long}
+          format: weri
+          properties: {write.format.default: weir, weir.file.profile: tiny}
+        a.c:
+          columns: {id: long}
+          format: WEIR
+      """
+    #expect(
+      problems(text) == [
+        "4:13: there is no format 'weri' for tables; did you mean 'weir'?",
+        "5:18: the property 'write.format.default' is what 'format' says; write 'format: weir'",
+        "5:65: there is no profile 'tiny' of Weir files; write fast or compact",
+        "8:13: there is no format 'WEIR' for tables; did you mean 'weir'?",
       ])
   }
 
