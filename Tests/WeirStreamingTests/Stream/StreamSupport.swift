@@ -93,10 +93,9 @@ extension StreamTable {
   }
 
   /// The rows of a scan in some columns, sorted by their text.
-  func rows(_ columns: [String], live: Bool = true, where filter: WeirColumnar.Predicate? = nil)
-    throws
-    -> [String]
-  {
+  func rows(
+    _ columns: [String], live: Bool = true, where filter: WeirColumnar.Predicate? = nil
+  ) throws -> [String] {
     let reader = try scan(StreamScan(columns: columns, filter: filter, isLive: live))
     var result: [String] = []
     while let batch = try reader.next() {
