@@ -84,7 +84,7 @@ struct CostSample {
     target.location = "memory://cost/t"
     target.properties["write.data.path"] = nil
     target.properties["write.object-storage.enabled"] = nil
-    target.properties[WriteProperties.format] = format
+    target.properties[DataFormat.property] = format
     var options = TableWriteOptions()
     options.bufferedBytesMax = 4 * byteCountMax
     let writer: TableWriter
