@@ -31,6 +31,19 @@ extension StreamSimulation {
           return
         }
         note("others delete key \(key)")
+        if random.chance(0.3) {
+          // By what the table was before files came together, perhaps several times.
+          for _ in 0..<random.int(1...3) {
+            let other = try world.observer().table(rows.definition.table)
+            var options = options()
+            options.isFull = true
+            options.deletedShare = 0
+            options.sortColumns = random.chance(0.5) ? ["value"] : ["key"]
+            options.convertsFormat = true
+            let result = try other.compact(options.forStream(other.metadata))
+            note("compacted before the delete: \(result)")
+          }
+        }
         try added(writer.delete(key))
       case 5, 6, 7:
         counts.foreignCommits += 1

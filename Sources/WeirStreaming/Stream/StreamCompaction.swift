@@ -78,9 +78,10 @@ public final class StreamCompaction {
       // Places of rows are known for one snapshot, and the summary is to tell of the rows in it.
       let isSame =
         metadata.currentSnapshotID == start.metadata.currentSnapshotID
-        && metadata.currentSchemaID == start.metadata.currentSchemaID
-      guard isSame || !isKeyed && metadata.properties[StreamOffsets.property] == start.covered.text
-      else { throw TableError(.conflict, "somebody else changed the table") }
+        || !isKeyed && metadata.properties[StreamOffsets.property] == start.covered.text
+      guard isSame, metadata.currentSchemaID == start.metadata.currentSchemaID else {
+        throw TableError(.conflict, "somebody else changed the table")
+      }
     }
     guard let metadata else { return }
     // From here on the table is ahead of the index, until both are published.
