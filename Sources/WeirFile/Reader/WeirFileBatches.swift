@@ -108,13 +108,7 @@ extension WeirFileReader {
     uniqueLists: Bool = false
   ) throws(WeirFileError) -> WeirFileBatches {
     try guarded { () throws(WeirFileError) in
-      let rows = rows ?? 0..<rowCount
-      guard rows.lowerBound >= 0 && rows.upperBound <= rowCount && batchRows > 0 else {
-        throw WeirFileError(
-          .invalidArgument,
-          "rows \(rows.lowerBound)..<\(rows.upperBound) in batches of \(batchRows) of a file of "
-            + "\(rowCount) rows")
-      }
+      let rows = try checked(rows, batchRows: batchRows)
       return WeirFileBatches(
         self, try columns(names), rows: rows, batchRows: batchRows, uniqueLists: uniqueLists)
     }
@@ -132,5 +126,21 @@ extension FileColumn {
       return result
     default: return field
     }
+  }
+}
+
+extension WeirFileReader {
+  /// The rows to read, all for `nil`.
+  ///
+  /// - Throws: `invalidArgument` for rows that are not there, and batches without rows.
+  func checked(_ rows: Range<Int>?, batchRows: Int) throws(WeirFileError) -> Range<Int> {
+    let rows = rows ?? 0..<rowCount
+    guard rows.lowerBound >= 0 && rows.upperBound <= rowCount && batchRows > 0 else {
+      throw WeirFileError(
+        .invalidArgument,
+        "rows \(rows.lowerBound)..<\(rows.upperBound) in batches of \(batchRows) of a file of "
+          + "\(rowCount) rows")
+    }
+    return rows
   }
 }

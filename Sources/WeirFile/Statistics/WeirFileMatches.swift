@@ -150,13 +150,7 @@ extension WeirFileReader {
     batchRows: Int = 65_536
   ) throws(WeirFileError) -> WeirFileMatches {
     try guarded { () throws(WeirFileError) in
-      let rows = rows ?? 0..<rowCount
-      guard rows.lowerBound >= 0 && rows.upperBound <= rowCount && batchRows > 0 else {
-        throw WeirFileError(
-          .invalidArgument,
-          "rows \(rows.lowerBound)..<\(rows.upperBound) in batches of \(batchRows) of a file of "
-            + "\(rowCount) rows")
-      }
+      let rows = try checked(rows, batchRows: batchRows)
       let bound = try FilePredicate(predicate, self)
       return try WeirFileMatches(
         self, bound, try columns(names), rows: rows, batchRows: batchRows)

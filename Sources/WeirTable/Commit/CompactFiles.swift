@@ -69,8 +69,7 @@ final class CompactFiles: SnapshotProducer {
       var deleted: [Int: [Int64]] = [:]
       for (number, source) in group.sources.enumerated() {
         let lost = try lostRows(
-          group, number, source, isGone: gone.contains(source.dataFile.path), existing, base,
-          context)
+          group, number, source, isGone: gone.contains(source.dataFile.path), existing, context)
         for (output, rows) in lost { deleted[output, default: []] += rows }
       }
       for (number, output) in group.outputs.enumerated() {
@@ -108,7 +107,7 @@ final class CompactFiles: SnapshotProducer {
   /// Rows of the outputs that are not to be there, by output.
   private func lostRows(
     _ group: CompactedGroup, _ number: Int, _ source: FileScanTask, isGone: Bool,
-    _ existing: DeletesOfFiles, _ base: TableMetadata, _ context: CommitContext
+    _ existing: DeletesOfFiles, _ context: CommitContext
   ) throws(TableError) -> [Int: [Int64]] {
     if isGone { return group.map.places(of: number, nil) }
     // What was left away was deleted at the start. It must be still.

@@ -169,12 +169,6 @@ extension Table {
   ) throws(TableError) -> CompactionResult {
     let compaction = try Compaction(self, options)
     try compaction.plan()
-    do throws(TableError) {
-      while try compaction.rewrite() { try compaction.commit() }
-    } catch {
-      compaction.discard()
-      throw error
-    }
-    return compaction.result
+    return try compaction.runToEnd()
   }
 }

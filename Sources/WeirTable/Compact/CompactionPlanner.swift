@@ -20,7 +20,6 @@ internal import WeirStorage
 /// manifests that the filter leaves.
 struct CompactionPlanner {
   private let options: CompactionOptions
-  private let metadata: TableMetadata
   private let targetBytes: Int
   private let format: FileFormat
   private let shardFieldID: Int32?
@@ -47,7 +46,6 @@ struct CompactionPlanner {
   }
 
   init(_ metadata: TableMetadata, _ options: CompactionOptions) throws(TableError) {
-    self.metadata = metadata
     self.options = options
     let properties = try WriteProperties(
       metadata.properties, schema: metadata.currentSchema, sortOrder: metadata.defaultSortOrder)
@@ -68,7 +66,7 @@ struct CompactionPlanner {
     var byKey: [Key: [Candidate]] = [:]
     var count = 0
     while count < options.candidatesMax, let task = try planner.next() {
-      guard let (key, candidate) = candidate(task, planner.schema) else { continue }
+      guard let (key, candidate) = candidate(task) else { continue }
       byKey[key, default: []].append(candidate)
       count += 1
     }
@@ -94,7 +92,7 @@ struct CompactionPlanner {
     return result
   }
 
-  private func candidate(_ task: FileScanTask, _ schema: TableSchema) -> (Key, Candidate)? {
+  private func candidate(_ task: FileScanTask) -> (Key, Candidate)? {
     var task = task
     let file = task.dataFile
     let metrics = file.metrics

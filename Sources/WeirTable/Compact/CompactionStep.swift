@@ -16,6 +16,19 @@ public protocol CompactionWork: AnyObject {
   func discard()
 }
 
+extension CompactionWork {
+  /// Rewrites all groups, each with a commit of its own; gives up what is not committed when one fails.
+  public func runToEnd() throws(TableError) -> CompactionResult {
+    do throws(TableError) {
+      while try rewriteNext() { try commitWritten() }
+    } catch {
+      discard()
+      throw error
+    }
+    return result
+  }
+}
+
 /// Plans compactions of a table.
 public protocol TableCompactor: Sendable {
   func begin(

@@ -70,13 +70,7 @@ struct TableCompactCommand: ParsableCommand {
           "bytes": .int(Int64(compaction.plannedByteCount)),
         ])
     }
-    do {
-      while try compaction.rewrite() { try compaction.commit() }
-    } catch {
-      compaction.discard()
-      throw error
-    }
-    let result = compaction.result
+    let result = try compaction.runToEnd()
     guard result.groupCount > 0 else {
       return output.print(
         "There is nothing to bring together" + (full ? "." : "; --full takes all small files."),
