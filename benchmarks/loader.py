@@ -32,6 +32,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument(
+        "--format", choices=["parquet", "weir"], default="weir", help="of our table"
+    )
     parser.add_argument("--samples", type=Path, help="the peers' rows in Arrow's file format")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -54,9 +57,9 @@ def pin(command: list[str], workers: int) -> list[str]:
 
 
 def run_weir(home: Path, samples: Path, options: argparse.Namespace) -> dict | str:
-    folder = home / "data" / f"loader_weir_{options.rows}"
+    folder = home / "data" / f"loader_weir_{options.format}_{options.rows}"
     if not folder.exists():
-        write_table(samples, folder, options.rows)
+        write_table(samples, folder, options.rows, options.format)
     command = [sys.executable, __file__, "--child", str(folder)]
     command += ["--workers", str(options.workers), "--epochs", str(options.epochs)]
     done = subprocess.run(pin(command, options.workers), capture_output=True, text=True)
@@ -65,7 +68,7 @@ def run_weir(home: Path, samples: Path, options: argparse.Namespace) -> dict | s
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def write_table(samples: Path, folder: Path, rows: int) -> None:
+def write_table(samples: Path, folder: Path, rows: int, format: str) -> None:
     import pyarrow as pa
 
     import weir
@@ -73,7 +76,9 @@ def write_table(samples: Path, folder: Path, rows: int) -> None:
     catalog = weir.connect(folder)
     catalog.create_namespace("n")
     data = pa.ipc.open_file(pa.memory_map(str(samples))).read_all().slice(0, rows)
-    table = catalog.create_table("n.samples", data.schema)
+    table = catalog.create_table(
+        "n.samples", data.schema, properties={"write.format.default": format}
+    )
     for start in range(0, rows, rows // 8):
         table.append(data.slice(start, rows // 8))
 

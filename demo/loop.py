@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import care
 import checks
 import feeds
 import live
@@ -124,6 +125,10 @@ class Loop:
             feed.show(screen)
         with self.part("checks"):
             checked = checks.run(self, found, screen)
+        with self.part("erasure"):
+            checked[care.CHECK] = care.check(self)
+        with self.part("background"):
+            background = care.tables(self)
         result: dict[str, Any] = {
             "world": f"{self.name}: {world.history_count:,} events before "
             f"{world.moment:%Y-%m-%d}, {len(world.later):,} after",
@@ -136,6 +141,7 @@ class Loop:
             },
             "feed": feed.as_json(),
             "checks": checked,
+            "background": background,
             "seconds": self.took,
             "versions": report.versions(self.options.weir),
         }

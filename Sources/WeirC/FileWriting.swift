@@ -30,6 +30,18 @@ private struct FileOptions {
         }
         if try option.boolean() { file.keyColumns.append(column) }
         continue
+      case "quantise":
+        guard let column = option.column else {
+          throw .invalidArgument("option \"quantise\" needs a column")
+        }
+        file.quantise[column] = try option.double(0...Double.greatestFiniteMagnitude)
+        continue
+      case "layout":
+        guard let column = option.column else {
+          throw .invalidArgument("option \"layout\" needs a column, each the next in the file")
+        }
+        if try option.boolean() { file.layout.append(column) }
+        continue
       default: try option.forAllColumns()
       }
       switch option.key {
@@ -44,8 +56,9 @@ private struct FileOptions {
       case "dictionary_bytes": file.dictionaryBytesMax = try option.integer(0...1 << 30)
       default:
         throw option.unknown([
-          "buffer_bytes", "dictionary_bytes", "key_columns", "key_index_bytes", "metadata",
-          "overwrite", "page_bytes", "page_rows", "profile", "statistics", "window_bytes",
+          "buffer_bytes", "dictionary_bytes", "key_columns", "key_index_bytes", "layout",
+          "metadata", "overwrite", "page_bytes", "page_rows", "profile", "quantise", "statistics",
+          "window_bytes",
         ])
       }
     }
@@ -71,5 +84,50 @@ public func weir_file_write(
     while let batch = try reader.next() { try writer.write(batch) }
     try writer.close()
     rowCount?.pointee = Int64(writer.rowCount)
+  }
+}
+
+private func eraseOptions(
+  _ options: [Option]
+) throws(CError) -> (profile: WeirFileWriteOptions.Profile, overwrite: Bool) {
+  var result = (profile: WeirFileWriteOptions.Profile.fast, overwrite: true)
+  for option in options {
+    try option.forAllColumns()
+    switch option.key {
+    case "profile": result.profile = try option.choice(["fast": .fast, "compact": .compact])
+    case "overwrite": result.overwrite = try option.boolean()
+    default: throw option.unknown(["overwrite", "profile"])
+    }
+  }
+  return result
+}
+
+@c @implementation
+public func weir_file_erase(
+  _ file: OpaquePointer?, _ columns: UnsafePointer<UnsafePointer<CChar>?>?,
+  _ columnCount: Int64, _ rows: UnsafePointer<Int64>?, _ rowCount: Int64,
+  _ predicate: UnsafePointer<CChar>?, _ path: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ erased: UnsafeMutablePointer<Int64>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  let handle = Handle.get(file, FileHandle.self)
+  return status(error, path: handle?.path) {
+    let handle = try Handle.need(file, FileHandle.self, "file")
+    let path = try Arguments.path(path)
+    let columns = try Arguments.columns(columns, columnCount)
+    let options = try eraseOptions(Arguments.options(options, optionCount))
+    guard rowCount >= 0, (rows == nil) != (predicate == nil), predicate == nil || rowCount == 0
+    else {
+      throw CError.invalidArgument(
+        "give either rows or a predicate: the other one is NULL, and no number is negative")
+    }
+    let chosen =
+      try predicate.map {
+        try handle.reader.rows(where: try Predicate(parsing: Arguments.text($0, "predicate")))
+      } ?? UnsafeBufferPointer(start: rows, count: Int(rowCount)).map { Int($0) }
+    let sink = try LocalFile.create(path, overwrite: options.overwrite)
+    let summary = try WeirFileEraser.erase(
+      rows: chosen, columns: columns, of: handle.reader, to: sink, profile: options.profile)
+    erased?.pointee = Int64(summary.rowCount)
   }
 }

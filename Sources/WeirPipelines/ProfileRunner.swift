@@ -27,6 +27,8 @@ public final class ProfileRunner: PipelineRunner {
   private var sent: Sent?
   private var note: AppendAnswer?
   private var stepsSinceNote = 0
+  /// Erasures of the profile's rows whose states were forgotten.
+  private var erasureCount: Int64 = 0
 
   /// Batches between two notes of the position.
   private static let noteInterval = 16
@@ -79,6 +81,10 @@ public final class ProfileRunner: PipelineRunner {
         next = sent.next
         stepsSinceNote += 1
         return .worked
+      }
+      if target.erasureCount != erasureCount {
+        erasureCount = target.erasureCount
+        fold.forget()
       }
       let start = try position()
       if let (batch, end) = try reader.read(start) {

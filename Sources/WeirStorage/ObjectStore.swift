@@ -121,10 +121,16 @@ public protocol ObjectReader: Sendable {
   /// All bytes as memory that the system fills when it is touched, where the store can: nothing is copied,
   /// but a process that touches bytes of a file that somebody cut meanwhile ends. `nil` elsewhere.
   func mapped() throws(StorageError) -> Buffer?
+
+  /// Whether a request mostly waits, as for an answer from another machine, so that it pays to ask for
+  /// bytes in another thread before they are wanted.
+  var waitsForRequests: Bool { get }
 }
 
 extension ObjectReader {
   public func mapped() throws(StorageError) -> Buffer? { nil }
+
+  public var waitsForRequests: Bool { false }
 
   public func read(_ ranges: [Range<Int>]) throws(StorageError) -> [Buffer] {
     try read(ranges, coalescing: RangeCoalescing())

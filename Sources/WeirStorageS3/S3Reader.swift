@@ -126,6 +126,8 @@ final class S3Reader: ObjectReader {
   var name: String { metadata.path }
   var size: Int { metadata.size }
 
+  var waitsForRequests: Bool { true }
+
   func read(_ range: Range<Int>) throws(StorageError) -> Buffer {
     try checkRange(range)
     if range.isEmpty { return Buffer() }

@@ -58,6 +58,8 @@ extension StreamSimulation {
       let keyed = oracle.state(definition, columns, below: nil, on: snapshots, .keyed)
       guard found == keyed else { throw fail(difference("lookup", found, keyed)) }
     }
+    let observer = try world.observer().table(definition.table)
+    try checkFilled(observer, at: observer.currentSnapshot)
     try checkTail(stream)
     try checkChanges(stream, columns, metadata)
   }
@@ -121,6 +123,7 @@ extension StreamSimulation {
       guard found == wanted else {
         throw fail(difference("snapshot of \(ends)", found, wanted))
       }
+      try checkFilled(table, at: snapshot)
     }
   }
 

@@ -43,8 +43,15 @@ extension StreamSimulation {
     if random.chance(0.3) {
       nonisolated(unsafe) let simulation = self
       let isTakeover = stale == nil && random.chance(0.15)
+      let isFilled = !backfills.isEmpty && random.chance(0.5)
       world.doMeanwhile {
-        if isTakeover { simulation.takeOver() } else { simulation.foreignCommit() }
+        if isTakeover {
+          simulation.takeOver()
+        } else if isFilled {
+          simulation.commitBackfill()
+        } else {
+          simulation.foreignCommit()
+        }
       }
     }
     do {

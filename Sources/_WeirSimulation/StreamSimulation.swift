@@ -13,6 +13,7 @@ internal import _WeirTestSupport
 /// In a step, by chance: rows are sent, again and again until they are acknowledged; a request that was
 /// acknowledged comes again; the stream flushes, perhaps while somebody else commits; somebody else
 /// appends, deletes, compacts, changes columns; files are brought together, at once or while others go on;
+/// columns are filled, by several jobs at a time;
 /// a second process tries to take the stream; the owner is overtaken by another machine and wakes up late;
 /// the process is closed and opened again, perhaps with more columns; old snapshots expire and orphans are removed, by the process or by another one, while
 /// others commit and slow readers read; all reads are compared with the oracle.
@@ -41,6 +42,7 @@ public final class StreamSimulation {
     public var maintenances = 0
     public var slowReads = 0
     public var compactions = 0
+    public var backfills = 0
 
     public init() {}
 
@@ -57,11 +59,12 @@ public final class StreamSimulation {
       a.maintenances += b.maintenances
       a.slowReads += b.slowReads
       a.compactions += b.compactions
+      a.backfills += b.backfills
     }
 
     public var description: String {
       "\(steps) steps, \(rows) rows, \(crashes) crashes, \(foreignCommits) commits of others, "
-        + "\(compactions) compactions, \(refusedProcesses) second processes, \(takeovers) takeovers, "
+        + "\(compactions) compactions, \(backfills) backfills, \(refusedProcesses) second processes, \(takeovers) takeovers, "
         + "\(checks) checks, \(snapshots) snapshots and \(changelogs) changelogs read, "
         + "\(maintenances) times maintained beside \(slowReads) slow readers"
     }
@@ -84,6 +87,8 @@ public final class StreamSimulation {
   var sent: [SentRequest] = []
   /// New files that wait for their commit, whose they are, and since when (nanoseconds).
   var compaction: (files: StreamCompaction, process: SimulatedProcess, start: Int)?
+  var backfills: [HeldBackfill] = []
+  var filled = FilledColumns()
   /// Where readers of changes were.
   var positions: [StreamPosition] = []
   var failure: Failure?
@@ -144,7 +149,7 @@ public final class StreamSimulation {
     if random.chance(0.1) { world.late.arrive() }
     process?.fate.arm(
       random.chance(0.35) ? random.int(0..<(random.chance(0.3) ? 150 : 40)) : nil)
-    switch random.int(0..<112) {
+    switch random.int(0..<120) {
     case 0..<38: try put()
     case 38..<44: try compact()
     case 44..<48: try sendAgain()
@@ -167,6 +172,7 @@ public final class StreamSimulation {
     case 104..<107: try beginRead()
     case 107..<109: try goOnReading()
     case 109..<112: try readAcrossExpiry()
+    case 112..<120: try fillColumn()
     default: try checkHistory()
     }
     try bury()

@@ -41,6 +41,9 @@ static void check_nulls(void) {
   FAILS(bad, "table is NULL", weir_table_overwrite(NULL, &stream, NULL, NULL, 0, NULL, &error));
   make_stream(&stream, 0, 100, -1);
   FAILS(bad, "table is NULL", weir_table_upsert(NULL, &stream, NULL, 0, NULL, 0, NULL, &error));
+  make_stream(&stream, 0, 100, -1);
+  FAILS(bad, "table is NULL",
+        weir_table_backfill(NULL, "x", &stream, NULL, 0, NULL, 0, NULL, &error));
   CHECK(live_structs == 0 && connection == NULL && table == NULL && answer == NULL);
 }
 

@@ -160,4 +160,19 @@ internal import _WeirTestSupport
     #expect(try none.take([0, 2]).rowCount == 2)
     #expect(try RecordBatch.concatenate([none, none]).rowCount == 6)
   }
+
+  /// As Arrow's IPC allows it: arrays without rows need no offsets.
+  @Test(arguments: [DataType.utf8, .largeUtf8]) func listsOfNothing(_ type: DataType) throws {
+    let items = ArrayData(type: type, length: 0, buffers: [Buffer(), Buffer()])
+    let list = ArrayData(
+      type: .list(Field("element", type)), length: 3,
+      buffers: [Buffer([Int32](repeating: 0, count: 4))],
+      children: [items])
+    let mask = try array(.bool, [.bool(true), .bool(false), .bool(true)])
+    #expect(try list.filter(mask).length == 2)
+    #expect(try list.take([2, 0]).scalar(at: 1) == .list([]))
+    #expect(try ArrayData.concatenate([list, list]).length == 6)
+    #expect(try ArrayData.concatenate([items, items]).length == 0)
+    #expect(try items.take([]).length == 0)
+  }
 }

@@ -17,6 +17,7 @@ struct RoundTripTests {
     options.bufferBytesMax = random.pick([100, 256 << 20])
     options.windowBytesMax = random.pick([0, 500, 128 << 20])
     options.dictionaryBytesMax = random.pick([100, 16 << 20])
+    options.bucketPageBytesMax = random.pick([0, 200, 16 << 10])
     return options
   }
 

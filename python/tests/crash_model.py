@@ -371,11 +371,15 @@ def all_tables() -> list[Table]:
 
 
 def project(tables: list[Table], **settings) -> str:
-    """A project file. `settings`: shards, flush (interval), retention, brokers."""
+    """By `settings`: shards, flush (interval), retention, brokers, snapshots, format."""
     shards = settings.get("shards", 2)
-    text = "data: data\nserver: {port: 0}\nstreams:\n"
+    text = "data: data\nserver: {port: 0}\n"
+    if snapshots := settings.get("snapshots"):
+        text += f"maintenance: {{snapshots: {snapshots}}}\n"
+    text += "streams:\n"
     for table in tables:
         text += f"  {table.name}:{table.yaml}\n    shards: {shards}\n"
+        text += f"    format: {settings.get('format', 'parquet')}\n"
         text += f"    flush: {{interval: {settings.get('flush', '300ms')}}}\n"
         if brokers := settings.get("brokers"):
             text += f"    log: {kafka_log(brokers, topic_of(table))}\n"

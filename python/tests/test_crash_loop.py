@@ -14,10 +14,10 @@ from rest_server import BINARY
 
 
 @pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
-@pytest.mark.parametrize("log", ["disk", "kafka"])
-def test_nothing_is_lost_or_doubled_by_kills(tmp_path, log):
+@pytest.mark.parametrize(("log", "carers"), [("disk", 0), ("kafka", 0), ("disk", 1)])
+def test_nothing_is_lost_or_doubled_by_kills(tmp_path, log, carers):
     counts = crash_loop.run(
-        20_261_121, 6, 3, interval=1.5, kills_per_round=6, log=log, folder=tmp_path
+        20_261_121, 6, 3, interval=1.5, kills_per_round=6, log=log, carers=carers, folder=tmp_path
     )
     assert counts["kills"] >= 6
     assert counts["rows"] > 0

@@ -223,12 +223,75 @@ def test_golden_erased():
     assert File((GOLDEN / "v1-erased.weir").read_bytes()).tail.generation == 1
 
 
+def check_bucket(file: File, names: list[str]) -> None:
+    """Pages of a bucket's columns lie behind each other in this order, for each range of rows."""
+    columns = [file.descriptor(file.entry_with_name(name))[0] for name in names]
+    assert {file.entry_with_name(name).bucket for name in names} == {1}
+    for pages in zip(*columns, strict=True):
+        assert len({(page.first_row, page.rows) for page in pages}) == 1
+        for page, following in zip(pages, pages[1:], strict=False):
+            assert following.offset == (page.offset + page.size + 7) // 8 * 8
+
+
+def test_golden_layout():
+    """The golden file whose columns have an order of their own, and another of many columns."""
+    expected = pa.ipc.open_file(str(GOLDEN / "v1.arrow")).read_all()
+    path = GOLDEN / "v1-layout.weir"
+    assert read(path).equals(expected)
+    file = File(path.read_bytes())
+    # Pages of lists wait for others, to share their items: they are in no bucket.
+    first = ["word", "flag", "user"]
+    names = first + [name for name in expected.column_names if name not in first]
+    check_bucket(file, [name for name in names if file.entry_with_name(name).bucket])
+    assert file.entry_with_name("recent").bucket == 0
+    assert all(file.entry_with_name(name).bucket for name in first)
+
+
+def test_buckets(tmp_path):
+    rng = np.random.default_rng(3)
+    table = pa.table({f"c{i}": rng.integers(0, 1 << (i % 40), 2500) for i in range(60)})
+    wide = pa.array([rng.bytes(60) for _ in range(2500)])
+    table = table.append_column("wide", wide)
+    layout = ["c7", "wide", "c50", "c3"]
+    path = tmp_path / "b.weir"
+    weir.write_file(table, path, layout=layout, page_rows=1000)
+    assert read(path).equals(table)
+    assert pa.table(weir.open_file(path).read()).equals(table)
+    file = File(path.read_bytes())
+    assert file.entry_with_name("wide").bucket == 0
+    names = layout + [name for name in table.column_names if name not in layout]
+    check_bucket(file, [name for name in names if name != "wide"])
+
+
 def check_erased(rows: pa.Table, expected: pa.Table, gone: set[int]) -> None:
     assert rows.schema.equals(expected.schema)
     for name in expected.column_names:
         values = expected[name].to_pylist()
         wanted = [None if row in gone else value for row, value in enumerate(values)]
         assert rows[name].to_pylist() == wanted, name
+
+
+def test_erase_function(tmp_path):
+    """As the command does, of all columns and of some, by numbers and by a predicate."""
+    expected = pa.ipc.open_file(str(GOLDEN / "v1.arrow")).read_all()
+    path, output = tmp_path / "e.weir", tmp_path / "o.weir"
+    weir.write_file(expected, path, page_rows=150, key_columns=["user", "word"])
+    assert weir.erase_file(path, np.array([399, 5, 5]), output=output) == 2
+    check_erased(read(output), expected, {5, 399})
+    assert read(path).equals(expected)
+    with pytest.raises(FileExistsError):
+        weir.erase_file(path, [1], output=output)
+    gone = {row for row, word in enumerate(expected["word"].to_pylist()) if word == "red"}
+    count = weir.erase_file(path, where="word = 'red'", columns=["word", "tags"], profile="compact")
+    assert count == len(gone) > 0
+    rows = read(path)
+    check_erased(rows.select(["word", "tags"]), expected.select(["word", "tags"]), gone)
+    others = [name for name in expected.column_names if name not in ("word", "tags")]
+    assert rows.select(others).equals(expected.select(others))
+    with pytest.raises(TypeError, match="where="):
+        weir.erase_file(path)
+    with pytest.raises(ValueError, match="there is no row 400"):
+        weir.erase_file(path, [400])
 
 
 def test_erase_command(tmp_path):

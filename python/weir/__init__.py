@@ -27,7 +27,7 @@ from ._errors import (
     UnsupportedError,
     WeirError,
 )
-from ._file import File, open_file, write_file
+from ._file import File, erase_file, open_file, write_file
 from ._library import version
 from ._reading import Batch, ParquetFile, Schema, Table, read_parquet
 from ._stream import Changes, Stream
@@ -63,6 +63,7 @@ __all__ = [
     "WeirError",
     "__version__",
     "connect",
+    "erase_file",
     "open_file",
     "read_parquet",
     "write_file",

@@ -400,6 +400,45 @@ class CatalogTable:
             )
         )
 
+    def compact(
+        self,
+        where: str | None = None,
+        *,
+        full: bool = False,
+        sort: Sequence[str] | None = None,
+        convert: bool = False,
+        trigger: int | None = None,
+        files: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Brings small files together and leaves deleted rows behind; others may write meanwhile.
+
+        :param where: only files that may hold such rows.
+        :param full: all files that are not full, however few they are, and all with deleted rows.
+        :param sort: columns to sort the rows of each group by; the table's order when ``None``.
+        :param convert: also files of another format than ``write.format.default``.
+        :param trigger: files of a partition that make it due (5).
+        :param files: exactly these, as one group of :meth:`plan_compaction` names them.
+        :return: counts of groups, files, new files, rows and bytes. ``weir.ray.compact`` spreads
+            the groups over a cluster.
+        """
+        options = _compaction(where, full, sort, convert, trigger)
+        if files is not None:
+            options["files"] = _list(files, "files")
+        return dict(self._ask("compact", **options))
+
+    def plan_compaction(
+        self,
+        where: str | None = None,
+        *,
+        full: bool = False,
+        sort: Sequence[str] | None = None,
+        convert: bool = False,
+        trigger: int | None = None,
+    ) -> dict[str, Any]:
+        """What :meth:`compact` would take: ``groups`` (paths), ``files`` and ``bytes``."""
+        options = _compaction(where, full, sort, convert, trigger)
+        return dict(self._ask("plan_compaction", **options))
+
     def plan(
         self, where: str | None = None, at: At = None, *, files: bool = False
     ) -> dict[str, Any]:
@@ -459,6 +498,44 @@ class CatalogTable:
             names,
             name_count,
             options,
+            count,
+        )
+
+    def backfill(
+        self,
+        column: str,
+        data: object,
+        *,
+        key: str | Sequence[str] | None = None,
+        value: str | None = None,
+        memory_bytes: int | None = None,
+    ) -> dict[str, Any]:
+        """Gives a column the values of ``data``, by the rows' keys, and rewrites nothing else.
+
+        The column is added where the table has none of this name. Rows that ``data`` does not name
+        keep what they have (null in a new column); they are counted in ``rows_without_value``.
+
+        :param key: columns by which rows are the same, or ``_row_id``; the table's identifier
+            columns when ``None``.
+        :param value: what ``data`` calls the values, when not as the column.
+        :param memory_bytes: the bound for the keys and values, which are held in memory (1 GiB).
+        """
+        capsule = _stream(data)
+        keys = [key] if isinstance(key, str) else key
+        names, name_count = string_array(None if keys is None else _list(keys, "key"))
+        options: list[tuple[str, str, str | None]] = []
+        if value is not None:
+            options.append(("value", value, None))
+        if memory_bytes is not None:
+            options.append(("memory_bytes", str(memory_bytes), None))
+        pairs, count = option_array(options)
+        return self._change(
+            library.weir_table_backfill,
+            encode(column),
+            _capsule.address(capsule, _capsule.STREAM),
+            names,
+            name_count,
+            pairs,
             count,
         )
 
@@ -657,6 +734,18 @@ class _TableSchema:
 
     def __repr__(self) -> str:
         return f"weir.Schema({', '.join(self.names)})"
+
+
+def _compaction(
+    where: str | None, full: bool, sort: Sequence[str] | None, convert: bool, trigger: int | None
+) -> dict[str, object]:
+    return {
+        "where": where,
+        "full": full,
+        "sort": None if sort is None else _list(sort, "sort"),
+        "convert": convert,
+        "trigger": trigger,
+    }
 
 
 def _text(value: object) -> str:

@@ -343,3 +343,53 @@ def write_file(data: object, path: StrPath, **options: OptionValue) -> int:
     stream = _capsule.address(capsule, _capsule.STREAM)
     call(library.weir_file_write, encode_path(path), stream, array, count, byref(rows))
     return rows.value
+
+
+def erase_file(
+    path: StrPath,
+    rows: Any = None,
+    *,
+    where: str | None = None,
+    columns: Sequence[str] | None = None,
+    output: StrPath | None = None,
+    profile: str | None = None,
+) -> int:
+    """Erases the values of rows of a Weir file from its bytes; returns how many rows those were.
+
+    The rows stay, with nulls, or zero and empty where a column allows no nulls. The file is written
+    anew and takes the place of the former one.
+
+    >>> weir.erase_file("samples.weir", where="user_id = 7", columns=["email", "recent"])
+
+    :param rows: numbers of rows, in any order.
+    :param where: instead of them a predicate in SQL's syntax.
+    :param columns: all when ``None``.
+    :param output: another file to write; the given one then stays as it is.
+    :param profile: how pages are written again: ``"fast"`` (default) or ``"compact"``.
+    """
+    if (rows is None) == (where is None):
+        raise TypeError("give the rows to erase, by their numbers or by where=")
+    if isinstance(columns, (str, bytes)):
+        raise TypeError("columns must be a sequence of names, not one string")
+    options = [("overwrite", "true" if output is None else "false", None)]
+    if profile is not None:
+        options.append(("profile", profile, None))
+    array, count = option_array(options)
+    names, name_count = string_array(None if columns is None else list(columns))
+    numbers, address = _row_numbers([] if rows is None else rows)
+    erased = ctypes.c_int64(0)
+    with File(path) as file, file._use() as reader:
+        call(
+            library.weir_file_erase,
+            reader,
+            names,
+            name_count,
+            None if rows is None else address,
+            len(numbers),
+            None if where is None else where.encode(),
+            encode_path(path if output is None else output),
+            array,
+            count,
+            byref(erased),
+        )
+    return erased.value

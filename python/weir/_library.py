@@ -111,6 +111,13 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         [c_void_p, c_char_p, _STRINGS, c_int64, c_int64, _OUT, _OUT],
     ),
     "weir_file_close": (None, [_OUT]),
+    "weir_file_erase": (
+        c_int32,
+        [
+            *(c_void_p, _STRINGS, c_int64, c_void_p, c_int64, c_char_p, c_char_p),
+            *(POINTER(Option), c_int64, _INTEGERS, _OUT),
+        ],
+    ),
     "weir_file_write": (
         c_int32,
         [c_char_p, c_void_p, POINTER(Option), c_int64, _INTEGERS, _OUT],
@@ -137,6 +144,20 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "weir_table_upsert": (
         c_int32,
         [c_void_p, c_void_p, _STRINGS, c_int64, POINTER(Option), c_int64, _OUT, _OUT],
+    ),
+    "weir_table_backfill": (
+        c_int32,
+        [
+            c_void_p,
+            c_char_p,
+            c_void_p,
+            _STRINGS,
+            c_int64,
+            POINTER(Option),
+            c_int64,
+            _OUT,
+            _OUT,
+        ],
     ),
     "weir_table_delete": (c_int32, [c_void_p, c_char_p, POINTER(Option), c_int64, _OUT, _OUT]),
     "weir_table_close": (None, [_OUT]),

@@ -60,6 +60,30 @@ def table() -> pa.Table:
     )
 
 
+def texts() -> pa.Table:
+    """Strings of few and of many values, floats that fit 16 bits, mostly zeros, small decimals."""
+    rng = np.random.default_rng(2)
+    words = np.array(["lamp", "chair", "garden", "kitchen", "old", "wood", "für Elise"], object)
+    titles = [" ".join(words[rng.integers(0, 7, n)]) for n in rng.integers(0, 9, ROWS)]
+    pages = [f"https://www.example.com/c/{words[i % 5]}?page={i}" for i in range(60)]
+    floats = rng.standard_normal(ROWS).astype(np.float32)
+    kept = rng.random(ROWS)
+    vectors = pa.array(rng.standard_normal(ROWS * 8).astype(np.float32))
+    return pa.table(
+        {
+            "page": pa.array(np.array(pages, object)[rng.integers(0, 60, ROWS)]),
+            "title": pa.array([f"{t} {int(x)}" for t, x in zip(titles, kept * 1e6, strict=True)]),
+            "query": pa.array([t if k < 0.1 else None for t, k in zip(titles, kept, strict=True)]),
+            "half": pa.array(floats.astype(np.float16).astype(np.float32)),
+            "zeros": pa.array(np.where(kept < 0.1, floats, 0).astype(np.float32)),
+            "often": pa.array(np.where(kept < 0.1, rng.integers(-9999, 9999, ROWS), 500)),
+            "price": pa.array(rng.integers(0, 9999, ROWS)).cast(pa.decimal128(21, 2)),
+            "vector": pa.FixedSizeListArray.from_arrays(vectors, 8),
+            "score": pa.array(floats),
+        }
+    )
+
+
 def main() -> None:
     rows = table()
     if not (HERE / "v1.arrow").exists():
@@ -75,7 +99,19 @@ def main() -> None:
     if not keys.exists():
         names = ["user", "hash", "word", "amount"]
         weir.write_file(rows, keys, page_rows=150, key_columns=names)
-    # The same without the values of some rows.
+    # Strings with symbols and dictionaries, and rounded floats: the table is what the file holds.
+    text = HERE / "v1-text.weir"
+    if not text.exists():
+        weir.write_file(texts(), text, page_rows=250, quantise={"vector": 0.1, "score": 0.001})
+        held = pa.table(weir.open_file(text).read())
+        path = str(HERE / "v1-text.arrow")
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, held.schema) as writer:
+            writer.write_table(held)
+    # Narrow columns in a bucket, in an order of their own.
+    layout = HERE / "v1-layout.weir"
+    if not layout.exists():
+        weir.write_file(rows, layout, page_rows=150, layout=["word", "flag", "user"])
+    # Those with keys without the values of some rows.
     erased = HERE / "v1-erased.weir"
     if not erased.exists():
         weir_bin = os.environ.get("WEIR_BIN", "weir")

@@ -2,6 +2,8 @@
 //
 // Weir's C interface: tables and Parquet files, in and out as Arrow columns.
 //
+// Length: all declarations are in one file, as C programs expect.
+//
 // Rules that hold for every function:
 // - Handles are opaque. `..._open` makes one; each call that ends a handle takes a pointer to it, sets
 //   it to NULL, and does nothing when it is NULL already, so that ending twice does no harm.
@@ -11,9 +13,10 @@
 // - Arguments are checked: NULL where something is needed, a negative count, an unknown name or an
 //   unknown option is an error, never a crash. What cannot be checked is a pointer to freed memory.
 // - Text is UTF-8 and ends with a zero byte.
-// - Calls block and start no threads. One thread at a time may use a handle; different handles are
-//   independent, also those made from one another. A forked child may open and read files whatever
-//   its parent did before; it must not use handles that another thread was using at the fork.
+// - Calls block and start no threads, but for requests to stores on other machines. One thread at a
+//   time may use a handle; different handles are independent, also those made from one another. A
+//   forked child may open and read files whatever its parent did before; it must not use handles that
+//   another thread was using at the fork.
 // - Columns travel by the Arrow C data and C stream interfaces, without copies. An Arrow struct that
 //   goes in is moved, on success and on failure: its `release` is NULL afterwards. One that comes out
 //   is the caller's to release; it keeps its memory alive, whatever handles end before.
@@ -258,6 +261,14 @@ WEIR_EXPORT int32_t weir_file_write(
     const char *path, struct ArrowArrayStream *stream, const weir_option *options,
     int64_t option_count, int64_t *row_count, weir_error **error);
 
+// Writes the file again, to `path` (its own path, too), without the values that some rows have in the columns:
+// they become null, or zero and empty where no nulls are allowed. The rows are the given ones or those for
+// which a predicate is true; one of both is NULL. Options: "profile", "overwrite". `erased` may be NULL.
+WEIR_EXPORT int32_t weir_file_erase(
+    const weir_file *file, const char *const *columns, int64_t column_count, const int64_t *rows,
+    int64_t row_count, const char *predicate, const char *path, const weir_option *options,
+    int64_t option_count, int64_t *erased, weir_error **error);
+
 // ---- Catalogs ----------------------------------------------------------------------------------
 
 // Opens the catalog at `address`: a folder, "sqlite:FILE", "postgresql://...", "http(s)://..." (an
@@ -323,6 +334,13 @@ WEIR_EXPORT int32_t weir_table_overwrite(
 WEIR_EXPORT int32_t weir_table_upsert(
     weir_table *table, struct ArrowArrayStream *stream, const char *const *keys, int64_t key_count,
     const weir_option *options, int64_t option_count, char **answer, weir_error **error);
+
+// Gives a column (new, if there is none of the name) the values of a stream by its rows' keys, and rewrites
+// nothing else. `keys` NULL means the identifier columns. Options: "value", "memory_bytes" (docs/c.md).
+WEIR_EXPORT int32_t weir_table_backfill(
+    weir_table *table, const char *column, struct ArrowArrayStream *stream,
+    const char *const *keys, int64_t key_count, const weir_option *options, int64_t option_count,
+    char **answer, weir_error **error);
 
 // Deletes the rows that `where` matches, in one commit.
 WEIR_EXPORT int32_t weir_table_delete(

@@ -22,6 +22,10 @@ void weir_sha256_begin(weir_sha256 *digest);
 void weir_sha256_add(weir_sha256 *digest, const void *bytes, size_t count);
 void weir_sha256_end(weir_sha256 *digest, uint8_t result[32]);
 
+/// How often a pattern is in some bytes; places may overlap. An empty one is nowhere.
+size_t weir_count_bytes(
+    const void *bytes, size_t count, const void *pattern, size_t pattern_count);
+
 /// An MD5 under way (RFC 1321). For checks against damage only: it resists no attacker.
 typedef struct weir_md5 {
   uint32_t state[4];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernels for the pages of Weir files (docs/specs/weir-file.md). Every function reads and writes only
-// within the sizes given. None allocates.
+// Kernels for the pages of Weir files (docs/specs/weir-file.md), but for byte strings (weir_strings.h). Every
+// function reads and writes only within the sizes given. None allocates.
 #ifndef WEIR_PAGES_H
 #define WEIR_PAGES_H
 

@@ -5,7 +5,9 @@ internal import WeirTable
 
 /// The operations of `weir_table_request` that look after a table; docs/c.md lists them.
 struct TableMaintenance {
-  static let names = ["analyze", "diff", "expire_snapshots", "remove_orphans"]
+  static let names = [
+    "analyze", "compact", "diff", "expire_snapshots", "plan_compaction", "remove_orphans",
+  ]
 
   private let table: Table
 
@@ -18,6 +20,11 @@ struct TableMaintenance {
       let columns = try request.arguments.optionalArray(
         "columns", of: { value throws(JSONError) in try value.asString() })
       return try table.computeStatistics(columns: columns)?.summary(table.schema) ?? .null
+    case "compact":
+      let options = try compactionOptions(request.arguments)
+      try table.refresh()
+      return try table.compact(options).json
+    case "plan_compaction": return try planCompaction(request.arguments)
     case "diff":
       let from = try Self.selector(request.arguments.optionalString("from"))
       let to = try Self.selector(request.arguments.optionalString("to")) ?? .current
@@ -49,6 +56,39 @@ struct TableMaintenance {
           result.contentFileCount + result.manifestCount + result.manifestListCount
             + result.statisticsFileCount)),
       "failures": .int(Int64(result.failureCount)),
+    ]
+  }
+
+  private func compactionOptions(_ arguments: JSONObject) throws -> CompactionOptions {
+    var options = CompactionOptions()
+    options.isFull = try arguments.optionalBool("full") ?? false
+    options.convertsFormat = try arguments.optionalBool("convert") ?? false
+    if let filter = try arguments.optionalString("where") {
+      options.filter = try Predicate(parsing: filter)
+    }
+    if let trigger = try arguments.optionalInt("trigger") {
+      guard trigger >= 2 else {
+        throw CError.invalidArgument("trigger is \(trigger); files come together from 2 on")
+      }
+      options.runsTrigger = trigger
+    }
+    options.sortColumns = try arguments.optionalArray(
+      "sort", of: { value throws(JSONError) in try value.asString() })
+    options.paths = try arguments.optionalArray(
+      "files", of: { value throws(JSONError) in try value.asString() }
+    ).map(Set.init)
+    return options
+  }
+
+  private func planCompaction(_ arguments: JSONObject) throws -> JSONValue {
+    try table.refresh()
+    let compaction = try Compaction(table, compactionOptions(arguments))
+    try compaction.plan()
+    return [
+      "groups": .array(
+        compaction.plannedPaths.map { .array($0.map { .string($0) }) }),
+      "files": .int(Int64(compaction.plannedFileCount)),
+      "bytes": .int(Int64(compaction.plannedByteCount)),
     ]
   }
 

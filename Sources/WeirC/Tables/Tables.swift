@@ -94,6 +94,17 @@ private struct ChangeOptions {
   }
 }
 
+extension BackfillResult {
+  fileprivate var json: JSONValue {
+    [
+      "snapshot_id": .optional(snapshotID), "added_column": .bool(addedColumn),
+      "rows": .int(Int64(rowCount)), "rows_without_value": .int(Int64(missingRowCount)),
+      "source_rows": .int(Int64(sourceRowCount)), "column_files": .int(Int64(fileCount)),
+      "bytes": .int(Int64(writtenByteCount)),
+    ]
+  }
+}
+
 extension RowChanges {
   fileprivate var json: JSONValue {
     [
@@ -157,6 +168,35 @@ public func weir_table_upsert(
     let rows = try CStreamReader(Arguments.output(stream, "stream"))
     let changes = try table.upsert(rows, keys: keys, branch: options.branch)
     answer?.pointee = copyText(changes.json.text)
+  }
+}
+
+@c @implementation
+public func weir_table_backfill(
+  _ table: OpaquePointer?, _ column: UnsafePointer<CChar>?,
+  _ stream: UnsafeMutablePointer<ArrowArrayStream>?,
+  _ keys: UnsafePointer<UnsafePointer<CChar>?>?, _ keyCount: Int64,
+  _ options: UnsafePointer<weir_option>?, _ optionCount: Int64,
+  _ answer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  defer { if let stream { stream.pointee.release?(stream) } }
+  return status(error) {
+    let table = try Handle.need(table, TableHandle.self, "table").table
+    var backfill = BackfillOptions(
+      column: try Arguments.text(column, "column"),
+      keys: try Arguments.columns(keys, keyCount))
+    for option in try Arguments.options(options, optionCount) {
+      try option.forAllColumns()
+      switch option.key {
+      case "value": backfill.valueColumn = option.value
+      case "memory_bytes": backfill.sourceBytesMax = try option.integer(1...(1 << 50))
+      default: throw option.unknown(["value", "memory_bytes"])
+      }
+    }
+    let rows = try CStreamReader(Arguments.output(stream, "stream"))
+    let result = try table.backfill(from: rows, backfill)
+    answer?.pointee = copyText(result.json.text)
   }
 }
 

@@ -105,12 +105,13 @@ public final class ArrayData: Sendable {
     return UnsafeBufferPointer(start: start, count: length)
   }
 
-  /// Offsets of a variable-size array, `length + 1` of them (none for an empty array without an
+  /// Offsets of a variable-size array, `length + 1` of them (one, 0, for an empty array without an
   /// offsets buffer). `T` is Int32 or Int64 by the type. Safe: as `values(as:)`.
   package func offsets<T: BitwiseCopyable>(as type: T.Type) -> UnsafeBufferPointer<T> {
     let bytes = buffers[0]
     if length == 0 && bytes.count < (offset + 1) * MemoryLayout<T>.stride {
-      return UnsafeBufferPointer(start: nil, count: 0)
+      // Zeros that are never freed.
+      return UnsafeBufferPointer(start: Buffer().base.assumingMemoryBound(to: T.self), count: 1)
     }
     precondition(
       (offset + length + 1) * MemoryLayout<T>.stride <= bytes.count,

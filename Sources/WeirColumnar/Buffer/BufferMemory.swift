@@ -8,13 +8,14 @@ internal import Synchronization
 
 /// Allocates what buffers are made of: 64-byte aligned, in multiples of 64 bytes.
 ///
-/// Blocks from 4 KiB on are kept when they are freed, up to `keptByteCountMax` in all, and used
-/// again: a scan allocates the same sizes for every batch, and fresh memory from the kernel costs a
+/// Blocks from 4 KiB on are kept when they are freed, up to `keptByteCountMax` in all and what was ever
+/// in use at once, and used again: a scan allocates the same sizes for every batch, and fresh memory from the kernel costs a
 /// page fault for every 4 KiB (measured at a third of a scan's time). A batch of thousands of columns
 /// is made of blocks of a few KiB, which the C library gives back to the kernel together.
 package enum BufferMemory {
   /// Bytes kept for reuse at most.
   package static let keptByteCountMax = 256 << 20
+  private static let keptByteCountMin = 8 << 20
   private static let pooledByteCountMin = 4 << 10
   private static let pooledByteCountMax = 64 << 20
 
@@ -27,6 +28,14 @@ package enum BufferMemory {
     /// and nobody else knows it.
     var free: [[UInt]] = Array(repeating: [], count: 64)
     var keptByteCount = 0
+    /// Bytes of blocks in use, and the most that ever were.
+    var usedByteCount = 0
+    var usedByteCountMax = 0
+
+    mutating func use(_ byteCount: Int) {
+      usedByteCount += byteCount
+      usedByteCountMax = max(usedByteCountMax, usedByteCount)
+    }
   }
 
   private static let pool = Mutex(Pool())
@@ -45,6 +54,7 @@ package enum BufferMemory {
     }
     let (index, byteCount) = sizeClass(minimum)
     let reused = pool.withLock { pool -> UInt? in
+      pool.use(byteCount)
       guard let block = pool.free[index].popLast() else { return nil }
       pool.keptByteCount -= byteCount
       return block
@@ -68,9 +78,11 @@ package enum BufferMemory {
       let (index, byteCount) = sizeClass(capacity)
       let block = UInt(bitPattern: base)
       let kept = pool.withLock { pool -> Bool in
-        guard byteCount == capacity, pool.keptByteCount + byteCount <= keptByteCountMax else {
-          return false
-        }
+        guard byteCount == capacity else { return false }
+        pool.usedByteCount -= byteCount
+        // No more than was in use at once: a writer's pages are all of other sizes.
+        let limit = min(keptByteCountMax, max(pool.usedByteCountMax, keptByteCountMin))
+        guard pool.keptByteCount + byteCount <= limit else { return false }
         pool.free[index].append(block)
         pool.keptByteCount += byteCount
         return true

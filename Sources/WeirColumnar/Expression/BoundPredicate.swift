@@ -33,6 +33,12 @@ public struct BoundColumn: Hashable, Sendable {
   /// The last field of the path; `field.id` is the table's number of it.
   public let field: Field
 
+  package init(path: [Int], names: [String], field: Field) {
+    self.path = path
+    self.names = names
+    self.field = field
+  }
+
   /// The names with dots between.
   public var name: String { names.joined(separator: ".") }
   /// The type of the values: a dictionary's value type.

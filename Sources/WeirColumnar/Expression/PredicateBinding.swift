@@ -62,6 +62,21 @@ extension BoundPredicate {
     let renamed = renumbered(root)
     return BoundPredicate(columns: used, root: renamed)
   }
+
+  /// The tests that every row must pass and that read only columns (by their positions in `columns`)
+  /// for which `isKnown`: true wherever the predicate is.
+  package func readingOnly(where isKnown: (Int) -> Bool) -> BoundPredicate {
+    func isReadable(_ node: BoundNode) -> Bool {
+      switch node {
+      case .always, .unknown: true
+      case .and(let parts), .or(let parts): parts.allSatisfy(isReadable)
+      case .test(let column, _, _): isKnown(column)
+      }
+    }
+    let parts: [BoundNode]
+    if case .and(let all) = root { parts = all } else { parts = [root] }
+    return .compacted(columns, .joined(parts.filter(isReadable), isAnd: true))
+  }
 }
 
 /// An error with the term it is about.

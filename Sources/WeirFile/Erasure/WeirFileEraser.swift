@@ -78,6 +78,8 @@ public struct WeirFileEraser {
     // Pages keep their rows, whatever they hold.
     options.pageRowsMax = Int.max
     options.pageBytesMax = Int.max
+    // Each column is written by itself.
+    options.bucketPageBytesMax = 0
     self.options = options
     summary.rowCount = rows.count
   }
@@ -237,6 +239,7 @@ public struct WeirFileEraser {
       try writer.flush(pages)
       summary.rewrittenPageCount += 1
     }
+    try writer.finishPages(pages)
     try writer.finish(pages)
     return try writer.written(id: column.entry.fieldID, pages)
   }

@@ -61,7 +61,13 @@ final class AuxiliaryArray: Sendable {
       throw .damaged("auxiliary page \(index) of \(pageCount)")
     }
     if let known = state.withLock({ $0.pages[index] }) { return known }
-    let page = try load(index)
+    return try keep(index, try load(index))
+  }
+
+  func isKept(_ index: Int) -> Bool { state.withLock { $0.pages[index] != nil } }
+
+  /// Checks a page that was read, and keeps it.
+  func keep(_ index: Int, _ page: PageNode) throws(WeirFileError) -> PageNode {
     guard page.count == min(1 << shift, count - index << shift) else {
       throw .damaged("auxiliary page \(index) has \(page.count) values")
     }
@@ -139,12 +145,12 @@ extension AuxiliaryArray {
   func decodedStrings(expecting number: Int) throws(WeirFileError) -> StringValues? {
     guard isWorthDecoding(number) else { return nil }
     if let known = state.withLock({ $0.strings }) { return known }
-    let sink = StringsSink(.largeBinary, SinkLimit(Self.decodedByteCountMax), offsetWidth: 8)
+    let sink = StringsSink(.binary, SinkLimit(Self.decodedByteCountMax), offsetWidth: 4)
     for index in 0..<pageCount {
       let page = try page(index)
       try sink.append(page, 0, page.count, decoder)
     }
-    let values = StringValues(try sink.finish())
+    let values = sink.values()
     state.withLock { if $0.strings == nil { $0.strings = values } }
     return values
   }
@@ -152,18 +158,34 @@ extension AuxiliaryArray {
 
 /// Decoded byte strings, for codes that were checked.
 struct StringValues: Sendable {
-  private let array: ArrayData
+  private let offsetBytes: Buffer
+  private let bytes: Buffer
 
-  init(_ array: ArrayData) { self.array = array }
-
-  func length(_ index: Int) -> UInt32 {
-    let offsets = array.buffers[0].base.assumingMemoryBound(to: Int64.self)
-    return UInt32(truncatingIfNeeded: offsets[index + 1] - offsets[index])
+  /// - Parameters:
+  ///   - offsets: of 4 bytes, one more than there are strings.
+  ///   - bytes: theirs, and `SymbolTable.slack` more.
+  init(offsets: Buffer, bytes: Buffer) {
+    offsetBytes = offsets
+    self.bytes = bytes
   }
 
-  func start(_ index: Int) -> UnsafeRawPointer {
-    let offsets = array.buffers[0].base.assumingMemoryBound(to: Int64.self)
-    return array.buffers[1].base + Int(offsets[index])
+  private var offsets: UnsafePointer<UInt32> {
+    UnsafePointer(offsetBytes.base.assumingMemoryBound(to: UInt32.self))
+  }
+
+  func length(_ index: Int) -> UInt32 { offsets[index + 1] - offsets[index] }
+
+  func start(_ index: Int) -> UnsafePointer<UInt8> { bytes.bytes + Int(offsets[index]) }
+
+  /// Writes the lengths of the strings of codes and returns their sum.
+  func lengths(
+    _ codes: UnsafePointer<UInt32>, _ count: Int, _ out: UnsafeMutablePointer<UInt32>
+  ) -> Int { Int(weir_string_lengths(offsets, codes, out, count)) }
+
+  /// Writes the strings of codes one behind the other to `out`, which has slack.
+  func gather(_ codes: UnsafePointer<UInt32>, _ count: Int, _ out: UnsafeMutableRawPointer) {
+    weir_gather_strings(
+      offsets, bytes.bytes, codes, count, out.assumingMemoryBound(to: UInt8.self))
   }
 }
 
@@ -174,6 +196,8 @@ struct DictionarySource {
   private let expecting: Int
   private let page: PageNode?
   private let decoded: DecodedValues?
+  /// Of strings within the page.
+  private let values: StringValues?
   let count: Int
 
   /// A dictionary within the page.
@@ -196,6 +220,14 @@ struct DictionarySource {
     }
     expecting = 0
     count = page.count
+    if page.kind == .bytes, page.count <= number * 8, number > 1 {
+      let limit = SinkLimit(AuxiliaryArray.decodedByteCountMax)
+      let sink = StringsSink(.binary, limit, offsetWidth: 4)
+      try sink.append(page, 0, page.count, decoder)
+      values = sink.values()
+    } else {
+      values = nil
+    }
   }
 
   /// An auxiliary array, decoded when `number` values make that worth while.
@@ -203,6 +235,7 @@ struct DictionarySource {
     decoder = array.decoder
     self.array = array
     page = nil
+    values = nil
     expecting = number
     count = array.count
     let width = array.count > 0 ? try array.page(0).valueWidth : 0
@@ -223,7 +256,8 @@ struct DictionarySource {
 
   /// The values of a dictionary of byte strings, when it is worth decoding.
   func strings() throws(WeirFileError) -> StringValues? {
-    try array?.decodedStrings(expecting: expecting)
+    if let array { return try array.decodedStrings(expecting: expecting) }
+    return values
   }
 
   func gather(

@@ -9,6 +9,8 @@ final class ColumnContext {
   let numbers: NumberEncoder
   private(set) var auxiliary: [AuxiliaryWriter] = []
   private let auxiliaryCountMax: Int
+  /// Floats that share a scale, once they are rounded to such.
+  var scaledGroup: Int?
 
   init(_ options: WeirFileWriteOptions, hasAuxiliary: Bool = true) {
     self.options = options
@@ -169,6 +171,7 @@ final class FixedEncoder: ColumnEncoder {
     let bytes =
       size == 0 ? Buffer() : array.buffers[0].slice(offset: array.offset * width, count: size)
     let a = kind == .fixed ? UInt64(width) : 0
+    if kind == .sixteen, let node = halves(bytes) { return node }
     if size > 0, let frames = ZstdBlocks.encode(bytes, width: width, context.options.profile) {
       return EncodedNode(
         encoding: .zstd, kind: kind, count: array.length, a: a, b: UInt64(frames.blockByteCount),
@@ -176,6 +179,30 @@ final class FixedEncoder: ColumnEncoder {
     }
     return EncodedNode(
       encoding: .plain, kind: kind, count: array.length, a: a, buffers: [bytes])
+  }
+}
+
+extension FixedEncoder {
+  /// Decimals as their lower and upper halves, where these are no noise.
+  private func halves(_ bytes: Buffer) -> EncodedNode? {
+    let count = bytes.count / 16
+    if count == 0 { return nil }
+    let scratch = Scratch(count * 16)
+    let low = scratch.pointer(UInt64.self)
+    let high = low + count
+    for index in 0..<count {
+      low[index] = bytes.base.loadUnaligned(fromByteOffset: index * 16, as: UInt64.self)
+      high[index] = bytes.base.loadUnaligned(fromByteOffset: index * 16 + 8, as: UInt64.self)
+    }
+    let plans = [
+      context.numbers.plan(UnsafePointer<UInt64>(low), count),
+      context.numbers.plan(UnsafePointer<UInt64>(high), count),
+    ]
+    defer { withExtendedLifetime(scratch) {} }
+    let cost = plans[0].cost + plans[1].cost + context.numbers.cost(bits: 0, nanoseconds: 1)
+    guard cost < 112 else { return nil }
+    return EncodedNode(
+      encoding: .halves, kind: .sixteen, count: count, children: plans.map { $0.node() })
   }
 }
 

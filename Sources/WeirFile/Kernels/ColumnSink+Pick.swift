@@ -14,25 +14,6 @@ extension ColumnSink {
     withExtendedLifetime(copy) {}
   }
 
-  /// Validity of ascending rows: from one range where places would have to be looked for.
-  func pickBits(
-    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
-  ) throws(WeirFileError) {
-    if node.encoding == .plain || rows.count < 8 {
-      for (index, row) in rows.enumerated() {
-        try decoder.bits(node, Int(row), 1, validity.base, at: length + index)
-      }
-      return
-    }
-    let first = Int(rows[0])
-    let count = Int(rows[rows.count - 1]) - first + 1
-    let range = Scratch(count / 8 + 8)
-    try decoder.bits(node, first, count, range.base, at: 0)
-    for (index, row) in rows.enumerated() {
-      Bitmap.assign(validity.base, length + index, Bitmap.get(range.base, Int(row) - first))
-    }
-  }
-
   /// The values of valid rows only are there: row by row, the valid ones by their rank.
   func pickPresent(
     _ valid: PageNode, _ values: PageNode, _ rows: UnsafeBufferPointer<UInt32>,
@@ -58,6 +39,7 @@ extension ColumnSink {
         waiting += 1
         continue
       }
+      if spreads { continue }
       if waiting > 0 {
         try pickValues(values, UnsafeBufferPointer(start: ranks, count: waiting), decoder)
         waiting = 0
@@ -67,6 +49,35 @@ extension ColumnSink {
     if waiting > 0 {
       try pickValues(values, UnsafeBufferPointer(start: ranks, count: waiting), decoder)
     }
+    if spreads { try spread(validity.base, length, rows.count, present: waiting) }
     withExtendedLifetime((bits, scratch)) {}
+  }
+}
+
+extension PageDecoder {
+  /// Bits of ascending rows, to `out` from bit `at` on: from one range where places would have to be
+  /// looked for.
+  func pickBits(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ out: UnsafeMutableRawPointer, at: Int
+  ) throws(WeirFileError) {
+    if node.encoding == .plain {
+      let bits = node.buffers[0]
+      for (index, row) in rows.enumerated() {
+        Bitmap.assign(out, at + index, Bitmap.get(bits.base, Int(row)))
+      }
+      return
+    }
+    if rows.count < 8 {
+      for (index, row) in rows.enumerated() { try bits(node, Int(row), 1, out, at: at + index) }
+      return
+    }
+    let first = Int(rows[0])
+    let count = Int(rows[rows.count - 1]) - first + 1
+    let range = Scratch(count / 8 + 8)
+    try bits(node, first, count, range.base, at: 0)
+    for (index, row) in rows.enumerated() {
+      Bitmap.assign(out, at + index, Bitmap.get(range.base, Int(row) - first))
+    }
+    withExtendedLifetime(range) {}
   }
 }

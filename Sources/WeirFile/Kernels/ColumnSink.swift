@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Safe: as PageDecoder.swift: writes go to room that a MutableBuffer reserved.
 
+internal import CWeirKernels
 internal import WeirColumnar
 
 /// Takes ranges of nodes' values, one behind the other, and becomes an Arrow array.
@@ -92,7 +93,7 @@ class ColumnSink {
       length += rows.count
       return
     }
-    try pickBits(node.children[0], rows, decoder)
+    try decoder.pickBits(node.children[0], rows, validity.base, at: length)
     try pickValues(node.children[1], rows, decoder)
     length += rows.count
   }
@@ -117,6 +118,12 @@ class ColumnSink {
     _ at: Int
   ) throws(WeirFileError) {
     var next = try decoder.ones(valid, before: start)
+    if spreads {
+      let present = Bitmap.countOnes(validity.base, offset: at, count: count)
+      guard next + present <= values.count else { throw .damaged("fewer values than valid rows") }
+      try appendValues(values, next, present, decoder)
+      return try spread(validity.base, at, count, present: present)
+    }
     var row = 0
     while row < count {
       let isValid = Bitmap.get(validity.base, at + row)
@@ -140,6 +147,17 @@ class ColumnSink {
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {
     preconditionFailure("a sink appends its own kind of values")
+  }
+
+  /// Whether values of valid rows, once they are there, can be spread over all rows.
+  var spreads: Bool { false }
+
+  /// Makes values of `count` rows of the last `present` ones: those of the rows whose bits of
+  /// `valid`, from bit `first` on, are set.
+  func spread(
+    _ valid: UnsafeRawPointer, _ first: Int, _ count: Int, present: Int
+  ) throws(WeirFileError) {
+    preconditionFailure("only some sinks spread")
   }
 
   /// Adds values that nobody looks at.
@@ -251,6 +269,14 @@ final class BitsSink: ColumnSink {
     used += count
   }
 
+  override func pickValues(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    try grow(rows.count)
+    try decoder.pickBits(node, rows, values.base, at: used)
+    used += rows.count
+  }
+
   override func appendBlank(_ count: Int) throws(WeirFileError) {
     try grow(count)
     used += count
@@ -313,6 +339,21 @@ final class FixedSink: ColumnSink {
   override func appendBlank(_ count: Int) throws(WeirFileError) {
     try limit.take(count, width)
     values.appendZeros(count * width)
+  }
+
+  override var spreads: Bool {
+    width == 1 || width == 2 || width == 4 || width == 8 || width == 16
+  }
+
+  override func spread(
+    _ valid: UnsafeRawPointer, _ first: Int, _ count: Int, present: Int
+  ) throws(WeirFileError) {
+    try limit.take(count - present, width)
+    _ = values.reserveTail((count - present) * width)
+    weir_spread_values(
+      values.base + (values.count - present * width), CInt(width),
+      valid.assumingMemoryBound(to: UInt8.self), first, count, present)
+    values.advance(by: (count - present) * width)
   }
 
   override func expect(_ rows: Int) {

@@ -42,9 +42,46 @@ extension NumberEncoder {
   func encodeFloats<T: FloatBits>(_ values: UnsafePointer<T>, _ count: Int) -> EncodedNode {
     let plain = plan(values, count)
     if count < 16 || plain.cost < cost(bits: 2, nanoseconds: 1) { return plain.node() }
-    if let decimals = decimals(values, count, below: plain.cost) { return decimals }
-    if let split = split(values, count, below: plain.cost) { return split }
+    let halves = HalfFloats(values, count, self)
+    let limit = min(plain.cost, halves?.cost ?? .infinity)
+    if let decimals = decimals(values, count, below: limit) { return decimals }
+    if let sparse = sparseFloats(values, count, below: limit) { return sparse }
+    if let split = split(values, count, below: limit) { return split }
+    if let halves, halves.cost < plain.cost { return halves.node(count) }
+    if let streams = byteStreams(values, count, below: plain.cost) { return streams }
     return plain.node()
+  }
+
+  /// Floats of which most are equal, zeros as a rule, and the others are not decimals.
+  private func sparseFloats<T: FloatBits>(
+    _ values: UnsafePointer<T>, _ count: Int, below limit: Double
+  ) -> EncodedNode? {
+    guard let (common, share) = Self.majority(values, count), share >= 0.7 else { return nil }
+    let bits = (1 - share) * Double(T.bitWidth + 8)
+    guard cost(bits: bits, nanoseconds: 0.4 + (1 - share) * 20) < limit else { return nil }
+    let (positions, others) = exceptions(values, count, common)
+    return EncodedNode(
+      encoding: .sparse, kind: T.kind, count: count, a: UInt64(common),
+      children: [encode(positions, positions.count), encodeFloats(others, others.count)])
+  }
+
+  /// Bytes of the values in streams, where some of these are much shorter than others.
+  private func byteStreams<T: FloatBits>(
+    _ values: UnsafePointer<T>, _ count: Int, below limit: Double
+  ) -> EncodedNode? {
+    let width = T.bitWidth / 8
+    func stream(_ byte: Int, _ values: UnsafePointer<T>, _ count: Int) -> [UInt8] {
+      (0..<count).map { UInt8(truncatingIfNeeded: values[$0] >> T(byte * 8)) }
+    }
+    let sample = sample(values, count)
+    let bits = (0..<width).reduce(0.0) { sum, byte in
+      let some = stream(byte, sample, sample.count)
+      return sum + plan(some, some.count).cost
+    }
+    guard bits + cost(bits: 0, nanoseconds: Double(width) * 0.3) < limit else { return nil }
+    return EncodedNode(
+      encoding: .byteStreams, kind: T.kind, count: count,
+      children: (0..<width).map { encode(stream($0, values, count), count) })
   }
 
   private func sample<T: FloatBits>(_ values: UnsafePointer<T>, _ count: Int) -> [T] {

@@ -37,6 +37,8 @@ struct NumberEncoder {
     fileprivate let survey: weir_survey
     fileprivate var tiers: TierPlan?
     fileprivate var patchWidth = 0
+    /// The value that most have.
+    fileprivate var common: T = 0
     fileprivate var encoding = PageEncoding.constant
     /// Bits a value and decoding time, weighed.
     fileprivate(set) var cost = 0.0
@@ -77,6 +79,12 @@ struct NumberEncoder {
       candidates.append(
         Candidate(
           encoding: .patched, bits: patchBits, nanoseconds: 0.4 + Double(exceptions) / number * 20))
+      if let (common, share) = Self.majority(values, count), share >= 0.7 {
+        plan.common = common
+        let bits = (1 - share) * Double(width + bitWidth(UInt64(count)))
+        candidates.append(
+          Candidate(encoding: .sparse, bits: bits, nanoseconds: 0.4 + (1 - share) * 20))
+      }
     }
     let best = candidates.min {
       cost(bits: $0.bits, nanoseconds: $0.nanoseconds)
@@ -85,6 +93,24 @@ struct NumberEncoder {
     plan.encoding = best.encoding
     plan.cost = cost(bits: best.bits, nanoseconds: best.nanoseconds)
     return plan
+  }
+
+  /// The value that more than half of a sample has, if there is one, and its share of all. (Boyer and
+  /// Moore: MJRTY, 1981.)
+  static func majority<T: PageNumber>(
+    _ values: UnsafePointer<T>, _ count: Int
+  ) -> (value: T, share: Double)? {
+    // Odd: differences have a value of their own in each 256th place.
+    let step = max(1, count / 256) | 1
+    var (candidate, votes) = (values[0], 0)
+    for index in stride(from: 0, to: count, by: step) {
+      if votes == 0 { candidate = values[index] }
+      votes += values[index] == candidate ? 1 : -1
+    }
+    if votes <= 0 { return nil }
+    var hits = 0
+    for index in 0..<count { hits += values[index] == candidate ? 1 : 0 }
+    return (candidate, Double(hits) / Double(count))
   }
 
   /// The width that makes packed values and their patches smallest.
@@ -112,6 +138,7 @@ extension NumberEncoder.Plan {
     case .runs: runs()
     case .tiered: tiered()
     case .patched: patched()
+    case .sparse: sparse()
     default:
       EncodedNode(
         encoding: .constant, kind: T.kind, count: count, a: count == 0 ? 0 : UInt64(values[0]))
@@ -204,6 +231,15 @@ extension NumberEncoder.Plan {
       ])
   }
 
+  private func sparse() -> EncodedNode {
+    let (positions, others) = encoder.exceptions(values, count, common)
+    return EncodedNode(
+      encoding: .sparse, kind: T.kind, count: count, a: UInt64(common),
+      children: [
+        encoder.encode(positions, positions.count), encoder.encode(others, others.count),
+      ])
+  }
+
   private func patched() -> EncodedNode {
     let limit = patchWidth == 64 ? UInt64.max : (1 << UInt64(patchWidth)) - 1
     let base = T(truncatingIfNeeded: survey.least)
@@ -226,5 +262,20 @@ extension NumberEncoder.Plan {
         packed(UnsafePointer(keep), count, base: survey.least, width: patchWidth),
         encoder.encode(positions, positions.count), encoder.encode(exceptions, exceptions.count),
       ])
+  }
+}
+
+extension NumberEncoder {
+  /// The values that are not `common`, and where they are.
+  func exceptions<T: PageNumber>(
+    _ values: UnsafePointer<T>, _ count: Int, _ common: T
+  ) -> (positions: [UInt32], values: [T]) {
+    var positions: [UInt32] = []
+    var others: [T] = []
+    for index in 0..<count where values[index] != common {
+      positions.append(UInt32(index))
+      others.append(values[index])
+    }
+    return (positions, others)
   }
 }

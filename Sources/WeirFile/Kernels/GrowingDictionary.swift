@@ -3,23 +3,56 @@
 
 internal import WeirColumnar
 
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
 /// Distinct numbers with their codes, in an open-addressing table that grows while a column is
 /// written.
 ///
 /// Codes of what the first page holds are by frequency, so that frequent values have short codes
 /// and lie together in the decoder's cache; later values follow as they appear.
 final class GrowingDictionary<T: PageNumber> {
-  private(set) var values: [T] = []
-  private var slots: [UInt32]
-  private var mask: Int
+  /// Distinct values so far, in the order of their codes.
+  private(set) var count = 0
+  private var values: UnsafeMutablePointer<T>
+  private var capacity = 1 << 10
+  private var slots: UnsafeMutablePointer<UInt32>
+  private var mask = 1 << 12 - 1
 
   init() {
-    slots = [UInt32](repeating: 0, count: 1 << 12)
-    mask = slots.count - 1
+    values = Self.memory(nil, 1 << 10)
+    slots = Self.zeros(1 << 12)
   }
 
+  deinit {
+    free(values)
+    free(slots)
+  }
+
+  /// Grown in place where the kernel can move it, and without what was not written yet: a writer has a
+  /// dictionary for each of its columns.
+  private static func memory(
+    _ former: UnsafeMutablePointer<T>?, _ count: Int
+  ) -> UnsafeMutablePointer<T> {
+    guard let memory = realloc(former, count * MemoryLayout<T>.size) else {
+      fatalError("out of memory: could not allocate \(count) values of a dictionary")
+    }
+    return memory.assumingMemoryBound(to: T.self)
+  }
+
+  private static func zeros(_ count: Int) -> UnsafeMutablePointer<UInt32> {
+    guard let memory = calloc(count, 4) else {
+      fatalError("out of memory: could not allocate \(count) slots of a dictionary")
+    }
+    return memory.assumingMemoryBound(to: UInt32.self)
+  }
+
+  /// Calls `body` with the values.
+  func withValues<R>(_ body: (UnsafePointer<T>, Int) -> R) -> R { body(values, count) }
+
   @inline(__always)
-  private func slot(_ value: T) -> Int {
+  private static func slot(_ value: T, _ mask: Int) -> Int {
     let hash = UInt64(truncatingIfNeeded: value) &* 0x9E37_79B9_7F4A_7C15
     return Int(truncatingIfNeeded: hash >> 20) & mask
   }
@@ -31,7 +64,7 @@ final class GrowingDictionary<T: PageNumber> {
     var done = 0
     while done < count {
       let number = min(chunkCount, count - done)
-      reserve(values.count + number)
+      reserve(self.count + number)
       insert(source + done, number, out + done)
       done += number
     }
@@ -40,70 +73,74 @@ final class GrowingDictionary<T: PageNumber> {
   private func insert(
     _ source: UnsafePointer<T>, _ count: Int, _ out: UnsafeMutablePointer<UInt32>
   ) {
-    var known = values
-    values = []
-    let used = known.count
-    known.append(contentsOf: repeatElement(0, count: count))
-    var next = used
-    known.withUnsafeMutableBufferPointer { known in
-      slots.withUnsafeMutableBufferPointer { slots in
-        let (known, slots) = (known.baseAddress!, slots.baseAddress!)
-        for index in 0..<count {
-          let value = source[index]
-          var place = slot(value)
-          while true {
-            let code = slots[place]
-            if code == 0 {
-              known[next] = value
-              next += 1
-              slots[place] = UInt32(truncatingIfNeeded: next)
-              out[index] = UInt32(truncatingIfNeeded: next - 1)
-              break
-            }
-            if known[Int(code - 1)] == value {
-              out[index] = code - 1
-              break
-            }
-            place = (place + 1) & mask
-          }
+    let (known, slots, mask) = (values, slots, mask)
+    var next = self.count
+    for index in 0..<count {
+      let value = source[index]
+      var place = Self.slot(value, mask)
+      while true {
+        let code = slots[place]
+        if code == 0 {
+          known[next] = value
+          next += 1
+          slots[place] = UInt32(truncatingIfNeeded: next)
+          out[index] = UInt32(truncatingIfNeeded: next - 1)
+          break
         }
+        if known[Int(code - 1)] == value {
+          out[index] = code - 1
+          break
+        }
+        place = (place + 1) & mask
       }
     }
-    known.removeLast(known.count - next)
-    values = known
+    self.count = next
   }
 
-  private func reserve(_ count: Int) {
-    if values.capacity < count { values.reserveCapacity(max(count, values.capacity * 2)) }
-    if count * 2 <= slots.count { return }
-    var size = slots.count
-    while size < count * 2 { size *= 2 }
+  private func reserve(_ wanted: Int) {
+    if wanted > capacity {
+      capacity = max(wanted, capacity * 3 / 2)
+      values = Self.memory(values, capacity)
+    }
+    // Slots are at most two thirds full.
+    if wanted * 3 <= (mask + 1) * 2 { return }
+    var size = mask + 1
+    while wanted * 3 > size * 2 { size *= 2 }
     fill(size)
   }
 
   @specialized(where T == UInt32)
   @specialized(where T == UInt64)
   private func fill(_ size: Int) {
-    slots = [UInt32](repeating: 0, count: size)
-    mask = size - 1
-    for (code, value) in values.enumerated() {
-      var place = slot(value)
-      while slots[place] != 0 { place = (place + 1) & mask }
-      slots[place] = UInt32(code + 1)
+    free(slots)
+    let (fresh, mask) = (Self.zeros(size), size - 1)
+    for code in 0..<count {
+      var place = Self.slot(values[code], mask)
+      while fresh[place] != 0 { place = (place + 1) & mask }
+      fresh[place] = UInt32(truncatingIfNeeded: code + 1)
     }
+    slots = fresh
+    self.mask = mask
   }
 
   /// Gives the codes anew, the most frequent first, and changes those already written.
   @specialized(where T == UInt32)
   @specialized(where T == UInt64)
   func sortByFrequency(_ codes: UnsafeMutablePointer<UInt32>, _ count: Int) {
-    var counts = [UInt32](repeating: 0, count: values.count)
+    var counts = [UInt32](repeating: 0, count: self.count)
     for index in 0..<count { counts[Int(codes[index])] += 1 }
-    let order = values.indices.sorted { (counts[$0], $1) > (counts[$1], $0) }
-    var codeOf = [UInt32](repeating: 0, count: values.count)
-    for (code, former) in order.enumerated() { codeOf[former] = UInt32(code) }
-    values = order.map { values[$0] }
-    fill(slots.count)
+    // As numbers, which sort fast: the most frequent first, then in the order of their codes.
+    let keys = counts.enumerated().map { UInt64(~$1) << 32 | UInt64($0) }.sorted()
+    let order = keys.map { Int(truncatingIfNeeded: $0 & 0xffff_ffff) }
+    var codeOf = [UInt32](repeating: 0, count: self.count)
+    let sorted = Self.memory(nil, capacity)
+    for (code, former) in order.enumerated() {
+      codeOf[former] = UInt32(code)
+      sorted[code] = values[former]
+    }
+    free(values)
+    values = sorted
+    fill(mask + 1)
     for index in 0..<count { codes[index] = codeOf[Int(codes[index])] }
   }
 }

@@ -83,6 +83,9 @@ final class KeyIndexBuilder {
     return size
   }
 
+  /// Bytes of memory that it takes until the file ends.
+  var heldByteCount: Int { entries.count * MemoryLayout<Entry>.size + (filter?.count ?? 0) }
+
   /// Adds the rows of an array that is no dictionary array.
   func add(_ array: ArrayData) {
     KeyHash.forRows(array) { row, hash in

@@ -30,6 +30,14 @@ final class ListSink: ColumnSink {
     try offsets.append(length: 0, times: count, limit)
   }
 
+  override var spreads: Bool { true }
+
+  override func spread(
+    _ valid: UnsafeRawPointer, _ first: Int, _ count: Int, present: Int
+  ) throws(WeirFileError) {
+    try offsets.spread(valid, first, count, present: present, limit)
+  }
+
   override func expect(_ rows: Int) {
     super.expect(rows)
     offsets.expect(rows)

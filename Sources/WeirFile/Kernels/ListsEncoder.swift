@@ -41,6 +41,11 @@ struct RaggedRows {
   /// items.
   let ranges: [Range<Int>]
 
+  init(lengths: [UInt32]) {
+    self.lengths = lengths
+    ranges = []
+  }
+
   init(_ array: ArrayData, _ isValid: ValidRows?) {
     if array.length == 0 {
       lengths = []

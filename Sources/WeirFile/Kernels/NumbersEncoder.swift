@@ -56,7 +56,7 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     case .dictionary(let dictionary, let number):
       let codes = Scratch(count * 4)
       dictionary.codes(values, count, codes.pointer(UInt32.self))
-      if dictionary.values.count * (T.bitWidth / 8) > context.options.dictionaryBytesMax {
+      if dictionary.count * (T.bitWidth / 8) > context.options.dictionaryBytesMax {
         layout = .local
         pagesUntilRetry = Int.max
       }
@@ -95,14 +95,12 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     let code = codes.pointer(UInt32.self)
     let probe = min(count, 4 * chunkCount)
     dictionary.codes(values, probe, code)
-    if dictionary.values.count * 10 > probe * 9 { return nil }
+    if dictionary.count * 10 > probe * 9 { return nil }
     dictionary.codes(values + probe, count - probe, code + probe)
     dictionary.sortByFrequency(code, count)
-    let distinct = dictionary.values.count
+    let distinct = dictionary.count
     let plan = context.numbers.plan(UnsafePointer(code), count)
-    let valueBits = dictionary.values.withUnsafeBufferPointer {
-      context.numbers.plan($0.baseAddress!, distinct).cost
-    }
+    let valueBits = dictionary.withValues { context.numbers.plan($0, $1).cost }
     // The dictionary serves the pages to come, too; a large one is decoded out of the cache.
     let share = Double(distinct) / Double(count)
     let isLarge = distinct * (T.bitWidth / 8) > 512 << 10
@@ -117,9 +115,9 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     let (number, writer) = context.add(.dictionary, shift: 16)
     let numbers = context.numbers
     writer.remaining = {
-      dictionary.values.withUnsafeBufferPointer { all in
-        auxiliaryPages(all.count, shift: 16) { range in
-          numbers.encode(all.baseAddress! + range.lowerBound, range.count)
+      dictionary.withValues { values, count in
+        auxiliaryPages(count, shift: 16) { range in
+          numbers.encode(values + range.lowerBound, range.count)
         }
       }
     }
@@ -161,6 +159,13 @@ final class FloatsEncoder<T: FloatBits>: ColumnEncoder {
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
     if array.length == 0 { return EncodedNode(encoding: .constant, kind: T.kind, count: 0) }
     let values = array.values(as: T.self).baseAddress!
+    if T.bitWidth == 32, let group = context.scaledGroup,
+      let node = ScaledFloats.node(
+        array.values(as: UInt32.self).baseAddress!, array.length, group: group, isValid,
+        context.numbers)
+    {
+      return node
+    }
     guard let isValid else { return context.numbers.encodeFloats(values, array.length) }
     let filled = fillNulls(values, isValid)
     defer { withExtendedLifetime(filled) {} }

@@ -2,6 +2,7 @@
 // Safe: as PageDecoder.swift.
 
 internal import CWeirKernels
+internal import Synchronization
 internal import WeirColumnar
 internal import WeirCompression
 
@@ -173,27 +174,43 @@ extension PageDecoder {
     let size = node.count * width
     let block = Int(node.b)
     let (from, to) = (start * width, (start + count) * width)
-    let zstd = Decompressor(.zstd)
-    var scratch: Scratch?
     for number in from / block..<(to + block - 1) / block {
       let plain = min(block, size - number * block)
-      let frame = try frame(node, number)
       let (first, last) = (max(from, number * block), min(to, number * block + plain))
-      let isWhole = first == number * block && last - first == plain
-      let target: UnsafeMutableRawPointer
-      if isWhole {
-        target = out + (first - from)
+      if last - first == plain {
+        try decompress(node, number, out + (first - from), plain)
       } else {
-        scratch = scratch ?? Scratch(block)
-        target = scratch!.base
+        let bytes = try self.block(node, number, plain)
+        memcpy(out + (first - from), bytes.base + (first - number * block), last - first)
+        withExtendedLifetime(bytes) {}
       }
-      let got = frame.withUnsafeBytes { bytes -> Int in
-        (try? zstd.decompress(
-          bytes, into: UnsafeMutableRawBufferPointer(start: target, count: plain))) ?? -1
-      }
-      guard got == plain else { throw .damaged("a block of zstd that does not give its bytes") }
-      if !isWhole { memcpy(out + (first - from), target + (first - number * block), last - first) }
     }
+  }
+
+  /// A whole block, which is kept for the next part of it: strings are read one by one.
+  private func block(
+    _ node: PageNode, _ number: Int, _ plain: Int
+  ) throws(WeirFileError) -> Buffer {
+    if let known = node.lastBlock.withLock({ $0 }), known.number == number { return known.bytes }
+    let room = MutableBuffer(capacity: plain)
+    try decompress(node, number, room.base, plain)
+    room.advance(by: plain)
+    let bytes = room.finish()
+    if plain <= PlainBlock.keptByteCountMax {
+      node.lastBlock.withLock { $0 = PlainBlock(number: number, bytes: bytes) }
+    }
+    return bytes
+  }
+
+  private func decompress(
+    _ node: PageNode, _ number: Int, _ out: UnsafeMutableRawPointer, _ plain: Int
+  ) throws(WeirFileError) {
+    let zstd = Decompressor(.zstd)
+    let room = UnsafeMutableRawBufferPointer(start: out, count: plain)
+    let got = try frame(node, number).withUnsafeBytes {
+      (try? zstd.decompress($0, into: room)) ?? -1
+    }
+    guard got == plain else { throw .damaged("a block of zstd that does not give its bytes") }
   }
 
   private func frame(_ node: PageNode, _ number: Int) throws(WeirFileError) -> Buffer {

@@ -3,13 +3,28 @@
 
 internal import WeirColumnar
 
-/// Byte strings: lengths, and the bytes one behind the other.
-final class StringsEncoder: ColumnEncoder {
-  override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+/// Byte strings of a page: lengths, and the bytes one behind the other; null ones have no bytes.
+struct StringRows {
+  let lengths: [UInt32]
+  let bytes: Buffer
+  /// Which rows are not null; `nil` when all are.
+  var isValid: ValidRows?
+
+  /// A row, and where its bytes start.
+  struct Place {
+    var row = 0
+    var byte = 0
+  }
+
+  init(lengths: [UInt32], bytes: Buffer) {
+    self.lengths = lengths
+    self.bytes = bytes
+  }
+
+  init(_ array: ArrayData, _ isValid: ValidRows?) {
     let ragged = RaggedRows(array, isValid)
     let data = array.buffers.count > 1 ? array.buffers[1] : Buffer()
     let parts = ragged.ranges.map { data.slice(offset: $0.lowerBound, count: $0.count) }
-    let bytes: Buffer
     if parts.count == 1 {
       bytes = parts[0]
     } else {
@@ -17,40 +32,107 @@ final class StringsEncoder: ColumnEncoder {
       for part in parts { joined.append(part) }
       bytes = joined.finish()
     }
-    return ragged.node(.strings, .bytes, items: encodeBytes(bytes), context.numbers)
+    lengths = ragged.lengths
+    self.isValid = isValid
   }
 
-  /// Bytes of strings: the few that occur as codes of fewer bits, zstd, or plain.
-  private func encodeBytes(_ bytes: Buffer) -> EncodedNode {
-    let count = bytes.count
-    if count < 16 { return context.numbers.encode(bytes.bytes, count) }
-    var isUsed = [Bool](repeating: false, count: 256)
-    for byte in UnsafeBufferPointer(start: bytes.bytes, count: count) { isUsed[Int(byte)] = true }
-    let alphabet = isUsed.indices.filter { isUsed[$0] }.map { UInt8($0) }
-    let codeBits = bitWidth(UInt64(alphabet.count - 1))
-    let costOfCodes = context.numbers.cost(bits: Double(codeBits), nanoseconds: 1)
-    let blocks = ZstdBlocks.encode(bytes, width: 1, context.options.profile)
-    let zstdBits = blocks.map { Double(($0.frames.count + $0.ends.count) * 8) / Double(count) } ?? 8
-    let costOfZstd = context.numbers.cost(bits: zstdBits, nanoseconds: 1.5)
-    if codeBits < 8 && costOfCodes < costOfZstd {
-      var codeOf = [UInt32](repeating: 0, count: 256)
-      for (code, byte) in alphabet.enumerated() { codeOf[Int(byte)] = UInt32(code) }
-      let codes = Scratch(count * 4)
-      let code = codes.pointer(UInt32.self)
-      for index in 0..<count { code[index] = codeOf[Int(bytes.bytes[index])] }
-      return EncodedNode(
-        encoding: .dictionary, kind: .one, parameter: 1, count: count,
-        children: [
-          context.numbers.encode(UnsafePointer(code), count),
-          EncodedNode(
-            encoding: .plain, kind: .one, count: alphabet.count, buffers: [Buffer(alphabet)]),
-        ])
+  /// Bytes of a string.
+  var mean: Double { Double(bytes.count) / Double(max(lengths.count, 1)) }
+}
+
+/// Byte strings: codes of a dictionary that the column's pages share, or what suits a page.
+final class StringsEncoder: ColumnEncoder {
+  private enum Layout {
+    case undecided
+    case local
+    case dictionary(StringDictionary, number: Int)
+  }
+
+  private let local: PageStrings
+  private var layout = Layout.undecided
+  /// Pages until a dictionary is tried again.
+  private var pagesUntilRetry = 0
+
+  /// Pages of fewer rows are not worth a dictionary, nor do they say much about the next.
+  private static let rowsMin = 64
+
+  override init(_ context: ColumnContext) {
+    local = PageStrings(context)
+    super.init(context)
+  }
+
+  override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
+    let rows = StringRows(array, isValid)
+    if rows.lengths.count < Self.rowsMin { return local.encode(rows) }
+    switch layout {
+    case .local:
+      if pagesUntilRetry < Int.max { pagesUntilRetry -= 1 }
+      if pagesUntilRetry <= 0 { layout = .undecided }
+      return local.encode(rows)
+    case .undecided:
+      if let node = tryDictionary(rows) { return node }
+      layout = .local
+      pagesUntilRetry = 32
+      return local.encode(rows)
+    case .dictionary(let dictionary, let number):
+      return encode(rows, dictionary, number)
     }
-    if let blocks, costOfZstd < 8 {
-      return EncodedNode(
-        encoding: .zstd, kind: .one, count: count, b: UInt64(blocks.blockByteCount),
-        buffers: [blocks.ends, blocks.frames])
+  }
+
+  private func encode(
+    _ rows: StringRows, _ dictionary: StringDictionary, _ number: Int
+  ) -> EncodedNode {
+    let count = rows.lengths.count
+    let before = dictionary.count
+    let codes = Scratch(count * 4)
+    let code = codes.pointer(UInt32.self)
+    var place = StringRows.Place()
+    let isKnown = dictionary.codes(
+      rows, from: &place, count: count, byteCountMax: context.options.dictionaryBytesMax, code)
+    // Strings that rarely come again: the dictionary stays as it is.
+    if !isKnown || (dictionary.count - before) * 2 > count {
+      layout = .local
+      pagesUntilRetry = Int.max
     }
-    return EncodedNode(encoding: .plain, kind: .one, count: count, buffers: [bytes])
+    if !isKnown { return local.encode(rows) }
+    return node(context.numbers.encode(UnsafePointer(code), count), number)
+  }
+
+  private func tryDictionary(_ rows: StringRows) -> EncodedNode? {
+    let count = rows.lengths.count
+    guard context.hasRoom else { return nil }
+    let dictionary = StringDictionary()
+    let codes = Scratch(count * 4)
+    let code = codes.pointer(UInt32.self)
+    let byteCountMax = context.options.dictionaryBytesMax
+    // Strings of which nearly every one of a sample is new do not repeat enough.
+    let probe = min(count, chunkCount)
+    var place = StringRows.Place()
+    guard
+      dictionary.codes(rows, from: &place, count: probe, byteCountMax: byteCountMax, code),
+      dictionary.count * 10 <= probe * 9,
+      dictionary.codes(rows, from: &place, count: count - probe, byteCountMax: byteCountMax, code),
+      dictionary.count > 0, dictionary.count * 2 < count
+    else { return nil }
+    dictionary.sortByFrequency(code, count)
+    let plan = context.numbers.plan(UnsafePointer(code), count)
+    // The dictionary serves the pages to come, too; its strings take half of their bytes, at a
+    // guess.
+    let share = Double(dictionary.byteCount) / Double(count)
+    let cost = plan.cost + share * 8 * 0.5 * 0.5 + context.numbers.cost(bits: 0, nanoseconds: 3)
+    guard cost < local.cost(rows) else { return nil }
+    let (number, writer) = context.add(.dictionary, shift: 16)
+    let context = context
+    writer.remaining = {
+      let strings = PageStrings(context)
+      return auxiliaryPages(dictionary.count, shift: 16) { strings.encode(dictionary.strings($0)) }
+    }
+    layout = .dictionary(dictionary, number: number)
+    return node(plan.node(), number)
+  }
+
+  private func node(_ codes: EncodedNode, _ number: Int) -> EncodedNode {
+    EncodedNode(
+      encoding: .dictionary, kind: .bytes, count: codes.count, a: UInt64(number), children: [codes])
   }
 }

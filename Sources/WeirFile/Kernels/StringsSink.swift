@@ -4,88 +4,6 @@
 internal import CWeirKernels
 internal import WeirColumnar
 
-/// Running totals of lengths, 4 or 8 bytes each, beginning with 0.
-struct OffsetsSink {
-  private let buffer = MutableBuffer()
-  private let width: Int
-  private(set) var last = 0
-
-  init(width: Int) {
-    self.width = width
-    buffer.appendZeros(width)
-  }
-
-  /// Makes room for the offsets of so many rows.
-  func expect(_ rows: Int) {
-    if rows < 1 << 20 { buffer.reserve((rows + 1) * width) }
-  }
-
-  /// Adds `count` lengths of the given sum.
-  mutating func append(
-    _ lengths: UnsafePointer<UInt32>, _ count: Int, sum: Int, _ limit: SinkLimit
-  ) throws(WeirFileError) {
-    try check(sum, count, limit)
-    let room = buffer.reserveTail(count * width)
-    if width == 4 {
-      weir_offsets_32(lengths, Int32(last), room.assumingMemoryBound(to: Int32.self), count)
-    } else {
-      weir_offsets_64(lengths, Int64(last), room.assumingMemoryBound(to: Int64.self), count)
-    }
-    buffer.advance(by: count * width)
-    last += sum
-  }
-
-  /// Adds `count` times the same length.
-  mutating func append(length: Int, times count: Int, _ limit: SinkLimit) throws(WeirFileError) {
-    let (sum, overflow) = length.multipliedReportingOverflow(by: count)
-    try check(overflow ? Int.max : sum, count, limit)
-    for _ in 0..<count {
-      last += length
-      if width == 4 { buffer.append(Int32(last)) } else { buffer.append(Int64(last)) }
-    }
-  }
-
-  private func check(_ sum: Int, _ count: Int, _ limit: SinkLimit) throws(WeirFileError) {
-    try limit.take(count, width)
-    guard width == 8 || sum <= Int(Int32.max) - last else {
-      throw WeirFileError(
-        .limitExceeded, "more than 2^31 items or bytes in one array; read fewer rows at once")
-    }
-  }
-
-  func finish() -> Buffer { buffer.finish() }
-}
-
-extension PageDecoder {
-  /// Calls `body(lengths, offset, count, sum)` for chunks of the range of a node of lengths.
-  func forLengths(
-    _ node: PageNode, _ start: Int, _ count: Int, of size: Int = chunkCount,
-    _ body: (UnsafePointer<UInt32>, Int, Int, Int) throws(WeirFileError) -> Void
-  ) throws(WeirFileError) {
-    let scratch = Scratch(min(count, size) * 4)
-    let lengths = scratch.pointer(UInt32.self)
-    try inChunks(count, of: size) { (offset, number) throws(WeirFileError) in
-      try indices(node, start + offset, number, lengths)
-      try body(lengths, offset, number, Int(weir_sum_u32(lengths, number)))
-    }
-  }
-
-  /// Where the item (or byte) of value `index` of a ragged node starts.
-  func itemStart(_ node: PageNode, _ index: Int) throws(WeirFileError) -> Int {
-    let lengths = node.children[0]
-    if lengths.encoding == .constant { return index * Int(UInt32(truncatingIfNeeded: lengths.a)) }
-    var start = 0
-    var first = 0
-    if node.buffers[0].count > 0 && index < node.count {
-      start = Int(node.buffers[0].number(UInt32.self, at: (index >> 8) * 4))
-      first = index & ~255
-    }
-    if index == first { return start }
-    try forLengths(lengths, first, index - first) { (_, _, _, sum) in start += sum }
-    return start
-  }
-}
-
 /// Byte strings.
 final class StringsSink: ColumnSink {
   private var offsets: OffsetsSink
@@ -104,7 +22,15 @@ final class StringsSink: ColumnSink {
     case .strings: try appendStrings(node, start, count, decoder)
     case .constant: for _ in 0..<count { try appendOne(node.buffers[0]) }
     case .fsst: try appendCoded(node, start, count, decoder)
-    case .dictionary: try appendDictionary(node, start, count, decoder)
+    case .dictionary:
+      let source = try decoder.dictionarySource(node, count)
+      let codes = Scratch(min(count, chunkCount) * 4)
+      let code = codes.pointer(UInt32.self)
+      try inChunks(count) { (offset, number) throws(WeirFileError) in
+        try decoder.indices(node.children[0], start + offset, number, code)
+        try append(code, number, of: source)
+      }
+      withExtendedLifetime(codes) {}
     case .runs:
       try decoder.forRuns(node, start, count) { (run, _, number) throws(WeirFileError) in
         for _ in 0..<number { try appendValues(node.children[1], run, 1, decoder) }
@@ -117,31 +43,59 @@ final class StringsSink: ColumnSink {
   override func pickValues(
     _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
   ) throws(WeirFileError) {
-    guard node.encoding == .strings else {
-      return try super.pickValues(node, rows, decoder)
-    }
-    let scratch = Scratch(rows.count * 12)
-    let starts = scratch.pointer(Int.self)
-    let lengths = (scratch.base + rows.count * 8).assumingMemoryBound(to: UInt32.self)
-    try decoder.pickRagged(node, rows, lengths, starts)
-    let sum = Int(weir_sum_u32(lengths, rows.count))
-    let data = node.children[1]
-    try limit.take(sum, 1)
-    try offsets.append(lengths, rows.count, sum: sum, limit)
-    var room = bytes.reserveTail(sum)
-    for index in rows.indices {
-      let length = Int(lengths[index])
-      guard starts[index] <= data.count && length <= data.count - starts[index] else {
-        throw .damaged("strings that lead out of their bytes")
+    if rows.isEmpty { return }
+    switch node.encoding {
+    case .strings:
+      let picked = try RaggedPick(node, rows, decoder)
+      try append(picked.lengths, rows.count, sum: picked.ranges.total) {
+        (room) throws(WeirFileError) in
+        try picked.copy(node.children[1], decoder, room)
       }
-      try decoder.values(data, starts[index], length, room)
-      room += length
+    case .fsst: try pickCoded(node, rows, decoder)
+    case .dictionary:
+      let source = try decoder.dictionarySource(node, rows.count)
+      let codes = Scratch(rows.count * 4)
+      let code = codes.pointer(UInt32.self)
+      try decoder.pick(node.children[0], rows, code)
+      try append(code, rows.count, of: source)
+      withExtendedLifetime(codes) {}
+    default: try super.pickValues(node, rows, decoder)
     }
-    bytes.advance(by: sum)
+  }
+
+  /// Items of lists: all at once, unless lists repeat.
+  override func append(
+    _ node: PageNode, _ ranges: ValueRanges, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    var end = 0
+    for index in 0..<ranges.count where ranges.lengths[index] > 0 {
+      guard ranges.starts[index] >= end else { return try super.append(node, ranges, decoder) }
+      end = ranges.starts[index] + Int(ranges.lengths[index])
+    }
+    try limit.take(ranges.total, 4)
+    let scratch = Scratch(ranges.total * 4)
+    let rows = scratch.pointer(UInt32.self)
+    var count = 0
+    for index in 0..<ranges.count {
+      for item in 0..<Int(ranges.lengths[index]) {
+        rows[count] = UInt32(truncatingIfNeeded: ranges.starts[index] + item)
+        count += 1
+      }
+    }
+    try pick(node, UnsafeBufferPointer(start: rows, count: count), decoder)
+    withExtendedLifetime(scratch) {}
   }
 
   override func appendBlank(_ count: Int) throws(WeirFileError) {
     try offsets.append(length: 0, times: count, limit)
+  }
+
+  override var spreads: Bool { true }
+
+  override func spread(
+    _ valid: UnsafeRawPointer, _ first: Int, _ count: Int, present: Int
+  ) throws(WeirFileError) {
+    try offsets.spread(valid, first, count, present: present, limit)
   }
 
   override func expect(_ rows: Int) {
@@ -155,6 +109,18 @@ final class StringsSink: ColumnSink {
     bytes.append(value)
   }
 
+  /// Adds strings of the given lengths, whose `sum` bytes `body` writes to the room that it gets:
+  /// there is slack behind them.
+  private func append(
+    _ lengths: UnsafePointer<UInt32>, _ count: Int, sum: Int,
+    _ body: (UnsafeMutableRawPointer) throws(WeirFileError) -> Void
+  ) throws(WeirFileError) {
+    try limit.take(sum, 1)
+    try offsets.append(lengths, count, sum: sum, limit)
+    try body(bytes.reserveTail(sum + SymbolTable.slack))
+    bytes.advance(by: sum)
+  }
+
   private func appendStrings(
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {
@@ -165,47 +131,33 @@ final class StringsSink: ColumnSink {
       guard next <= data.count && sum <= data.count - next else {
         throw WeirFileError.damaged("strings that lead out of their bytes")
       }
-      try limit.take(sum, 1)
-      try offsets.append(lengths, number, sum: sum, limit)
-      try decoder.values(data, next, sum, bytes.reserveTail(sum))
-      bytes.advance(by: sum)
+      try append(lengths, number, sum: sum) { (room) throws(WeirFileError) in
+        try decoder.values(data, next, sum, room)
+      }
       next += sum
     }
   }
 
-  private func appendDictionary(
-    _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
+  /// Adds the strings of codes, which are looked up at once where the dictionary is decoded.
+  private func append(
+    _ codes: UnsafeMutablePointer<UInt32>, _ count: Int, of source: DictionarySource
   ) throws(WeirFileError) {
-    let source = try decoder.dictionarySource(node, count)
-    let values = try source.strings()
-    let scratch = Scratch(min(count, chunkCount) * 8)
-    let codes = scratch.pointer(UInt32.self)
-    let lengths = codes + min(count, chunkCount)
-    try inChunks(count) { (offset, number) throws(WeirFileError) in
-      try decoder.indices(node.children[0], start + offset, number, codes)
-      try source.checkCode(Int(weir_max_u32(codes, number)))
-      guard let values else {
-        for index in 0..<number {
-          let (page, place) = try source.place(Int(codes[index]))
-          try appendValues(page, place, 1, source.decoder)
+    try source.checkCode(Int(weir_max_u32(codes, count)))
+    guard let values = try source.strings() else {
+      for index in 0..<count {
+        let (page, place) = try source.place(Int(codes[index]))
+        var row = UInt32(place)
+        try withUnsafePointer(to: &row) { (row) throws(WeirFileError) in
+          try pickValues(page, UnsafeBufferPointer(start: row, count: 1), source.decoder)
         }
-        return
       }
-      var sum = 0
-      for index in 0..<number {
-        lengths[index] = values.length(Int(codes[index]))
-        sum += Int(lengths[index])
-      }
-      try limit.take(sum, 1)
-      try offsets.append(lengths, number, sum: sum, limit)
-      var room = bytes.reserveTail(sum)
-      for index in 0..<number {
-        let length = Int(lengths[index])
-        room.copyMemory(from: values.start(Int(codes[index])), byteCount: length)
-        room += length
-      }
-      bytes.advance(by: sum)
+      return
     }
+    let scratch = Scratch(count * 4)
+    let lengths = scratch.pointer(UInt32.self)
+    let sum = values.lengths(codes, count, lengths)
+    try append(lengths, count, sum: sum) { (room) in values.gather(codes, count, room) }
+    withExtendedLifetime(scratch) {}
   }
 
   private func appendSparse(
@@ -227,34 +179,126 @@ final class StringsSink: ColumnSink {
     try appendBlank(start + count - row)
   }
 
+  /// FSST: all coded bytes of a chunk at once, for symbols end where strings do.
   private func appendCoded(
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {
-    let symbols = SymbolTable(node.buffers[0])
-    let coded = StringsSink(.binary, limit, offsetWidth: 4)
-    try coded.append(node.children[1], start, count, decoder)
-    let array = try coded.finish()
-    var row = 0
-    try decoder.forLengths(node.children[0], start, count) {
-      (lengths, _, number, sum) throws(WeirFileError) in
-      try limit.take(sum, 1)
-      try offsets.append(lengths, number, sum: sum, limit)
-      let room = bytes.reserveTail(sum + 8).assumingMemoryBound(to: UInt8.self)
-      var at = 0
-      for index in 0..<number {
-        let length = Int(lengths[index])
-        let fits = array.withBytes(row + index) { symbols.decode($0, room + at, length) }
-        guard fits else { throw WeirFileError.damaged("a coded string of another length") }
-        at += length
+    let symbols = node.symbols
+    let inner = node.children[1]
+    guard inner.encoding == .strings else {
+      let rows = Scratch(min(count, chunkCount) * 4)
+      let row = rows.pointer(UInt32.self)
+      try inChunks(count) { (offset, number) throws(WeirFileError) in
+        for index in 0..<number { row[index] = UInt32(start + offset + index) }
+        try pickCoded(node, UnsafeBufferPointer(start: row, count: number), decoder)
       }
-      bytes.advance(by: sum)
-      row += number
+      withExtendedLifetime(rows) {}
+      return
     }
+    let data = inner.children[1]
+    var next = try decoder.itemStart(inner, start)
+    try decoder.forLengths(node.children[0], start, count) {
+      (lengths, offset, number, sum) throws(WeirFileError) in
+      var size = 0
+      try decoder.forLengths(inner.children[0], start + offset, number) { size += $3 }
+      guard next <= data.count && size <= data.count - next else {
+        throw WeirFileError.damaged("strings that lead out of their bytes")
+      }
+      let coded = try decoder.bytes(data, next, size)
+      try append(lengths, number, sum: sum) { (room) throws(WeirFileError) in
+        guard symbols.decode(coded.bytes, size, room, sum) else {
+          throw WeirFileError.damaged("coded strings of another length")
+        }
+      }
+      next += size
+    }
+  }
+
+  private func pickCoded(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    let symbols = node.symbols
+    let sink = StringsSink(.binary, limit, offsetWidth: 4)
+    try sink.pickValues(node.children[1], rows, decoder)
+    let scratch = Scratch(rows.count * 4)
+    let lengths = scratch.pointer(UInt32.self)
+    try decoder.pick(node.children[0], rows, lengths)
+    let coded = sink.values()
+    let count = rows.count
+    try append(lengths, count, sum: Int(weir_sum_u32(lengths, count))) {
+      (room) throws(WeirFileError) in
+      var target = room
+      for index in 0..<count {
+        let length = Int(lengths[index])
+        let size = Int(coded.length(index))
+        guard symbols.decode(coded.start(index), size, target, length) else {
+          throw WeirFileError.damaged("a coded string of another length")
+        }
+        target += length
+      }
+    }
+    withExtendedLifetime(scratch) {}
   }
 
   override func finish() throws(WeirFileError) -> ArrayData {
     ArrayData(
       type: type, length: length, validity: finishValidity(),
       buffers: [offsets.finish(), bytes.finish()])
+  }
+
+  /// What was added, to be looked up; the sink, of offsets of 4 bytes, is of no more use then.
+  func values() -> StringValues {
+    bytes.appendZeros(SymbolTable.slack)
+    return StringValues(offsets: offsets.finish(), bytes: bytes.finish())
+  }
+}
+
+/// Where ragged values at ascending rows lie.
+private struct RaggedPick {
+  private let memory: Scratch
+  let lengths: UnsafePointer<UInt32>
+  let ranges: ValueRanges
+
+  init(
+    _ node: PageNode, _ rows: UnsafeBufferPointer<UInt32>, _ decoder: PageDecoder
+  ) throws(WeirFileError) {
+    let count = rows.count
+    memory = Scratch(count * 12)
+    let starts = memory.pointer(Int.self)
+    let lengths = (memory.base + count * 8).assumingMemoryBound(to: UInt32.self)
+    try decoder.pickRagged(node, rows, lengths, starts)
+    let most = node.children[1].count
+    for index in 0..<count {
+      guard starts[index] <= most && Int(lengths[index]) <= most - starts[index] else {
+        throw .damaged("strings that lead out of their bytes")
+      }
+    }
+    self.lengths = UnsafePointer(lengths)
+    ranges = ValueRanges(
+      starts: starts, lengths: lengths, count: count, total: Int(weir_sum_u32(lengths, count)))
+  }
+
+  /// Writes the bytes to `out`, which has slack.
+  func copy(
+    _ data: PageNode, _ decoder: PageDecoder, _ out: UnsafeMutableRawPointer
+  ) throws(WeirFileError) {
+    guard data.encoding == .plain else { return try decoder.values(data, ranges, out) }
+    let bytes = data.buffers[0]
+    weir_copy_ranges(
+      bytes.bytes, bytes.count, ranges.starts, ranges.lengths, ranges.count,
+      out.assumingMemoryBound(to: UInt8.self))
+  }
+}
+
+extension PageDecoder {
+  /// Bytes `start ..< start + count` of a node of kind `one`: where they are, when they are plain.
+  fileprivate func bytes(
+    _ node: PageNode, _ start: Int, _ count: Int
+  ) throws(WeirFileError) -> Buffer {
+    if node.encoding == .plain { return node.buffers[0].slice(offset: start, count: count) }
+    let out = MutableBuffer()
+    try values(node, start, count, out.reserveTail(count))
+    out.advance(by: count)
+    return out.finish()
   }
 }

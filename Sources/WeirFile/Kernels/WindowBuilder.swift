@@ -57,13 +57,13 @@ final class WindowBuilder<T: PageNumber> {
   private static var gram: Int { 4 }
 
   init() {
-    arena = .allocate(capacity: 1 << 10)
+    arena = Self.grown(nil, 1 << 10)
     anchors = .allocate(capacity: 1 << 10)
     anchors.initialize(repeating: Anchor(), count: 1 << 10)
   }
 
   deinit {
-    arena.deallocate()
+    free(arena)
     anchors.deallocate()
   }
 
@@ -259,15 +259,21 @@ final class WindowBuilder<T: PageNumber> {
   /// Room for `count` items at the arena's end.
   private func reserve(_ count: Int) -> Int {
     if arenaCount + count > arenaCapacity {
-      let capacity = max(arenaCapacity * 3 / 2, arenaCount + count)
-      let larger = UnsafeMutablePointer<T>.allocate(capacity: capacity)
-      memcpy(larger, arena, arenaCount * MemoryLayout<T>.size)
-      arena.deallocate()
-      arena = larger
-      arenaCapacity = capacity
+      arenaCapacity = max(arenaCapacity * 3 / 2, arenaCount + count)
+      arena = Self.grown(arena, arenaCapacity)
     }
     defer { arenaCount += count }
     return arenaCount
+  }
+
+  /// Large memory moves without a copy, and what nobody wrote to is not there yet.
+  private static func grown(
+    _ memory: UnsafeMutablePointer<T>?, _ count: Int
+  ) -> UnsafeMutablePointer<T> {
+    guard let larger = realloc(memory, count * MemoryLayout<T>.size) else {
+      fatalError("out of memory: could not allocate \(count) items of lists")
+    }
+    return larger.assumingMemoryBound(to: T.self)
   }
 
   // MARK: result

@@ -167,12 +167,19 @@ private final class ItemPool<Item: PageNumber, Stored: PageNumber>: PoolBuilder 
     let base = writtenCount + tail.count
     let starts = builder.starts(base: base)
     let lengths = builder.lengths
-    tail.reserveCapacity(tail.count + builder.poolCount)
+    // Page by page: all items at once would take the memory a second time.
+    var pages: [EncodedNode] = []
+    tail.reserveCapacity(1 << Self.shift)
     builder.forChains { items, count in
-      for index in 0..<count { tail.append(Item(truncatingIfNeeded: items[index])) }
+      var done = 0
+      while done < count {
+        let end = min(count, done + 1 << Self.shift - tail.count)
+        for index in done..<end { tail.append(Item(truncatingIfNeeded: items[index])) }
+        done = end
+        if tail.count == 1 << Self.shift { pages += encode(tail.count) }
+      }
     }
     builder = WindowBuilder<Stored>()
-    let pages = encode((tail.count >> Self.shift) << Self.shift)
     // The pool's number comes behind that of the dictionary that its pages may use: whether there
     // is one is decided now, if need be by a page that is not full.
     if array == nil && pages.isEmpty { decide() }
@@ -210,7 +217,11 @@ private final class ItemPool<Item: PageNumber, Stored: PageNumber>: PoolBuilder 
         encoder.encodePool(items.baseAddress! + range.lowerBound, range.count)
       }
     }
-    tail.removeFirst(count)
+    if count == tail.count {
+      tail.removeAll(keepingCapacity: true)
+    } else {
+      tail.removeFirst(count)
+    }
     writtenCount += count
     return pages
   }

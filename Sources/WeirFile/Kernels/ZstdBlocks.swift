@@ -10,16 +10,30 @@ struct ZstdBlocks {
   let ends: Buffer
   let frames: Buffer
 
-  private static let blockByteCountWanted = 64 << 10
+  static let blockByteCountWanted = 64 << 10
+
+  private static func codec(_ profile: WeirFileWriteOptions.Profile) -> Compressor? {
+    try? Compressor(.zstd, level: profile == .fast ? 1 : 3)
+  }
+
+  /// How much of one block is left when it is compressed.
+  static func ratio(_ bytes: Buffer, _ profile: WeirFileWriteOptions.Profile) -> Double {
+    guard let codec = codec(profile), bytes.count > 0 else { return 1 }
+    let room = Scratch(codec.maxCompressedSize(bytes.count))
+    let target = UnsafeMutableRawBufferPointer(
+      start: room.base, count: codec.maxCompressedSize(bytes.count))
+    let size = bytes.withUnsafeBytes { try? codec.compress($0, into: target) }
+    withExtendedLifetime(room) {}
+    return Double(size ?? bytes.count) / Double(bytes.count)
+  }
 
   /// `nil` when the bytes do not get at least a tenth smaller.
   static func encode(
-    _ bytes: Buffer, width: Int, _ profile: WeirFileWriteOptions.Profile
+    _ bytes: Buffer, width: Int, _ profile: WeirFileWriteOptions.Profile,
+    blockByteCount: Int = blockByteCountWanted
   ) -> ZstdBlocks? {
-    guard width > 0, let codec = try? Compressor(.zstd, level: profile == .fast ? 1 : 3) else {
-      return nil
-    }
-    let block = max(blockByteCountWanted / width, 1) * width
+    guard width > 0, let codec = codec(profile) else { return nil }
+    let block = max(blockByteCount / width, 1) * width
     guard block <= 1 << 24 else { return nil }
     let out = MutableBuffer()
     let ends = MutableBuffer()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import WeirColumnar
 
 /// One node of a page: an array by its encoding, checked as far as its own numbers go; what the
@@ -15,6 +16,9 @@ final class PageNode: Sendable {
   let b: UInt64
   let buffers: [Buffer]
   let children: [PageNode]
+  /// Of a zstd node: the block that a part was read of last, for those who read the next part.
+  let lastBlock = Mutex<PlainBlock?>(nil)
+  private let knownSymbols = Mutex<SymbolTable?>(nil)
   let cost: NodeCost
 
   init(
@@ -40,6 +44,16 @@ final class PageNode: Sendable {
   /// The auxiliary array that a dictionary or window refers to.
   var auxiliaryNumber: UInt64 { kind == .fixed ? b : a }
 
+  /// Of an FSST node: what its codes stand for.
+  var symbols: SymbolTable {
+    knownSymbols.withLock { known in
+      if let known { return known }
+      let table = SymbolTable(buffers[0])
+      known = table
+      return table
+    }
+  }
+
   /// Bytes of the buffers of the node and those below it.
   var byteCount: Int {
     children.reduce(buffers.reduce(0) { $0 + $1.count }) { $0 + $1.byteCount }
@@ -50,6 +64,14 @@ final class PageNode: Sendable {
     PageNode(
       .constant, kind, parameter: 0, count: count, a: a, b: 0, buffers: [], children: [])
   }
+}
+
+/// A block of a zstd node, decompressed.
+struct PlainBlock: Sendable {
+  let number: Int
+  let bytes: Buffer
+  /// Larger ones are not kept.
+  static let keptByteCountMax = 256 << 10
 }
 
 /// Makes nodes of a page's bytes; no page can make it read outside its bytes, recurse deeply or

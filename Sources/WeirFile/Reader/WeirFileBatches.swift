@@ -6,13 +6,15 @@ internal import WeirStorage
 /// The rows of a range, in batches, in the order of the file. One thread at a time may use it.
 public final class WeirFileBatches: RecordBatchReader {
   public let schema: Schema
-  private let reader: WeirFileReader
+  let reader: WeirFileReader
   private let columns: [FileColumn]
   private let batchRows: Int
   private var nextRow: Int
   private let end: Int
   /// The page of each column that the last batch ended in.
   private var held: [(index: Int, page: PageNode)?]
+  private var supply: PageSupply
+  private var isFirst = true
 
   init(
     _ reader: WeirFileReader, _ columns: [FileColumn], rows: Range<Int>, batchRows: Int,
@@ -25,6 +27,7 @@ public final class WeirFileBatches: RecordBatchReader {
     nextRow = rows.lowerBound
     end = rows.upperBound
     held = Array(repeating: nil, count: columns.count)
+    supply = PageSupply(reader, columns)
   }
 
   /// - Throws: `WeirFileError`.
@@ -49,13 +52,19 @@ public final class WeirFileBatches: RecordBatchReader {
 
   /// The rows of a range; those behind the last one are read fastest.
   func decode(_ rows: Range<Int>) throws(WeirFileError) -> RecordBatch {
-    var ranges: [Range<Int>] = []
+    if isFirst {
+      isFirst = false
+      // What few rows refer to is read when it is needed.
+      if (end - rows.lowerBound) * 4 >= reader.rowCount { try reader.loadAuxiliary(columns) }
+    }
+    var places: [PageSupply.Place] = []
     for (index, column) in columns.enumerated() {
       for number in pageNumbers(column, rows) where held[index]?.index != number {
-        ranges.append(column.descriptor.pages[number].range)
+        places.append(PageSupply.Place(column: index, page: number))
       }
     }
-    var bytes = try reader.bytes(ranges)[...]
+    var bytes = try supply.bytes(places)[...]
+    supply.readAhead(of: rows, to: end)
     let limit = SinkLimit(reader.options.batchBytesMax)
     var arrays: [ArrayData] = []
     for (index, column) in columns.enumerated() {

@@ -10,6 +10,15 @@ package struct FileColumns: Sendable {
   package var fields: [Field] { columns.map(\.field) }
 }
 
+extension WeirFileBatches {
+  /// Any rows of the file; those behind the last ones are read fastest.
+  package func values(of rows: Range<Int>) throws(WeirFileError) -> RecordBatch {
+    try reader.guarded { () throws(WeirFileError) in
+      try decode(try reader.checked(rows, batchRows: 1))
+    }
+  }
+}
+
 extension WeirFileReader {
   /// Bytes of a directory that is read at once, to find ids in it.
   private static let directoryBytesMax = 4 << 20

@@ -13,6 +13,9 @@ public struct WeirFileReadOptions: Sendable {
   public var cacheBytesMax = 256 << 20
   /// Bytes that one batch may take in memory: what damaged lengths cannot exceed.
   public var batchBytesMax = 4 << 30
+  /// Bytes of pages that are read ahead of those that are decoded, of files in stores whose requests
+  /// mostly wait; of dictionaries and pools, those that are read at once. 0 for none.
+  public var aheadBytesMax = 64 << 20
 
   /// Whether a local file is mapped into memory instead of read: nothing is copied, but the process
   /// ends when somebody cuts the file meanwhile.
@@ -40,6 +43,8 @@ public final class WeirFileReader: Sendable {
   private struct State {
     var columns: [Int: FileColumn] = [:]
     var auxiliary: [Int: AuxiliaryArray] = [:]
+    /// Their page tables, by offset.
+    var tables: [Int: Buffer] = [:]
     var schema: Schema?
     /// Directory entries of names that were looked up.
     var numbers: [String: Int] = [:]
@@ -230,23 +235,58 @@ public final class WeirFileReader: Sendable {
     var rest = try wanted.isEmpty ? [] : bytes(wanted)
     rest.reverse()
     let filled = parts.map { $0 ?? rest.removeLast() }
+    var described: [(field: Field, descriptor: ColumnDescriptor)] = []
     for (index, entry) in entries.enumerated() {
-      let column = try column(entry, field: filled[index * 2], descriptor: filled[index * 2 + 1])
+      described.append(
+        try describe(entry, field: filled[index * 2], descriptor: filled[index * 2 + 1]))
+    }
+    try readTables(described.map(\.descriptor))
+    for (index, entry) in entries.enumerated() {
+      let column = try column(entry, described[index].field, described[index].descriptor)
       state.withLock { $0.columns[missing[index]] = $0.columns[missing[index]] ?? column }
     }
     return state.withLock { state in numbers.map { state.columns[$0]! } }
   }
 
-  private func column(
+  private func describe(
     _ entry: DirectoryEntry, field: Buffer, descriptor: Buffer
-  ) throws(WeirFileError) -> FileColumn {
+  ) throws(WeirFileError) -> (Field, ColumnDescriptor) {
     guard field.crc32c == entry.field.crc, descriptor.crc32c == entry.descriptor.crc else {
       throw .damaged("the checksum of a column's description is wrong")
     }
     let field = try FieldRecord.decode(field)
     do throws(WeirFileError) {
-      let descriptor = try ColumnDescriptor(
-        descriptor, rowCount: rowCount, fileSize: file.size)
+      return (
+        field, try ColumnDescriptor(descriptor, rowCount: rowCount, fileSize: file.size)
+      )
+    } catch {
+      throw error.adding(column: field.name)
+    }
+  }
+
+  /// Reads the page tables of columns that are not known yet, all at once.
+  private func readTables(_ descriptors: [ColumnDescriptor]) throws(WeirFileError) {
+    var wanted: [Int: Range<Int>] = [:]
+    state.withLock { state in
+      for record in descriptors.flatMap(\.auxiliary)
+      where record.pageCount > 0 && state.auxiliary[record.tableOffset] == nil {
+        // Damaged records may name one offset with several sizes.
+        let known = wanted[record.tableOffset]?.count ?? 0
+        if record.tableRange.count > known { wanted[record.tableOffset] = record.tableRange }
+      }
+    }
+    let ranges = wanted.values.sorted { $0.lowerBound < $1.lowerBound }
+    if ranges.isEmpty { return }
+    let tables = try bytes(ranges)
+    state.withLock { state in
+      for (range, table) in zip(ranges, tables) { state.tables[range.lowerBound] = table }
+    }
+  }
+
+  private func column(
+    _ entry: DirectoryEntry, _ field: Field, _ descriptor: ColumnDescriptor
+  ) throws(WeirFileError) -> FileColumn {
+    do throws(WeirFileError) {
       var arrays: [AuxiliaryArray] = []
       for record in descriptor.auxiliary { arrays.append(try auxiliary(record, earlier: arrays)) }
       return FileColumn(
@@ -265,7 +305,7 @@ public final class WeirFileReader: Sendable {
     {
       return known
     }
-    let table = try bytes(record.tableRange)
+    let table = try pageTable(record)
     guard table.crc32c == record.tableCRC else {
       throw .damaged("the checksum of a page table is wrong")
     }
@@ -279,26 +319,67 @@ public final class WeirFileReader: Sendable {
     return array
   }
 
+  /// The bytes of a page table that was read when its column was opened.
+  private func pageTable(_ record: ColumnDescriptor.Auxiliary) throws(WeirFileError) -> Buffer {
+    if let known = state.withLock({ $0.tables[record.tableOffset] }),
+      known.count >= record.tableRange.count
+    {
+      return known.slice(offset: 0, count: record.tableRange.count)
+    }
+    return try bytes(record.tableRange)
+  }
+
+  /// Whether pages are asked for before they are wanted.
+  var readsAhead: Bool { map == nil && options.aheadBytesMax > 0 && file.waitsForRequests }
+
+  /// Reads the dictionaries and pools of columns at once, where each request waits and they fit
+  /// `aheadBytesMax`. What is not read here is read when it is needed.
+  func loadAuxiliary(_ columns: [FileColumn]) throws(WeirFileError) {
+    guard readsAhead else { return }
+    var wanted: [(column: String, array: AuxiliaryArray, index: Int, entry: PageTableEntry)] = []
+    var seen: Set<Int> = []
+    var byteCount = 0
+    for column in columns {
+      for (record, array) in zip(column.descriptor.auxiliary, column.decoder.auxiliary)
+      where array.role == .dictionary || array.role == .pool {
+        guard record.pageCount > 0, seen.insert(record.tableOffset).inserted else { continue }
+        let table = try pageTable(record)
+        for index in 0..<array.pageCount where !array.isKept(index) {
+          let entry = try PageTableEntry(table, index, fileSize: file.size)
+          byteCount += entry.range.count
+          if byteCount > options.aheadBytesMax { return }
+          wanted.append((column.field.name, array, index, entry))
+        }
+      }
+    }
+    let parts = try bytes(wanted.map(\.entry.range))
+    for (place, bytes) in zip(wanted, parts) {
+      do throws(WeirFileError) {
+        _ = try place.array.keep(place.index, try Self.page(bytes, place.entry, options))
+      } catch {
+        throw error.adding(column: place.column)
+      }
+    }
+  }
+
   private static func page(
     _ table: Buffer, _ index: Int, _ file: any ObjectReader, _ map: Buffer?,
     _ options: WeirFileReadOptions
   ) throws(WeirFileError) -> PageNode {
-    let at = index * ColumnDescriptor.Auxiliary.pageEntryByteCount
-    let offset = table.number(UInt64.self, at: at)
-    let size = Int(table.number(UInt32.self, at: at + 8))
-    guard size <= file.size, offset <= UInt64(file.size - size) else {
-      throw .damaged("an auxiliary page outside the file")
-    }
-    let range = Int(offset)..<Int(offset) + size
-    let bytes: Buffer
+    let entry = try PageTableEntry(table, index, fileSize: file.size)
     if let map {
-      bytes = map.slice(offset: range.lowerBound, count: size)
-    } else {
-      bytes = try read(file, range)
+      return try page(
+        map.slice(offset: entry.range.lowerBound, count: entry.range.count), entry, options)
     }
-    if options.verifiesChecksums, bytes.crc32c != table.number(UInt32.self, at: at + 12) {
+    return try page(read(file, entry.range), entry, options)
+  }
+
+  private static func page(
+    _ bytes: Buffer, _ entry: PageTableEntry, _ options: WeirFileReadOptions
+  ) throws(WeirFileError) -> PageNode {
+    if options.verifiesChecksums, bytes.crc32c != entry.crc {
       throw WeirFileError(
-        .damaged, "the checksum of an auxiliary page is wrong", position: Int(offset))
+        .damaged, "the checksum of an auxiliary page is wrong", position: entry.range.lowerBound)
     }
     return try PageParser.parse(bytes)
   }

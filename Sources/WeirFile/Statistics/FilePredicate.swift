@@ -4,11 +4,14 @@ internal import WeirColumnar
 
 /// A predicate on the columns of one file, and the rows that may fulfil it.
 struct FilePredicate {
+  /// What statistics and key indexes are asked.
+  private let predicate: BoundPredicate
+  /// For each of its columns the file's, when what is stored compares with the predicate's values.
+  private let columns: [FileColumn?]
+  /// What is tested on the rows: as much of the predicate as the file's columns can tell.
   let bound: BoundPredicate
-  /// Columns of the file, at the positions that `bound.columns` name.
-  private let columns: [FileColumn]
-  /// Positions of those that it reads.
-  private let used: [Int]
+  /// The columns that `bound` reads.
+  let testedColumns: [FileColumn]
   private let reader: WeirFileReader
 
   /// Opens the columns of the predicate alone.
@@ -35,8 +38,9 @@ struct FilePredicate {
       throw WeirFileError(
         error.code == .unsupported ? .unsupported : .invalidArgument, error.description)
     }
-    columns = found
-    used = Set(bound.columns.map { $0.path[0] }).sorted()
+    self.predicate = bound
+    columns = bound.columns.map { $0.path.count == 1 ? found[$0.path[0]] : nil }
+    testedColumns = Set(bound.columns.map { $0.path[0] }).sorted().map { found[$0] }
   }
 
   private static func bind(
@@ -49,8 +53,30 @@ struct FilePredicate {
     }
   }
 
-  /// The columns that it reads.
-  var testedColumns: [FileColumn] { used.map { columns[$0] } }
+  /// Of a predicate that is bound to another schema than the file's, whose rows somebody else tests
+  /// again: what the file's columns cannot tell is left out.
+  ///
+  /// - Parameter columns: for each of the predicate's columns the file's, `nil` where the file has
+  ///   none or its values do not compare with those of the predicate. Those of the same type are
+  ///   tested row by row.
+  init(_ predicate: BoundPredicate, columns: [FileColumn?], _ reader: WeirFileReader) {
+    self.reader = reader
+    self.predicate = predicate
+    self.columns = columns
+    let part = predicate.readingOnly { columns[$0]?.field.type == predicate.columns[$0].field.type }
+    var tested: [FileColumn] = []
+    var stored: [BoundColumn] = []
+    for column in part.columns {
+      guard let place = predicate.columns.firstIndex(of: column), let found = columns[place] else {
+        preconditionFailure("only columns that the file has are left")
+      }
+      stored.append(
+        BoundColumn(path: [tested.count], names: [found.field.name], field: found.field))
+      tested.append(found)
+    }
+    bound = BoundPredicate(columns: stored, root: part.root)
+    testedColumns = tested
+  }
 
   /// Rows that may match: all of ranges, ascending and not empty; or single ones, ascending.
   enum Candidates {
@@ -61,20 +87,21 @@ struct FilePredicate {
   /// The rows within `rows` that may match, from the statistics of pages, bloom filters and key
   /// indexes; the rows left out match in no case.
   func candidates(_ rows: Range<Int>) throws(WeirFileError) -> Candidates {
-    if rows.isEmpty || bound.isNeverTrue { return .ranges([]) }
-    if bound.isAlwaysTrue { return .ranges([rows]) }
-    let statistics = try reader.statistics(testedColumns)
-    var zones = Zones(columns.count)
-    for (place, statistics) in zip(used, statistics) {
-      guard let statistics else { continue }
-      zones.add(place, columns[place], statistics)
+    if rows.isEmpty || predicate.isNeverTrue { return .ranges([]) }
+    if predicate.isAlwaysTrue { return .ranges([rows]) }
+    let known = columns.indices.filter { columns[$0] != nil }
+    let statistics = try reader.statistics(known.compactMap { columns[$0] })
+    var zones = Zones(predicate.columns)
+    for (place, statistics) in zip(known, statistics) {
+      guard let statistics, let column = columns[place] else { continue }
+      zones.add(place, column, statistics)
     }
-    guard bound.mayMatch(zones) else { return .ranges([]) }
+    guard predicate.mayMatch(zones) else { return .ranges([]) }
     if let found = try keyRows(rows) { return .rows(found) }
     var result: [Range<Int>] = []
     for range in zones.cuts(rows) {
       zones.move(to: range.lowerBound)
-      guard bound.mayMatch(zones) else { continue }
+      guard predicate.mayMatch(zones) else { continue }
       if let last = result.last, last.upperBound == range.lowerBound {
         result[result.count - 1] = last.lowerBound..<range.upperBound
       } else {
@@ -87,7 +114,7 @@ struct FilePredicate {
   /// Rows among which the matches are, by the index of a key column that is compared with values;
   /// `nil` without one, and when they are so many that reading all is better.
   private func keyRows(_ rows: Range<Int>) throws(WeirFileError) -> [Int]? {
-    guard let (column, values) = keyTest(bound.root), values.count <= Self.keyCountMax,
+    guard let (column, values) = keyTest(predicate.root), values.count <= Self.keyCountMax,
       let index = KeyIndex(column, rowCount: reader.rowCount)
     else { return nil }
     var found: Set<Int> = []
@@ -114,13 +141,12 @@ struct FilePredicate {
       for part in parts { if let found = keyTest(part) { return found } }
       return nil
     case .test(let place, let test, negated: false):
-      let path = bound.columns[place].path
-      guard path.count == 1,
-        columns[path[0]].decoder.auxiliary.contains(where: { $0.role == .keys })
+      guard let column = columns[place],
+        column.decoder.auxiliary.contains(where: { $0.role == .keys })
       else { return nil }
       switch test {
-      case .compare(.equal, let value): return (columns[path[0]], [value])
-      case .isIn(let set): return (columns[path[0]], set.values)
+      case .compare(.equal, let value): return (column, [value])
+      case .isIn(let set): return (column, set.values)
       default: return nil
       }
     default: return nil
@@ -137,10 +163,15 @@ private struct Zones: ColumnBounds {
     var page = 0
   }
 
+  /// Of the predicate, and what is known of each.
+  private let bound: [BoundColumn]
   private var columns: [Column?]
   private var isWholeFile = true
 
-  init(_ count: Int) { columns = Array(repeating: nil, count: count) }
+  init(_ bound: [BoundColumn]) {
+    self.bound = bound
+    columns = Array(repeating: nil, count: bound.count)
+  }
 
   mutating func add(_ place: Int, _ file: FileColumn, _ statistics: ColumnStatistics) {
     columns[place] = Column(
@@ -172,16 +203,17 @@ private struct Zones: ColumnBounds {
     }
   }
 
+  private func known(_ column: BoundColumn) -> Column? {
+    bound.firstIndex { $0.path == column.path }.flatMap { columns[$0] }
+  }
+
   func metrics(of column: BoundColumn) -> ColumnMetrics {
-    guard column.path.count == 1, let known = columns[column.path[0]] else {
-      return ColumnMetrics()
-    }
-    return known.metrics
+    known(column)?.metrics ?? ColumnMetrics()
   }
 
   func mayContain(_ value: Scalar, in column: BoundColumn) -> Bool {
-    guard isWholeFile, column.path.count == 1, let known = columns[column.path[0]],
-      known.statistics.filter.count > 0, let hash = KeyHash.of(value, known.file.field.type)
+    guard isWholeFile, let known = known(column), known.statistics.filter.count > 0,
+      let hash = KeyHash.of(value, known.file.field.type)
     else { return true }
     return SplitBlockBloomFilter.mayContain(hash, in: known.statistics.filter)
   }

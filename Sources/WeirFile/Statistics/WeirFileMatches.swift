@@ -157,6 +157,37 @@ extension WeirFileReader {
     }
   }
 
+  /// The rows for which the predicate is true, ascending.
+  ///
+  /// - Throws: as `matches`.
+  public func rows(where predicate: Predicate) throws(WeirFileError) -> [Int] {
+    let matches = try matches(predicate, columns: [])
+    var found: [Int] = []
+    while try matches.next() != nil { found += matches.rows }
+    return found
+  }
+
+  /// As `matches`, of a predicate that is bound to another schema, whose rows the caller tests again: rows
+  /// come that it may be true for.
+  ///
+  /// - Parameters:
+  ///   - predicate: its columns' values compare with those of the file's columns.
+  ///   - places: for each of its columns the position among `columns`, `nil` where the file has none
+  ///     that compares.
+  ///   - rows: of the file.
+  package func matches(
+    _ predicate: BoundPredicate, places: [Int?], of columns: FileColumns, rows: Range<Int>,
+    batchRows: Int
+  ) throws(WeirFileError) -> WeirFileMatches {
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "rows of the file")
+    return try guarded { () throws(WeirFileError) in
+      let predicate = FilePredicate(
+        predicate, columns: places.map { $0.map { columns.columns[$0] } }, self)
+      return try WeirFileMatches(
+        self, predicate, columns.columns, rows: rows, batchRows: batchRows)
+    }
+  }
+
   /// The columns of those names that the file has.
   func columnsIfPresent(_ names: [String]) throws(WeirFileError) -> [FileColumn] {
     var result: [FileColumn] = []

@@ -13,10 +13,16 @@ final class ColumnWriter {
   private(set) var pendingBytes = 0
   private var pages: [ColumnDescriptor.DataPage] = []
   private var writtenRows = 0
+  /// Small pages that wait for those of other columns.
+  private var waiting: [(bytes: Buffer, rows: Int)] = []
+  private(set) var waitingByteCount = 0
+  /// Whether all pages were small, and each made as soon as its rows were there.
+  private(set) var isNarrow = true
   /// Of the pages in their order; lists may wait for theirs to be written.
   private var statistics: [PageStatistics] = []
   private let hasStatistics: Bool
   private let keys: KeyIndexBuilder?
+  private let quantiser: Quantiser?
 
   /// Bytes of rows, in memory, and values that one page can hold.
   private static let pageBytesLimit = 2 << 30
@@ -28,6 +34,7 @@ final class ColumnWriter {
     self.options = options
     context = ColumnContext(options, hasAuxiliary: hasAuxiliary)
     encoder = ColumnEncoder.make(field.type, context)
+    quantiser = options.quantise[field.name].map { Quantiser(field.type, bound: $0) }
     let isKey = options.keyColumns.contains(field.name)
     keys =
       isKey
@@ -79,15 +86,22 @@ final class ColumnWriter {
     else {
       throw WeirFileError(
         .limitExceeded,
-        "rows \(writtenRows)..<\(writtenRows + array.length) hold more than a page can: 2^28 items or "
+        "\(array.length) rows behind the first \(writtenRows) hold more than a page can: 2^28 items or "
           + "2 GiB; divide the values", column: field.name)
+    }
+    if let quantiser {
+      // Bounds are of the values that readers see.
+      array = quantiser.round(array)
+      context.scaledGroup = quantiser.form == .int8 ? quantiser.group : nil
     }
     if hasStatistics {
       array = ColumnEncoder.plain(array)
       statistics.append(PageMeasure.of(array))
       keys?.add(array)
     }
-    try write(encoder.encodePages(array), sink)
+    let nodes = encoder.encodePages(array)
+    if nodes.count != 1 { isNarrow = false }
+    try write(nodes, sink)
   }
 
   /// Writes a page that another file holds; nothing may wait, and it refers to nothing.
@@ -116,7 +130,25 @@ final class ColumnWriter {
   }
 
   private func write(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
-    add(try sink.write(node.page()), node.count)
+    let bytes = node.page()
+    if bytes.count <= options.bucketPageBytesMax {
+      waiting.append((bytes, node.count))
+      waitingByteCount += bytes.count
+      return
+    }
+    isNarrow = false
+    while firstWaitingRow != nil { try writeWaiting(sink) }
+    add(try sink.write(bytes), node.count)
+  }
+
+  /// The first row of the pages that wait, `nil` without one.
+  var firstWaitingRow: Int? { waiting.isEmpty ? nil : writtenRows }
+
+  /// Writes the first of the pages that wait.
+  func writeWaiting(_ sink: PageSink) throws(WeirFileError) {
+    let page = waiting.removeFirst()
+    waitingByteCount -= page.bytes.count
+    add(try sink.write(page.bytes), page.rows)
   }
 
   private func add(_ part: DirectoryEntry.Part, _ rows: Int) {
@@ -126,17 +158,25 @@ final class ColumnWriter {
     writtenRows += rows
   }
 
-  /// Bytes of values that later rows may refer to.
-  var heldByteCount: Int { encoder.heldByteCount }
+  /// Bytes of values that later rows may refer to, and of keys.
+  var heldByteCount: Int { encoder.heldByteCount + (keys?.heldByteCount ?? 0) }
   /// Bytes of the column's pages so far.
   var writtenByteCount: Int {
-    pages.reduce(0) { $0 + $1.size } + context.auxiliary.reduce(0) { $0 + $1.writtenByteCount }
+    pages.reduce(waitingByteCount) { $0 + $1.size }
+      + context.auxiliary.reduce(0) { $0 + $1.writtenByteCount }
   }
 
-  /// Writes everything that is left.
-  func finish(_ sink: PageSink) throws(WeirFileError) {
+  /// Makes the last pages; small ones wait.
+  func finishPages(_ sink: PageSink) throws(WeirFileError) {
     try flush(sink)
-    try write(encoder.remainingPages(), sink)
+    let rest = encoder.remainingPages()
+    if !rest.isEmpty { isNarrow = false }
+    try write(rest, sink)
+  }
+
+  /// Writes everything that is left; `finishPages` came before.
+  func finish(_ sink: PageSink) throws(WeirFileError) {
+    while firstWaitingRow != nil { try writeWaiting(sink) }
     if let keys, keys.hasRows {
       let (_, writer) = context.add(.keys, shift: KeyIndexBuilder.shift)
       let numbers = context.numbers
@@ -147,7 +187,8 @@ final class ColumnWriter {
 
   /// Writes statistics and page tables, and says where everything is; `finish` came before.
   func written(id: UInt32, _ sink: PageSink) throws(WeirFileError) -> DirectoryWriter.Column {
-    var result = DirectoryWriter.Column(id: id, field: field, descriptor: try descriptor(sink))
+    var result = DirectoryWriter.Column(
+      id: id, field: quantiser?.declared(field) ?? field, descriptor: try descriptor(sink))
     if let bytes = encodedStatistics() { result.statistics = try sink.write(bytes) }
     return result
   }
@@ -171,6 +212,8 @@ final class ColumnWriter {
     return ColumnStatistics.metrics(
       statistics, rowCounts: pages.map(\.rowCount), field.type)
   }
+
+  var averagePageByteCount: Int { pages.isEmpty ? 0 : dataByteCount / pages.count }
 
   /// Bytes of its data pages.
   var dataByteCount: Int { pages.reduce(0) { $0 + $1.size } }

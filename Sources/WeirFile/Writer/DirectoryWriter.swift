@@ -12,6 +12,8 @@ struct DirectoryWriter {
     var field: Field
     var descriptor: ColumnDescriptor
     var statistics = DirectoryEntry.Part()
+    /// Columns of the same one, from 1, lie next to each other.
+    var bucket: UInt32 = 0
   }
 
   let pages: PageSink
@@ -39,6 +41,7 @@ struct DirectoryWriter {
       entry.fieldID = columns[position].id
       entry.position = position
       entry.statistics = columns[position].statistics
+      entry.bucket = columns[position].bucket
       records.append(
         Record(
           entry: entry, field: field.finish(), descriptor: columns[position].descriptor.encoded()))

@@ -37,10 +37,23 @@ public struct WeirFileWriteOptions: Sendable {
   /// Bytes of memory for the index of a key column, 16 a row; columns of more rows get the filter
   /// alone.
   public var keyIndexBytesMax = 256 << 20
+  /// Columns of float32, or of lists of them, that may be rounded: the largest difference allowed. The
+  /// form of the fewest bytes that keeps it (int8 with scales, float16, bfloat16) is written, and named
+  /// in the field's metadata with the difference that it made.
+  public var quantise: [String: Double] = [:]
+  /// Columns in the order in which their pages lie in the file, those first that are read together
+  /// most; others follow in the schema's order. Names that the schema lacks say nothing.
+  public var layout: [String] = []
+  /// Bytes of pages that wait for those of other columns of the same rows, to lie behind each other:
+  /// of narrow columns few reads then bring many. 0 for pages that are written at once.
+  public var bucketPageBytesMax = 16 << 10
   /// Written behind the schema's own metadata.
   public var metadata = Metadata()
   /// Named in errors.
   public var fileName: String?
 
   public init() {}
+
+  /// Whether a column of the type may be a key.
+  package static func canBeKey(_ type: DataType) -> Bool { KeyHash.isSupported(type) }
 }

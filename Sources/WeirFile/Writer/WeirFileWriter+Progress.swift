@@ -8,16 +8,14 @@ extension WeirFileWriter {
   /// Bytes of rows that wait for their pages.
   package var pendingByteCount: Int { columns.reduce(0) { $0 + $1.pendingBytes } }
 
-  /// Bytes of lists that later rows may share.
-  package var windowByteCount: Int { columns.reduce(0) { $0 + $1.heldByteCount } }
+  /// Bytes that stay in memory until the file ends: lists that later rows may share, keys.
+  package var heldByteCount: Int { columns.reduce(0) { $0 + $1.heldByteCount } }
 
   /// Bytes of the pages of each column, those of dictionaries and pools among them.
   package var columnStoredByteCounts: [Int] { columns.map(\.writtenByteCount) }
 
   /// Writes the rows that wait as pages, so that their memory is free.
   package func flush() throws(WeirFileError) {
-    try guarded { () throws(WeirFileError) in
-      for column in columns { try column.flush(pages) }
-    }
+    try guarded { () throws(WeirFileError) in try flushColumns() }
   }
 }

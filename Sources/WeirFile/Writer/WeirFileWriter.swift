@@ -15,6 +15,8 @@ public final class WeirFileWriter {
   let pages: PageSink
   private let options: WeirFileWriteOptions
   private(set) var columns: [ColumnWriter] = []
+  /// Positions of the columns in the order in which their pages lie in the file.
+  private var layout: [Int] = []
   public private(set) var rowCount = 0
   private enum State { case open, closed, failed }
   private var state = State.open
@@ -30,7 +32,9 @@ public final class WeirFileWriter {
     do throws(WeirFileError) {
       try Self.check(schema)
       try Self.check(keys: options.keyColumns, schema)
+      try Self.check(quantise: options.quantise, schema)
       columns = schema.fields.map { ColumnWriter($0, options) }
+      layout = Self.layout(schema, options.layout)
       _ = try pages.write(Buffer(FileTail.magic))
     } catch {
       sink.abort()
@@ -49,6 +53,15 @@ public final class WeirFileWriter {
     }
   }
 
+  private static func layout(_ schema: Schema, _ names: [String]) -> [Int] {
+    var ranks: [String: Int] = [:]
+    for name in names where ranks[name] == nil { ranks[name] = ranks.count }
+    return schema.fields.indices.sorted {
+      let (a, b) = (ranks[schema.fields[$0].name], ranks[schema.fields[$1].name])
+      return (a ?? .max, $0) < (b ?? .max, $1)
+    }
+  }
+
   private static func check(keys: [String], _ schema: Schema) throws(WeirFileError) {
     for name in keys {
       guard let field = schema[name] else {
@@ -59,6 +72,19 @@ public final class WeirFileWriter {
           .invalidArgument,
           "a column of type \(field.type) cannot be a key: name one of integers, decimals, dates, times "
             + "or byte strings", column: name)
+      }
+    }
+  }
+
+  private static func check(
+    quantise bounds: [String: Double], _ schema: Schema
+  ) throws(WeirFileError) {
+    for (name, bound) in bounds {
+      guard let field = schema[name], Quantiser.isSupported(field.type), bound > 0 else {
+        throw WeirFileError(
+          .invalidArgument,
+          "only columns of float32, or of lists of it, can be quantised, with a difference above 0 "
+            + "that is allowed", column: name)
       }
     }
   }
@@ -86,13 +112,69 @@ public final class WeirFileWriter {
   public func write(_ batch: RecordBatch) throws(WeirFileError) {
     try guarded { () throws(WeirFileError) in
       try check(batch)
-      for (writer, column) in zip(columns, batch.columns) { try writer.append(column, pages) }
+      var waitingByteCount = 0
+      for position in layout {
+        try columns[position].append(batch.columns[position], pages)
+        waitingByteCount += columns[position].waitingByteCount
+        if waitingByteCount > Self.waitingBytesMax {
+          try writeBuckets()
+          waitingByteCount = 0
+        }
+      }
       rowCount += batch.rowCount
       // Many columns share the memory: all of them write what they have when it is too much.
-      if bufferedByteCount > options.bufferBytesMax {
-        for writer in columns { try writer.flush(pages) }
+      if bufferedByteCount > options.bufferBytesMax { try flushColumns() }
+      if waitingByteCount > 0 { try writeBuckets() }
+    }
+  }
+
+  /// Bytes of small pages that wait for others, at most.
+  private static let waitingBytesMax = 64 << 20
+
+  /// Writes the rows that wait as pages.
+  func flushColumns() throws(WeirFileError) {
+    for position in layout { try columns[position].flush(pages) }
+    try writeBuckets()
+  }
+
+  /// Writes the small pages that wait: for each range of rows those of all columns, one behind the
+  /// other, those of columns that can be in a bucket first.
+  private func writeBuckets() throws(WeirFileError) {
+    while let row = columns.compactMap(\.firstWaitingRow).min() {
+      let waiting = layout.filter { columns[$0].firstWaitingRow == row }
+      for isNarrow in [true, false] {
+        for position in waiting where columns[position].isNarrow == isNarrow {
+          try columns[position].writeWaiting(pages)
+        }
       }
     }
+  }
+
+  /// Bytes of pages that narrow columns of a bucket have for a range of rows, roughly.
+  private static let bucketByteCount = 256 << 10
+
+  /// The bucket of each column: narrow columns that follow each other.
+  private func buckets() -> [UInt32] {
+    var result = [UInt32](repeating: 0, count: columns.count)
+    var number: UInt32 = 0
+    var members: [Int] = []
+    var byteCount = 0
+    func end() {
+      if members.count > 1 {
+        number += 1
+        for position in members { result[position] = number }
+      }
+      members = []
+      byteCount = 0
+    }
+    guard options.bucketPageBytesMax > 0, rowCount > 0 else { return result }
+    for position in layout where columns[position].isNarrow {
+      members.append(position)
+      byteCount += columns[position].averagePageByteCount
+      if byteCount >= Self.bucketByteCount { end() }
+    }
+    end()
+    return result
   }
 
   private func check(_ batch: RecordBatch) throws(WeirFileError) {
@@ -136,7 +218,9 @@ public final class WeirFileWriter {
   @discardableResult
   public func close() throws(WeirFileError) -> ObjectMetadata {
     try guarded { () throws(WeirFileError) in
-      for writer in columns { try writer.finish(pages) }
+      for position in layout { try columns[position].finishPages(pages) }
+      try writeBuckets()
+      for position in layout { try columns[position].finish(pages) }
       try writeDirectory()
       let metadata: ObjectMetadata
       do throws(StorageError) {
@@ -161,9 +245,12 @@ public final class WeirFileWriter {
     // Columns without field ids get their places; a schema with some ids only is numbered anew.
     let hasIDs = schema.fields.allSatisfy { $0.id != nil }
     var written: [DirectoryWriter.Column] = []
+    let buckets = buckets()
     for (position, writer) in columns.enumerated() {
       let id = hasIDs ? UInt32(bitPattern: writer.field.id ?? 0) : UInt32(position + 1)
-      written.append(try writer.written(id: id, pages))
+      var column = try writer.written(id: id, pages)
+      column.bucket = buckets[position]
+      written.append(column)
     }
     let metadata = MutableBuffer()
     FieldRecord.encode(

@@ -171,6 +171,9 @@ struct StreamResponder: HTTPResponder {
     case .changes(let table):
       try principal.require(.read, in: table.namespace)
       return try await changes(message, stream(table), context)
+    case .erase(let table):
+      try principal.require(.write, in: table.namespace)
+      return try await erase(message, table, principal, request, context, &record)
     }
   }
 

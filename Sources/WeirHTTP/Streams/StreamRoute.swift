@@ -14,6 +14,7 @@ enum StreamRoute: Hashable, Sendable {
   case lookup(TableIdentifier)
   case scan(TableIdentifier)
   case changes(TableIdentifier)
+  case erase(TableIdentifier)
 
   /// Whether a path is one of these, right or wrong.
   static func owns(_ path: Substring) -> Bool {
@@ -45,6 +46,7 @@ enum StreamRoute: Hashable, Sendable {
       case "lookup": self = .lookup(table)
       case "scan": self = .scan(table)
       case "changes": self = .changes(table)
+      case "erase": self = .erase(table)
       default:
         throw RESTError(
           404, "NoSuchRouteException",
@@ -58,7 +60,7 @@ enum StreamRoute: Hashable, Sendable {
     case .health, .readiness, .metrics, .streams, .pipelines, .maintenance, .scan, .changes:
       ["GET", "HEAD"]
     case .stream: ["GET", "HEAD", "POST"]
-    case .lookup: ["POST"]
+    case .lookup, .erase: ["POST"]
     }
   }
 
@@ -75,6 +77,7 @@ enum StreamRoute: Hashable, Sendable {
     case .lookup: "lookup"
     case .scan: "scan"
     case .changes: "changes"
+    case .erase: "erase"
     }
   }
 }

@@ -160,6 +160,11 @@ public protocol KeyIndex: AnyObject, Sendable {
   /// Forgets everything, the position too.
   func clear() throws(StreamError)
 
+  /// As `clear`, but nothing that it held stays in its files either.
+  ///
+  /// - Returns: false, and changes nothing, while readers of it are there.
+  func wipe() throws(StreamError) -> Bool
+
   /// Ends all use but that of readers that are there: one on disk can be opened again when they are gone.
   func close()
 }
@@ -170,6 +175,11 @@ extension KeyIndex {
   public func stageMove(
     to position: IndexPosition
   ) throws(StreamError) -> (any StagedIndexBatch)? { nil }
+
+  public func wipe() throws(StreamError) -> Bool {
+    try clear()
+    return true
+  }
 
   /// `stage` and `publish` at once.
   public func apply(_ batch: IndexBatch) throws(StreamError) { try publish(stage(batch)) }

@@ -54,9 +54,9 @@ public final class RocksKeyIndex: KeyIndex {
   }
 
   /// `nil` once closed.
-  private let state: Mutex<State?>
-  private let folder: String
-  private let cacheBytes: Int
+  let state: Mutex<State?>
+  let folder: String
+  let cacheBytes: Int
   /// Files of batches on their way in: of other names than RocksDB's, which it leaves alone.
   private static let stagingPrefix = "staged-"
 
@@ -179,7 +179,7 @@ public final class RocksKeyIndex: KeyIndex {
     return target.finish().array(of: UInt8.self)
   }
 
-  private var closed: StreamError {
+  var closed: StreamError {
     StreamError(.closed, "the key index is closed", file: folder)
   }
 
@@ -345,49 +345,6 @@ public final class RocksKeyIndex: KeyIndex {
       return goesOn
     }
     if goesOn { _ = try flush() }
-  }
-
-  public func clear() throws(StreamError) {
-    try state.withLock { state throws(StreamError) in
-      // The only reference, so that `nil` closes it.
-      var old = state
-      state = nil
-      guard old != nil else { throw closed }
-      let isDamaged: Bool
-      do throws(StreamError) {
-        try old?.store.deleteAll()
-        isDamaged = false
-      } catch {
-        guard error.code == .damaged, isUnshared(&old) else {
-          state = old
-          throw error
-        }
-        isDamaged = true
-      }
-      let (layouts, bytes) = (old?.layouts ?? [], old?.layoutBytes ?? [])
-      let nextStaging = old?.nextStaging ?? 0
-      var kept = old?.store
-      if isDamaged { kept = nil }
-      old = nil
-      let store: RocksStore
-      if let kept { store = kept } else { store = try replacedStore() }
-      var new = State(store: store)
-      new.layouts = layouts
-      new.layoutBytes = bytes
-      new.nextStaging = nextStaging
-      state = new
-    }
-  }
-
-  private func isUnshared(_ state: inout State?) -> Bool {
-    guard state != nil else { return false }
-    return isKnownUniquelyReferenced(&state!.store)
-  }
-
-  /// An empty database in the place of one that is damaged and closed.
-  private func replacedStore() throws(StreamError) -> RocksStore {
-    try Self.delete(folder: folder)
-    return try RocksStore(folder: folder, cacheBytes: cacheBytes)
   }
 
   public func close() { state.withLock { $0 = nil } }

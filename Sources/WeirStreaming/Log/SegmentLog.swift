@@ -136,6 +136,20 @@ public final class SegmentLog: ShardLog, @unchecked Sendable {
     }
   }
 
+  public func cut() throws(StreamError) -> Int64? {
+    try writing.withLock { (_) throws(StreamError) in
+      try checkUsable()
+      let state = view.current
+      let last = state.segments[state.segments.count - 1]
+      guard state.next > last.base else { return last.base }
+      return try roll(last, next: state.next).base
+    }
+  }
+
+  public func boundary(behind offset: Int64) -> Int64? {
+    view.current.segments.first { $0.base > offset }?.base
+  }
+
   public func close() {
     writing.withLock { _ in
       let state = view.current

@@ -99,6 +99,14 @@ public protocol ShardLog: AnyObject, Sendable {
   /// About how many rows lie between `offset` and the end.
   func rowCount(from offset: Int64) -> Int64
 
+  /// Begins new files: rows from then on lie in others than those before, of which the log can let go.
+  ///
+  /// - Returns: the first offset in them; `nil` for a log that has no files of its own.
+  func cut() throws(StreamError) -> Int64?
+
+  /// The first offset of the file behind the one that `offset` is in; `nil` when there is none.
+  func boundary(behind offset: Int64) -> Int64?
+
   /// Ends all use; what was acknowledged stays.
   func close()
 }
@@ -121,6 +129,8 @@ extension ShardLog {
   public func onMore(_ action: (@Sendable () -> Void)?) {}
   public func prepare(for offset: Int64) throws(StreamError) {}
   public func rowCount(from offset: Int64) -> Int64 { max(0, offsets.upperBound - offset) }
+  public func cut() throws(StreamError) -> Int64? { nil }
+  public func boundary(behind offset: Int64) -> Int64? { nil }
 }
 
 extension LogCursor {

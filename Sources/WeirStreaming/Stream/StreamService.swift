@@ -27,9 +27,18 @@ public protocol StreamService: AnyObject, Sendable {
 
   /// Says who knows how the pipelines are.
   func report(pipelines: @escaping @Sendable () -> [PipelineStatus])
+
+  /// Takes rows out of everything that a stream has; see `StreamTable.erase`.
+  func erase(_ request: StreamErasureRequest) throws(StreamError) -> StreamErasureReport
 }
 
 extension StreamService {
+  public func erase(
+    _ request: StreamErasureRequest
+  ) throws(StreamError) -> StreamErasureReport {
+    throw StreamError(.unsupported, "rows are not erased here", stream: "\(request.table)")
+  }
+
   public var pipelines: [PipelineStatus] { [] }
   public func report(pipelines: @escaping @Sendable () -> [PipelineStatus]) {}
   public var care: [TableCareStatus] { [] }
@@ -89,9 +98,15 @@ public protocol ServedStream: AnyObject, Sendable {
 
   /// Counts and positions for people and for metrics. Cheap: nothing is read from disk.
   func status() -> StreamStatus
+
+  /// How often rows were erased since the stream was opened: who keeps some in memory, or what it made of
+  /// them, forgets it when the number has changed.
+  var erasureCount: Int64 { get }
 }
 
 extension ServedStream {
+  public var erasureCount: Int64 { 0 }
+
   public func changes(
     from start: StreamPoint, to end: StreamPoint
   ) throws(StreamError) -> any StreamChangeReader {

@@ -39,6 +39,8 @@ public final class StreamTable: ServedStream {
   let published: Mutex<Published>
   let uses = SnapshotUses()
   let counters = Mutex(StreamCounters())
+  /// How often rows of it were erased.
+  let erasures = Atomic<Int64>(0)
   let flushing = Mutex(FlushState())
   private let listeners = Mutex<[ObjectIdentifier: @Sendable () -> Void]>([:])
   private let workers = Mutex<[Worker]>([])
@@ -164,6 +166,8 @@ public final class StreamTable: ServedStream {
       try lease.take(table, environment)
     } catch { throw error.adding(stream: "\(definition.table)") }
   }
+
+  public var erasureCount: Int64 { erasures.load(ordering: .relaxed) }
 
   public var inputSchema: Schema { published.withLock { $0.schemas.input } }
 

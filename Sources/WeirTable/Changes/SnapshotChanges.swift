@@ -28,6 +28,8 @@ final class SnapshotChanges {
   private var wanted: Set<String> = []
   private var phase = Phase.removed
   private var walk: EntryWalk
+  /// The column files before the snapshot, and behind it.
+  private let columnFiles: (before: ColumnFileList, after: ColumnFileList)
   /// Rows that may have come back; they are told behind all that went.
   private var returned: [ChangeTask] = []
 
@@ -39,6 +41,10 @@ final class SnapshotChanges {
     self.parent = parent
     self.ordinal = ordinal
     all = try state.files.manifests(of: snapshot)
+    columnFiles = (
+      try state.files.columnFiles(of: parent, in: state.metadata),
+      try state.files.columnFiles(of: snapshot, in: state.metadata)
+    )
     let mine = all.filter { $0.addedSnapshotID == snapshot.snapshotID }
     own = mine.filter { $0.content == .data }
     let ownDeletes = mine.filter {
@@ -119,9 +125,8 @@ final class SnapshotChanges {
 
   private func removedTask(_ place: EntryWalk.Place) throws(TableError) -> ChangeTask? {
     guard place.reader.status == .deleted, try isOwn(place.reader),
-      let residual = try state.pruner.residual(place.reader, place.spec)
+      var scan = try scanTask(place, columnFiles.before)
     else { return nil }
-    var scan = try scanTask(place, residual)
     scan.deletes = try deletesBefore().deletes(
       of: scan.dataFile, sequenceNumber: scan.sequenceNumber)
     return task(.delete, scan)
@@ -129,9 +134,8 @@ final class SnapshotChanges {
 
   private func addedTask(_ place: EntryWalk.Place) throws(TableError) -> ChangeTask? {
     guard place.reader.status == .added, try isOwn(place.reader),
-      let residual = try state.pruner.residual(place.reader, place.spec)
+      var scan = try scanTask(place, columnFiles.after)
     else { return nil }
-    var scan = try scanTask(place, residual)
     // Deletes of earlier snapshots apply to files that were added under an older number only.
     if !deletes.isEmpty || scan.sequenceNumber < snapshot.sequenceNumber {
       scan.deletes = try deletesAfter().deletes(
@@ -146,11 +150,9 @@ final class SnapshotChanges {
     guard reader.isLive else { return nil }
     if try isOwn(reader) { return nil }
     let isNamed = wanted.isEmpty ? false : wanted.remove(try reader.path()) != nil
-    guard isNamed || deletes.areOfPartitions,
-      let residual = try state.pruner.residual(reader, place.spec)
-    else { return nil }
+    guard isNamed || deletes.areOfPartitions else { return nil }
     if !isNamed, !deletes.mayApply(place.spec, try reader.partition()) { return nil }
-    var scan = try scanTask(place, residual)
+    guard var scan = try scanTask(place, columnFiles.before) else { return nil }
     let (file, number) = (scan.dataFile, scan.sequenceNumber)
     let before = try deletesBefore().deletes(of: file, sequenceNumber: number)
     let after = try deletesAfter().deletes(of: file, sequenceNumber: number)
@@ -166,14 +168,21 @@ final class SnapshotChanges {
     return task(.delete, scan, deletedBy: after)
   }
 
+  /// `nil` where the filter excludes all rows.
   private func scanTask(
-    _ place: EntryWalk.Place, _ residual: BoundPredicate
-  ) throws(TableError) -> FileScanTask {
+    _ place: EntryWalk.Place, _ columnFiles: ColumnFileList
+  ) throws(TableError) -> FileScanTask? {
+    let columns = columnFiles.isEmpty ? [] : columnFiles[try place.reader.path()]
+    guard let residual = try state.pruner.residual(place.reader, place.spec, columns) else {
+      return nil
+    }
     let entry = try place.reader.entry(withMetrics: false)
     let number = entry.sequenceNumber ?? 0
-    return FileScanTask(
+    var task = FileScanTask(
       dataFile: entry.dataFile, spec: place.spec, sequenceNumber: number,
       fileSequenceNumber: entry.fileSequenceNumber ?? number, residual: residual)
+    task.columnFiles = columns
+    return task
   }
 
   private func task(

@@ -46,6 +46,21 @@ final class CherryPick: SnapshotProducer {
     return try super.updates(on: base, &context)
   }
 
+  /// Columns that were filled on the other branch come with their data files.
+  override func columnFiles(
+    on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ changes: FileChanges,
+    _ context: CommitContext
+  ) throws(TableError) -> ColumnFileList? {
+    let picked = try context.files.columnFiles(of: base.snapshot(id: pickedID), in: base)
+    if picked.isEmpty { return nil }
+    var list = try context.files.columnFiles(of: parent, in: base)
+    let before = list
+    for file in changes.addedDataFiles {
+      for column in picked[file.path] { list.set(column, of: file.path) }
+    }
+    return list == before ? nil : list
+  }
+
   /// The files that the snapshot added.
   private func collect(
     _ picked: Snapshot, _ base: TableMetadata, _ context: CommitContext

@@ -7,7 +7,8 @@ internal import WeirColumnar
 /// Where the operation commits, each group's rows are live in its outputs if, and only if, they are live
 /// in its sources: rows that others deleted or replaced since are deleted in the outputs, and so are all
 /// rows of a source that is gone (a delete took its last row, an overwrite or another compaction
-/// rewrote it). What others append does not matter. So a compaction is never in anybody's way, and
+/// rewrote it). Values that a column got meanwhile (`AddColumnFiles`) go with the rows, in column files of
+/// the outputs. What others append does not matter. So a compaction is never in anybody's way, and
 /// nobody's commit throws away its work. The row maps are committed with it, for those who come later
 /// (`RowMap`).
 ///
@@ -17,8 +18,15 @@ final class CompactFiles: SnapshotProducer {
   private var groups: [CompactedGroup] = []
   private var vectors: (existing: DeletesOfFiles, gone: Set<String>, made: Made)?
   private var mapLocation: String?
+  /// Whether rows that are live in the sources are left away: `TableErasure` does, with groups or, only to
+  /// have manifests forget values, without.
+  var erases = false
+  /// Of the last attempt: sources that stay as they are, because they or others of their group were no
+  /// longer there, and outputs that were not added.
+  private(set) var unfollowed: (sources: Set<String>, outputs: [String]) = ([], [])
   /// Whether the last attempt makes a snapshot, which names the map.
   private var isCommittedWithMap = false
+  private var columns = CompactedColumns()
   /// Rows that were deleted in outputs at the last attempt, because others had deleted them in sources.
   private(set) var followedDeleteCount = 0
 
@@ -26,6 +34,7 @@ final class CompactFiles: SnapshotProducer {
     var location: String?
     var changes: FileChanges
     var deleteCount: Int
+    var unfollowed: (sources: Set<String>, outputs: [String]) = ([], [])
   }
 
   func add(_ group: CompactedGroup) {
@@ -40,30 +49,67 @@ final class CompactFiles: SnapshotProducer {
     changes.addedDataFiles += group.outputs
   }
 
-  override var operation: Snapshot.Operation { .replace }
+  /// A delete file that held erased values; all files that it is about are rewritten.
+  func remove(deletes file: DataFile) { changes.removedDeleteFiles[DeleteFileKey(file)] = file }
+
+  override var operation: Snapshot.Operation { erases && !groups.isEmpty ? .overwrite : .replace }
 
   override func resolved(
     on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ context: CommitContext
   ) throws(TableError) -> FileChanges {
     followedDeleteCount = 0
+    unfollowed = ([], [])
+    changes.forgetsValues = erases
     // Equality deletes that come later go on applying, by the number of what was read.
     changes.addedDataSequenceNumber = start.lastSequenceNumber
-    if parent?.snapshotID == startingSnapshotID || Defect.compactionLosesUpdates.isPlanted {
-      return changes
-    }
+    let isUnchanged =
+      parent?.snapshotID == startingSnapshotID || Defect.compactionLosesUpdates.isPlanted
+    if isUnchanged, !groups.contains(where: \.keepsDeletedRows) { return changes }
     let sources = changes.removedDataFiles.compactMapValues { $0 }
     let gone = try goneSources(sources, base, parent, scan, context)
     let existing = try DeletesOfFiles(of: sources, base, parent, context)
     if let vectors, vectors.existing == existing, vectors.gone == gone {
       followedDeleteCount = vectors.made.deleteCount
+      unfollowed = vectors.made.unfollowed
       return vectors.made.changes
     }
+    // What an erasure took must not come back in an output, not even as a deleted row; and tombstones that
+    // somebody forgot stay forgotten.
+    let isErased = base.hasErased(since: start)
+    let given = groups.filter { group in
+      (isErased || group.keepsDeletedRows)
+        && group.sources.contains { gone.contains($0.dataFile.path) }
+    }
+    let left = gone.union(given.flatMap { $0.sources.map(\.dataFile.path) })
     var made = Made(location: nil, changes: changes, deleteCount: 0)
-    made.changes.removedDataFiles = changes.removedDataFiles.filter { !gone.contains($0.key) }
+    made.unfollowed = (left, given.flatMap { $0.outputs.map(\.path) })
+    made.changes.removedDataFiles = changes.removedDataFiles.filter { !left.contains($0.key) }
     made.changes.removedDeleteFiles = changes.removedDeleteFiles.filter { _, file in
-      file.referencedDataFile.map { !gone.contains($0) } ?? true
+      file.referencedDataFile.map { !left.contains($0) } ?? true
+    }
+    if !left.isEmpty, changes.removedDeleteFiles.values.contains(where: \.isForManyFiles) {
+      throw TableError(
+        .conflict,
+        "files that deletes are about were replaced meanwhile; nothing was changed: try again")
     }
     made.changes.addedDataFiles = []
+    let kept = groups.filter { group in
+      !group.sources.contains { source in
+        given.contains { $0.sources.contains { $0.dataFile.path == source.dataFile.path } }
+      }
+    }
+    try follow(kept, base, gone, existing, context, &made)
+    vectors = (existing, gone, made)
+    followedDeleteCount = made.deleteCount
+    unfollowed = made.unfollowed
+    return made.changes
+  }
+
+  /// Deletes rows of outputs that are deleted in their sources by now.
+  private func follow(
+    _ groups: [CompactedGroup], _ base: TableMetadata, _ gone: Set<String>,
+    _ existing: DeletesOfFiles, _ context: CommitContext, _ made: inout Made
+  ) throws(TableError) {
     var file = VectorsFile()
     for group in groups {
       var deleted: [Int: [Int64]] = [:]
@@ -77,23 +123,22 @@ final class CompactFiles: SnapshotProducer {
           made.changes.addedDataFiles.append(output)
           continue
         }
-        made.deleteCount += rows.count
+        made.deleteCount += group.keepsDeletedRows ? 0 : rows.count
         // One that lost all its rows is not needed.
-        guard rows.count < output.recordCount else { continue }
+        guard rows.count < output.recordCount || group.keepsDeletedRows else {
+          made.unfollowed.outputs.append(output.path)
+          continue
+        }
         made.changes.addedDataFiles.append(output)
         guard base.formatVersion >= 3 else { throw deletedMeanwhile(group, base) }
         try file.add(RoaringBitmap64(rows), of: output)
       }
     }
-    if !file.isEmpty {
-      let path = VectorsFile.newLocation(base, context.environment)
-      wrote(path)
-      made.changes.addedDeleteFiles += try file.write(to: path, context.files)
-      made.location = path
-    }
-    vectors = (existing, gone, made)
-    followedDeleteCount = made.deleteCount
-    return made.changes
+    guard !file.isEmpty else { return }
+    let path = VectorsFile.newLocation(base, context.environment)
+    wrote(path)
+    made.changes.addedDeleteFiles += try file.write(to: path, context.files)
+    made.location = path
   }
 
   private func deletedMeanwhile(_ group: CompactedGroup, _ base: TableMetadata) -> TableError {
@@ -147,10 +192,17 @@ final class CompactFiles: SnapshotProducer {
     return gone
   }
 
+  override func columnFiles(
+    on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ changes: FileChanges,
+    _ context: CommitContext
+  ) throws(TableError) -> ColumnFileList? {
+    try columns.follow(groups, on: base, parent, changes, context) { wrote($0) }
+  }
+
   override func updates(
     on base: TableMetadata, _ context: inout CommitContext
   ) throws(TableError) -> [TableUpdate] {
-    if mapLocation == nil {
+    if mapLocation == nil, !groups.isEmpty {
       let path = context.files.newLocation(
         "\(snapshotID)-\(context.environment.uuid())-rows.puffin")
       wrote(path)
@@ -165,11 +217,36 @@ final class CompactFiles: SnapshotProducer {
   }
 
   override var otherUsedFiles: Set<String> {
-    Set([vectors?.made.location, isCommittedWithMap ? mapLocation : nil].compactMap { $0 })
+    columns.used.union(
+      [vectors?.made.location, isCommittedWithMap ? mapLocation : nil].compactMap { $0 })
   }
 
   /// Where all sources are gone, there is nothing to replace.
-  override func isNothing(_ changes: FileChanges) -> Bool { changes.isEmpty }
+  override func isNothing(_ changes: FileChanges) -> Bool {
+    changes.isEmpty && !(erases && groups.isEmpty)
+  }
+
+  /// Outputs that are not the table's may hold rows that an erasure took since.
+  override func committed(_ metadata: TableMetadata, _ context: CommitContext) {
+    super.committed(metadata, context)
+    context.files.discard(unfollowed.outputs)
+  }
+}
+
+extension DataFile {
+  /// Deletes that are not about one data file alone.
+  fileprivate var isForManyFiles: Bool { content != .data && referencedDataFile == nil }
+}
+
+extension TableMetadata {
+  /// The sequence number of the last erasure, as a property of the table: what began before it must not
+  /// bring back bytes of files that it took away.
+  static let erasedProperty = "weir.erased-through"
+
+  /// Whether rows were erased after `start`.
+  func hasErased(since start: TableMetadata) -> Bool {
+    Int64(properties.int(Self.erasedProperty) ?? 0) > start.lastSequenceNumber
+  }
 }
 
 /// A group of files that was rewritten.
@@ -179,4 +256,7 @@ struct CompactedGroup {
   var outputs: [DataFile]
   /// Its sources and outputs are those above, in their order.
   var map: RowMap
+  /// The outputs hold the deleted rows of the sources, and stay when all their rows are deleted: a
+  /// stream's tombstones.
+  var keepsDeletedRows = false
 }

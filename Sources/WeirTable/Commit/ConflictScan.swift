@@ -104,7 +104,9 @@ struct ConflictScan {
   ) throws(TableError) {
     try forEachChange(.data, withMetrics: predicate != nil) { entry, snapshot throws(TableError) in
       // A rewrite adds no rows.
-      guard entry.status == .added, snapshot.operation != .replace else { return }
+      guard entry.status == .added, snapshot.operation != .replace, !snapshot.movesRows else {
+        return
+      }
       if let partitions, !partitions.contains(PartitionKey(entry.dataFile)) { return }
       if let predicate, let spec = base.spec(id: entry.dataFile.specID) {
         let bounds = DataFileBounds(entry.dataFile, spec, base.currentSchema, predicate)

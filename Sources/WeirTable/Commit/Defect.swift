@@ -22,6 +22,10 @@ package enum Defect: String, CaseIterable, Sendable {
   case rowMapOffByOne = "row-map-off-by-one"
   /// A compaction removes the tombstones of a stream.
   case compactionForgetsDeletes = "compaction-forgets-deletes"
+  /// Of two jobs that fill columns at the same time the second one forgets what the first one filled.
+  case twoColumnJobs = "two-column-jobs"
+  /// A compaction leaves behind the values that a column got while it worked.
+  case compactionLosesColumns = "compaction-loses-columns"
 
   #if WEIR_DEFECTS
     package static let areThere = true

@@ -27,6 +27,9 @@ struct FileChanges {
   var removedWhere: Predicate?
   /// All files of these partitions are removed.
   var removedPartitions: Set<PartitionKey> = []
+  /// Manifests tell nothing of the values of files that are gone: entries of files that earlier snapshots
+  /// removed go, those of removed ones lose their metrics.
+  var forgetsValues = false
 
   var removesDataFiles: Bool {
     !removedDataFiles.isEmpty || removedWhere != nil || !removedPartitions.isEmpty

@@ -29,10 +29,12 @@ struct ManifestFilter {
     var minDataSequenceNumber: Int64 = 0
     /// The text of the predicate; the predicate itself is bound by the filter.
     var predicate: String?
+    /// See `FileChanges.forgetsValues`.
+    var forgetsValues = false
 
     var isEmpty: Bool {
-      dataPaths.isEmpty && deleteKeys.isEmpty && vectorsOfPaths.isEmpty && partitions.isEmpty
-        && predicate == nil
+      !forgetsValues && dataPaths.isEmpty && deleteKeys.isEmpty && vectorsOfPaths.isEmpty
+        && partitions.isEmpty && predicate == nil
     }
   }
 
@@ -82,6 +84,7 @@ struct ManifestFilter {
   private func mayHold(
     _ selection: Selection, _ manifest: ManifestFile, _ metadata: TableMetadata
   ) -> Bool {
+    if selection.forgetsValues && manifest.hasDeletedFiles { return true }
     let onlyPartitions =
       selection.dataPaths.isEmpty && selection.deleteKeys.isEmpty
       && selection.vectorsOfPaths.isEmpty && selection.predicate == nil
@@ -121,12 +124,18 @@ struct ManifestFilter {
     var goes: Set<Int> = []
     let reader = try files.reader(manifest, metadata)
     var index = 0
+    var hasFormer = false
     while try reader.advance() {
       defer { index += 1 }
-      guard reader.isLive else { continue }
+      guard reader.isLive else {
+        hasFormer = true
+        continue
+      }
       if try matches(reader, selection, predicate, spec, metadata) { goes.insert(index) }
     }
-    guard !goes.isEmpty else { return Rewritten(manifest: nil, removed: []) }
+    guard !goes.isEmpty || hasFormer && selection.forgetsValues else {
+      return Rewritten(manifest: nil, removed: [])
+    }
     let writer = try ManifestWriter(
       formatVersion: metadata.formatVersion, content: manifest.content, spec: spec,
       schema: metadata.currentSchema, formerSchemas: metadata.schemas, snapshotID: snapshotID,
@@ -134,10 +143,11 @@ struct ManifestFilter {
     var removed: [DataFile] = []
     let again = try files.reader(manifest, metadata)
     index = 0
-    while let entry = try again.next() {
+    while var entry = try again.next() {
       defer { index += 1 }
       guard entry.isLive else { continue }
       if goes.contains(index) {
+        if selection.forgetsValues { entry.dataFile.metrics = FileMetrics() }
         try writer.delete(entry)
         removed.append(entry.dataFile)
       } else {

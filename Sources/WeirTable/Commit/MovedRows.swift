@@ -25,7 +25,7 @@ struct MovedRows {
   ) throws(TableError) {
     moves = []
     var paths = paths
-    for snapshot in try scan.newSnapshots() where snapshot.operation == .replace {
+    for snapshot in try scan.newSnapshots() where snapshot.movesRows {
       let maps = try self.maps(of: snapshot, context)
       for map in maps where map.sources.contains(where: { paths.contains($0.path) }) {
         moves.append(Move(snapshot: snapshot, map: map, outputs: [:]))

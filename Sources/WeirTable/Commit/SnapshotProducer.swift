@@ -7,7 +7,7 @@ internal import WeirColumnar
 /// In each attempt: 1. see whether what others committed since the operation began is in the way;
 /// 2. take what goes out of the existing manifests; 3. write manifests of what comes, once for all
 /// attempts, for they inherit their sequence numbers; 4. join small manifests; 5. write the manifest
-/// list. The files of lost attempts are removed in the end.
+/// list, and that of column files where it changed. The files of lost attempts are removed in the end.
 public class SnapshotProducer: TransactionStep {
   /// The id of the snapshot that is going to be made.
   public let snapshotID: Int64
@@ -30,6 +30,7 @@ public class SnapshotProducer: TransactionStep {
   private var manifestCount = 0
   private var written: [String] = []
   private var used: Set<String> = []
+  private var writtenList: (list: ColumnFileList, path: String)?
 
   required init(_ start: TableMetadata, _ environment: TableEnvironment) {
     self.start = start
@@ -81,6 +82,15 @@ public class SnapshotProducer: TransactionStep {
   /// Whether a file to remove that is no longer there is a conflict.
   var failsOnMissingFiles: Bool { true }
 
+  /// The column files of the data files as they are to be; those of `parent` when `nil`, as for most
+  /// operations: entries of data files that go are in nobody's way.
+  func columnFiles(
+    on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ changes: FileChanges,
+    _ context: CommitContext
+  ) throws(TableError) -> ColumnFileList? {
+    nil
+  }
+
   // MARK: One attempt
 
   func updates(
@@ -100,6 +110,7 @@ public class SnapshotProducer: TransactionStep {
     var summary = SnapshotSummaryBuilder()
     let manifests = try self.manifests(changes, base, parent, scan, context, &summary)
     let list = try writeList(manifests.all, base, parent, context)
+    let columnFiles = try columnFilePath(on: base, parent, scan, changes, context)
     attemptCount += 1
     context.ownSnapshotIDs.insert(snapshotID)
     var properties = summaryProperties
@@ -108,6 +119,9 @@ public class SnapshotProducer: TransactionStep {
     properties["manifests-kept"] = String(
       manifests.all.count { $0.addedSnapshotID != snapshotID })
     properties["manifests-replaced"] = String(manifests.replacedCount)
+    if let columnFiles {
+      properties[ColumnFileList.property] = columnFiles.path ?? ColumnFileList.none
+    }
     let snapshot = Snapshot(
       snapshotID: snapshotID, parentID: parent?.snapshotID,
       sequenceNumber: base.lastSequenceNumber + 1,
@@ -124,7 +138,38 @@ public class SnapshotProducer: TransactionStep {
     var reference =
       base.references[branch] ?? SnapshotReference(snapshotID: snapshotID, kind: .branch)
     reference.snapshotID = snapshotID
-    return [.addSnapshot(snapshot), .setSnapshotReference(branch, reference)]
+    var updates: [TableUpdate] = [
+      .addSnapshot(snapshot), .setSnapshotReference(branch, reference),
+    ]
+    if let columnFiles, columnFiles.isNew, branch == SnapshotReference.mainBranch {
+      let pointer = ColumnFileList.Pointer(
+        sequenceNumber: snapshot.sequenceNumber, path: columnFiles.path)
+      updates.append(.setProperties([ColumnFileList.property: pointer.text]))
+    }
+    return updates
+  }
+
+  /// The file of the snapshot's list of column files; `nil` for a table that never had any.
+  private func columnFilePath(
+    on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ changes: FileChanges,
+    _ context: CommitContext
+  ) throws(TableError) -> (path: String?, isNew: Bool)? {
+    let before = base.columnFileListPath(of: parent)
+    guard let list = try columnFiles(on: base, parent, scan, changes, context) else {
+      return base.properties[ColumnFileList.property] == nil ? nil : (before, false)
+    }
+    if list.isEmpty { return (nil, true) }
+    if let writtenList, writtenList.list == list {
+      used.insert(writtenList.path)
+      return (writtenList.path, true)
+    }
+    let path = context.files.newLocation(
+      "\(snapshotID)-\(context.environment.uuid())-columns.puffin")
+    written.append(path)
+    try context.files.write(try list.file(snapshotID: snapshotID), to: path)
+    writtenList = (list, path)
+    used.insert(path)
+    return (path, true)
   }
 
   private func parentSnapshot(_ base: TableMetadata) throws(TableError) -> Snapshot? {
@@ -185,7 +230,12 @@ public class SnapshotProducer: TransactionStep {
     selection.dataPaths = Set(changes.removedDataFiles.keys)
     selection.partitions = changes.removedPartitions
     selection.predicate = changes.removedWhere?.description
+    selection.forgetsValues = changes.forgetsValues
     let predicate = try scan.bind(changes.removedWhere)
+    if let predicate {
+      try context.files.columnFiles(of: try parentSnapshot(base), in: base)
+        .refuse(predicate, base.currentSchema)
+    }
     let kept = try filter.apply(
       selection, predicate, to: manifests, base, context.files, snapshotID: snapshotID,
       write: write)
@@ -209,6 +259,7 @@ public class SnapshotProducer: TransactionStep {
     selection.deleteKeys = Set(changes.removedDeleteFiles.keys)
     selection.vectorsOfPaths = Set(data.removed.map(\.path))
     selection.partitions = changes.removedPartitions
+    selection.forgetsValues = changes.forgetsValues
     // Delete files apply to data of lower sequence numbers only: below the lowest there is none.
     let numbers = data.manifests.filter(\.hasLiveFiles).map(\.minSequenceNumber)
     // Rewritten files count with the number that they keep.

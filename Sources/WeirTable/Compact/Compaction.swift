@@ -24,7 +24,8 @@ public final class Compaction {
   public let options: CompactionOptions
   /// What the groups are of.
   public let start: TableMetadata
-  private var planned: [[FileScanTask]] = []
+  private var planned: [CompactionPlanner.Group] = []
+  private let tier: TableTier?
   private var written: [CompactedGroup] = []
   /// Whether a commit's outcome was not known.
   private var isInDoubt = false
@@ -53,6 +54,7 @@ public final class Compaction {
         "a table of format version 1 is not written to; upgrade it first (format-version 2 or 3)",
         table: table.identifier.description)
     }
+    tier = try TableTier(start.properties)
     rewriter = GroupRewriter(
       metadata: start, stores: table.stores, environment: table.environment,
       sorter: try Self.sorter(start, options))
@@ -82,17 +84,25 @@ public final class Compaction {
     let planner = try ScanPlanner(
       start, stores: table.stores, filter: options.filter, cache: table.environment.manifestCache,
       keepsMetrics: options.shardColumn != nil)
-    planned = try CompactionPlanner(start, options).groups(planner)
+    var moving: CompactionPlanner.Tier?
+    if let tier {
+      moving = CompactionPlanner.Tier(
+        folder: try tier.folder(start),
+        agedPaths: try tier.agedPaths(table, start, countMax: options.candidatesMax))
+    }
+    planned = try CompactionPlanner(start, options, tier: moving).groups(planner)
     return planned.count
   }
 
   /// Groups that wait to be rewritten.
   public var plannedGroupCount: Int { planned.count }
   /// Their files, and the files' bytes.
-  public var plannedFileCount: Int { planned.reduce(0) { $0 + $1.count } }
+  public var plannedFileCount: Int { planned.reduce(0) { $0 + $1.tasks.count } }
   public var plannedByteCount: Int {
-    planned.reduce(0) { $0 + $1.reduce(0) { $0 + $1.dataFile.fileSizeInBytes } }
+    planned.reduce(0) { $0 + $1.tasks.reduce(0) { $0 + $1.dataFile.fileSizeInBytes } }
   }
+  /// The paths of each group's files.
+  public var plannedPaths: [[String]] { planned.map { $0.tasks.map(\.dataFile.path) } }
   /// Groups that wait for the commit.
   public var writtenGroupCount: Int { written.count }
 
@@ -105,7 +115,8 @@ public final class Compaction {
     guard !planned.isEmpty else { return false }
     let group = planned.removeFirst()
     do throws(TableError) {
-      let made = try rewriter.rewrite(group)
+      let made = try rewriter.rewrite(
+        group.tasks, into: group.isCold ? tier?.path(start) : nil)
       written.append(made)
       result.groupCount += 1
       result.sourceCount += made.sources.count

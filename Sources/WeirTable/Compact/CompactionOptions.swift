@@ -12,9 +12,12 @@ public struct CompactionOptions: Hashable, Sendable {
   public var fullShare = 0.75
   /// A file is rewritten for its deletes when this share of its rows is deleted.
   public var deletedShare = 0.2
+  /// A file that has so many columns in files of their own is rewritten with them.
+  public var columnFilesTrigger = 8
   /// Runs are merged down to the oldest when the newer ones hold so many times the bytes of the oldest.
   public var spaceAmplificationMax = 2.0
-  /// All files that are not full come together, however few they are; a file alone when it has deletes.
+  /// All files that are not full come together, however few they are; a file alone when it has deletes or
+  /// columns in files of their own.
   public var isFull = false
   /// Files of another format than the table's `write.format.default` are rewritten, full ones too.
   public var convertsFormat = false
@@ -24,6 +27,9 @@ public struct CompactionOptions: Hashable, Sendable {
   /// Files of one value of this column are a group of their own: the shards of a stream, for which
   /// `Compaction` sets it.
   public var shardColumn: String?
+  /// Exactly these files come together, those of each partition (and shard), however few they are: groups
+  /// of a plan that was made elsewhere. Files that are no longer the table's are left out.
+  public var paths: Set<String>?
   /// Files of which all rows are deleted stay: a stream keeps its tombstones in such files, `Compaction`
   /// sees to it.
   public var keepsDeletedFiles = false
@@ -56,6 +62,16 @@ public struct CompactionResult: Hashable, Sendable {
   public var abandonedGroupCount = 0
 
   public init() {}
+
+  /// As commands and libraries answer it.
+  public var json: JSONValue {
+    [
+      "groups": .int(Int64(groupCount)), "files": .int(Int64(sourceCount)),
+      "new_files": .int(Int64(outputCount)), "rows": .int(Int64(rowCount)),
+      "bytes": .int(Int64(readByteCount)), "new_bytes": .int(Int64(writtenByteCount)),
+      "rows_deleted_meanwhile": .int(Int64(followedDeleteCount)),
+    ]
+  }
 
   public static func += (a: inout CompactionResult, b: CompactionResult) {
     a.groupCount += b.groupCount

@@ -13,7 +13,8 @@ internal import WeirStorage
 /// 2. else the newest ones come together as long as the next is no larger than what there is so far;
 /// 3. else as many of the newest as it takes to be below the trigger again.
 ///
-/// A file is rewritten for its deleted rows or its format alone, too.
+/// Files of a table's tier (`TableTier`) come together with such only, and those that are to move there at once.
+/// A file is rewritten for its deleted rows, its format or its column files alone, too.
 ///
 /// Source: RocksDB's universal compaction.
 /// Memory: the candidates (`CompactionOptions.candidatesMax`), not the table's files. Cost: reads all
@@ -23,12 +24,28 @@ struct CompactionPlanner {
   private let targetBytes: Int
   private let format: FileFormat
   private let shardFieldID: Int32?
+  private let tier: Tier?
 
   /// Files that may come together.
   private struct Key: Hashable {
     var specID: Int
     var partition: [Scalar]
     var shard: [UInt8]?
+    /// Whether the files are in the table's tier, or go there.
+    var isCold = false
+  }
+
+  /// Files that come together, the oldest rows first.
+  struct Group {
+    var tasks: [FileScanTask]
+    /// Whether they go to the table's tier.
+    var isCold: Bool
+  }
+
+  /// The tier's folder, and the files that are to move there.
+  struct Tier {
+    var folder: StorageLocation
+    var agedPaths: Set<String>
   }
 
   private struct Candidate {
@@ -41,12 +58,16 @@ struct CompactionPlanner {
     var byteCount: Int {
       let rows = max(1, task.dataFile.recordCount)
       let live = Double(rows - min(rows, deletedCount)) / Double(rows)
-      return max(1, Int(Double(task.dataFile.fileSizeInBytes) * live))
+      let bytes = task.columnFiles.reduce(task.dataFile.fileSizeInBytes) { $0 + $1.byteCount }
+      return max(1, Int(Double(bytes) * live))
     }
   }
 
-  init(_ metadata: TableMetadata, _ options: CompactionOptions) throws(TableError) {
+  init(
+    _ metadata: TableMetadata, _ options: CompactionOptions, tier: Tier? = nil
+  ) throws(TableError) {
     self.options = options
+    self.tier = tier
     let properties = try WriteProperties(
       metadata.properties, schema: metadata.currentSchema, sortOrder: metadata.defaultSortOrder)
     targetBytes = properties.targetFileBytes
@@ -62,7 +83,7 @@ struct CompactionPlanner {
   }
 
   /// The groups to rewrite, those with most files first.
-  func groups(_ planner: ScanPlanner) throws(TableError) -> [[FileScanTask]] {
+  func groups(_ planner: ScanPlanner) throws(TableError) -> [Group] {
     var byKey: [Key: [Candidate]] = [:]
     var count = 0
     while count < options.candidatesMax, let task = try planner.next() {
@@ -70,24 +91,25 @@ struct CompactionPlanner {
       byKey[key, default: []].append(candidate)
       count += 1
     }
-    var groups: [[Candidate]] = []
-    for var candidates in byKey.values {
+    var groups: [(candidates: [Candidate], isCold: Bool)] = []
+    for (key, var candidates) in byKey {
       candidates.sort {
         ($0.task.sequenceNumber, $0.task.dataFile.path)
           > ($1.task.sequenceNumber, $1.task.dataFile.path)
       }
-      groups += split(chosen(candidates))
+      groups += split(chosen(candidates)).map { ($0, key.isCold) }
     }
     let order = groups.sorted {
-      ($0.count, $1[0].task.dataFile.path) > ($1.count, $0[0].task.dataFile.path)
+      ($0.candidates.count, $1.candidates[0].task.dataFile.path)
+        > ($1.candidates.count, $0.candidates[0].task.dataFile.path)
     }
-    var result: [[FileScanTask]] = []
+    var result: [Group] = []
     var bytes = 0
     for group in order {
-      bytes += group.reduce(0) { $0 + $1.task.dataFile.fileSizeInBytes }
+      bytes += group.candidates.reduce(0) { $0 + $1.task.dataFile.fileSizeInBytes }
       if bytes > options.bytesMax && !result.isEmpty { break }
-      // The oldest rows first.
-      result.append(group.reversed().map(\.task))
+      result.append(
+        Group(tasks: group.candidates.reversed().map(\.task), isCold: group.isCold))
     }
     return result
   }
@@ -95,6 +117,7 @@ struct CompactionPlanner {
   private func candidate(_ task: FileScanTask) -> (Key, Candidate)? {
     var task = task
     let file = task.dataFile
+    if let paths = options.paths, !paths.contains(file.path) { return nil }
     let metrics = file.metrics
     var deleted = task.deletes.deletionVector?.recordCount ?? 0
     // What other deletes take is not known: an eighth of the rows for each, say.
@@ -110,10 +133,14 @@ struct CompactionPlanner {
       let lower = metrics.lowerBounds?[shardFieldID]
       if let lower, lower == metrics.upperBounds?[shardFieldID] { key.shard = Array(lower) }
     }
+    let moves = tier?.agedPaths.contains(file.path) ?? false
+    if let tier { key.isCold = moves || TableTier.holds(file.path, tier.folder) }
     let isConverted = options.convertsFormat && file.format != format
     let hasDeletes = deleted > 0
     let isDue =
-      isConverted
+      isConverted || moves || options.paths != nil
+      || task.columnFiles.count >= options.columnFilesTrigger
+      || options.isFull && !task.columnFiles.isEmpty
       || Double(deleted) >= options.deletedShare * Double(file.recordCount) && hasDeletes
       || options.isFull && hasDeletes
     let isWhole = Double(file.fileSizeInBytes) >= options.fullShare * Double(targetBytes)
@@ -125,7 +152,7 @@ struct CompactionPlanner {
   /// - Parameter runs: of one group, the newest first.
   private func chosen(_ runs: [Candidate]) -> [Candidate] {
     guard runs.count > 1 else { return runs.filter(\.isDue) }
-    if options.isFull { return runs }
+    if options.isFull || options.paths != nil { return runs }
     guard runs.count >= max(2, options.runsTrigger) else { return runs.filter(\.isDue) }
     let oldest = runs[runs.count - 1].byteCount
     let newer = runs.dropLast().reduce(0) { $0 + $1.byteCount }

@@ -16,12 +16,16 @@ struct GroupRewriter {
   /// The position among all rows of the sources.
   private static let ordinalColumn = "_weir_source_ordinal"
 
+  /// - Parameter folder: where the files go; to the table's data folder when `nil`.
   /// - Throws: what reading and writing throw; nothing is left then.
-  func rewrite(_ sources: [FileScanTask]) throws(TableError) -> CompactedGroup {
+  func rewrite(
+    _ sources: [FileScanTask], into folder: String? = nil
+  ) throws(TableError) -> CompactedGroup {
     let hasLineage = metadata.formatVersion >= 3
     var options = TableWriteOptions()
     options.sorts = false
     options.hasRowLineage = hasLineage
+    options.folder = folder
     let writer = try TableWriter(
       metadata, stores: stores, options: options, environment: environment)
     var places = Places(sources)

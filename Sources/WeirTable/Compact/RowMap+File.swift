@@ -3,6 +3,12 @@
 internal import WeirColumnar
 package import WeirStorage
 
+extension Snapshot {
+  /// Whether it only brought rows to other files, or left some of them away there: a compaction, an
+  /// erasure.
+  var movesRows: Bool { summary?[RowMap.property] != nil }
+}
+
 // Row maps of one commit lie in a Puffin file that the snapshot's summary names.
 extension RowMap {
   /// In the summary of a snapshot: the file of its row maps.

@@ -123,7 +123,7 @@ extension RowMap {
 
   /// - Throws: `damaged` for bytes that are no map.
   init(decoding bytes: Buffer) throws(TableError) {
-    var reader = Reader(bytes: bytes.array(of: UInt8.self))
+    var reader = BlobReader(bytes, what: "a row map")
     guard try reader.number(1) == 1 else {
       throw TableError(.unsupported, "a row map is of a version that this one does not know")
     }
@@ -157,11 +157,8 @@ extension RowMap {
     self.init(sources: sources, outputs: outputs, ordinals: ordinals)
   }
 
-  private static func files(_ reader: inout Reader) throws(TableError) -> [File] {
-    let count = try reader.number(4)
-    guard count <= reader.left / 12 else {
-      throw TableError(.damaged, "a row map announces \(count) files in \(reader.left) bytes")
-    }
+  private static func files(_ reader: inout BlobReader) throws(TableError) -> [File] {
+    let count = try reader.count(itemBytesMin: 12)
     var files: [File] = []
     var rows = 0
     for _ in 0..<count {
@@ -175,36 +172,5 @@ extension RowMap {
       files.append(File(path: path, rowCount: rowCount))
     }
     return files
-  }
-
-  private struct Reader {
-    let bytes: [UInt8]
-    private var position = 0
-
-    init(bytes: [UInt8]) { self.bytes = bytes }
-
-    var left: Int { bytes.count - position }
-
-    mutating func number(_ width: Int) throws(TableError) -> Int {
-      try need(width)
-      var value: UInt64 = 0
-      for index in (0..<width).reversed() {
-        value = value << 8 | UInt64(bytes[position + index])
-      }
-      position += width
-      return Int(truncatingIfNeeded: value)
-    }
-
-    mutating func text(_ count: Int) throws(TableError) -> String {
-      try need(count)
-      defer { position += count }
-      return String(decoding: bytes[position..<position + count], as: UTF8.self)
-    }
-
-    private func need(_ count: Int) throws(TableError) {
-      guard count >= 0, count <= left else {
-        throw TableError(.damaged, "a row map of \(bytes.count) bytes is cut off")
-      }
-    }
   }
 }

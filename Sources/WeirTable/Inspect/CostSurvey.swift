@@ -60,6 +60,7 @@ struct CostSurvey {
     for manifest in current where manifest.content == .data {
       try addData(manifest, smallBytes: target / 2)
     }
+    try addColumnFiles()
     finishParts()
     try addHistory(Set(current.map(\.path)))
     try addFolders()
@@ -139,6 +140,21 @@ struct CostSurvey {
     }
   }
 
+  /// Columns in files of their own, of the current snapshot and of others.
+  private mutating func addColumnFiles() throws(TableError) {
+    let list = try files.columnFiles(of: metadata.currentSnapshot, in: metadata)
+    for (dataFile, files) in list.files where known.contains(Self.hash(dataFile)) {
+      for file in files where known.insert(Self.hash(file.path)).inserted {
+        cost.columnFiles.add(bytes: file.byteCount, rows: file.rowCount)
+        columns[file.fieldID, default: 0] += file.byteCount
+      }
+    }
+    for (path, file) in try FileReach.columnFiles(metadata, files)
+    where known.insert(Self.hash(path)).inserted {
+      cost.history.add(bytes: file.byteCount)
+    }
+  }
+
   private mutating func finishParts() {
     let schema = metadata.currentSchema
     if cost.data.rowCount > 0 {
@@ -208,11 +224,15 @@ struct CostSurvey {
       data: MetadataLocation.dataFolder(
         tableLocation: metadata.location, properties: metadata.properties)
     )
+    let cold = try TableTier(metadata.properties)?.folder(metadata)
     do {
       let folder = try StorageLocation(texts.metadata)
       let data = try StorageLocation(texts.data)
       try list(folder, isMetadata: true)
       if !data.isWithin(folder) { try list(data, isMetadata: false) }
+      if let cold, !cold.isWithin(folder), !cold.isWithin(data) {
+        try list(cold, isMetadata: false)
+      }
     } catch {
       throw TableError(error, "a folder of the table cannot be listed")
     }

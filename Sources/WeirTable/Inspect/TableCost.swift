@@ -40,6 +40,8 @@ public struct TableCost: Sendable {
   public var format: String?
   /// Delete files of the current snapshot; rows are those that they delete.
   public var deletes = Share()
+  /// Column files of the current snapshot: columns that were backfilled and not compacted since.
+  public var columnFiles = Share()
   /// By partition, the greatest first.
   public var partitions: [Part] = []
   /// By column, the greatest first: bytes as the files' metrics tell them. Rows are not counted.
@@ -70,7 +72,8 @@ public struct TableCost: Sendable {
 
   /// All that the table takes.
   public var byteCount: Int {
-    data.byteCount + deletes.byteCount + history.byteCount + metadata.byteCount
+    data.byteCount + deletes.byteCount + columnFiles.byteCount + history.byteCount
+      + metadata.byteCount
       + orphans.byteCount + unnamed.byteCount
   }
 

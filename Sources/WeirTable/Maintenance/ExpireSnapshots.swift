@@ -79,7 +79,10 @@ struct ExpirationPolicy {
       expired.removeLast(expired.count - options.countMax)
     }
     var updates: [TableUpdate] = references.map { .removeSnapshotReference($0) }
-    if !expired.isEmpty { updates.append(.removeSnapshots(expired.map(\.snapshotID))) }
+    if !expired.isEmpty {
+      updates += base.columnFilePointerUpdates()
+      updates.append(.removeSnapshots(expired.map(\.snapshotID)))
+    }
     return updates
   }
 
@@ -183,6 +186,9 @@ struct ExpiredFiles {
         return !content.isEmpty
       }
     }
+    let columns = try columnFiles(without: Set(content.keys))
+    remove(Set(columns.keys), \.contentFileCount, &result)
+    result.byteCount += columns.values.reduce(0) { $0 + $1.byteCount }
     // From the leaves to the root: what is left by a crash is still led to by what goes later.
     remove(Set(content.keys), \.contentFileCount, &result)
     remove(Set(old.keys), \.manifestCount, &result)
@@ -192,6 +198,19 @@ struct ExpiredFiles {
     let keptLists = Set(after.snapshots.compactMap(\.manifestList))
     let lists = Set(expired.compactMap(\.manifestList)).subtracting(keptLists)
     remove(lists, \.manifestListCount, &result)
+  }
+
+  /// Column files that nobody needs any more: those that no list names, and those of data files that go.
+  private func columnFiles(
+    without removed: Set<String>
+  ) throws(TableError) -> [String: FileReach.ListedColumnFile] {
+    // A list that is gone was removed by an expiration that did not get to its end.
+    let named = try FileReach.columnFiles(before, files) { error throws(TableError) in
+      if error.code != .notFound { throw error }
+    }
+    if named.isEmpty { return [:] }
+    let kept = try FileReach.columnFiles(after, files)
+    return named.filter { kept[$0.key] == nil || removed.contains($0.value.dataFile) }
   }
 
   private func remove(

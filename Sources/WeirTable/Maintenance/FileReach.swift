@@ -49,6 +49,40 @@ struct FileReach {
   static func statistics(_ metadata: TableMetadata) -> Set<String> {
     Set(
       metadata.statistics.map(\.path) + metadata.partitionStatistics.map(\.path)
-        + metadata.snapshots.compactMap { $0.summary?[RowMap.property] })
+        + metadata.snapshots.compactMap { $0.summary?[RowMap.property] }
+    ).union(columnFileLists(metadata))
+  }
+
+  /// The lists of column files that metadata names.
+  private static func columnFileLists(_ metadata: TableMetadata) -> Set<String> {
+    var paths = metadata.columnFileListPaths(of: metadata.snapshots)
+    if let path = ColumnFileList.Pointer(metadata.properties)?.path { paths.insert(path) }
+    return paths
+  }
+
+  /// All column files that lists name, by their paths; those of data files that are gone, too.
+  ///
+  /// - Parameter skip: is told of lists that cannot be read; it throws or goes on.
+  static func columnFiles(
+    _ metadata: TableMetadata, _ files: TableFiles,
+    skip: (TableError) throws(TableError) -> Void = { error throws(TableError) in throw error }
+  ) throws(TableError) -> [String: ListedColumnFile] {
+    var result: [String: ListedColumnFile] = [:]
+    for path in columnFileLists(metadata) {
+      do throws(TableError) {
+        for (dataFile, columns) in try files.columnFiles(path).files {
+          for column in columns {
+            result[column.path] = ListedColumnFile(dataFile: dataFile, byteCount: column.byteCount)
+          }
+        }
+      } catch { try skip(error) }
+    }
+    return result
+  }
+
+  /// What a column file belongs to.
+  struct ListedColumnFile {
+    var dataFile: String
+    var byteCount: Int
   }
 }

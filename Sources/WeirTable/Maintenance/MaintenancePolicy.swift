@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeirColumnar
+
 /// What a table keeps, and for how long; maintenance removes the rest.
 public struct MaintenancePolicy: Hashable, Sendable {
   /// Whether anything is done at all.
@@ -66,6 +68,28 @@ public struct RowRetention: Hashable, Sendable {
   public init(column: String, milliseconds: Int64) {
     self.column = column
     self.milliseconds = milliseconds
+  }
+
+  /// Rows for which it holds are too old at the time `now`, in milliseconds.
+  ///
+  /// - Throws: `notFound` without such a column, `invalidArgument` where it is no time.
+  func limit(now: Int64, _ schema: TableSchema) throws(TableError) -> Predicate {
+    guard let field = schema.field(path: column) else { throw TableError.noColumn(column, schema) }
+    let time = now - milliseconds
+    let literal: Literal
+    switch field.type {
+    case .date:
+      let day: Int64 = 86_400_000
+      literal = .date(time >= 0 ? time / day : (time - day + 1) / day)
+    case .timestamp, .timestampNs: literal = .timestamp(Int128(time) * 1_000_000, zoned: false)
+    case .timestamptz, .timestamptzNs:
+      literal = .timestamp(Int128(time) * 1_000_000, zoned: true)
+    default:
+      throw TableError(
+        .invalidArgument, "rows are kept by a timestamp or a date, and the column is \(field.type)",
+        column: column)
+    }
+    return .compare(.less, Term(column), literal)
   }
 }
 

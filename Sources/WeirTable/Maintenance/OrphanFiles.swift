@@ -112,6 +112,7 @@ private struct OrphanSearch {
     for path in FileReach.statistics(metadata) { try add(path) }
     for snapshot in metadata.snapshots { if let list = snapshot.manifestList { try add(list) } }
     let reach = FileReach(files: TableFiles(table, metadata), metadata: metadata)
+    for path in try FileReach.columnFiles(metadata, reach.files).keys { try add(path) }
     for manifest in try reach.manifests(of: metadata.snapshots).values {
       try add(manifest.path)
       var failure: TableError?
@@ -131,12 +132,15 @@ private struct OrphanSearch {
 
   /// The metadata and data folders, none within another.
   private func folders(_ metadata: TableMetadata) throws(TableError) -> [StorageLocation] {
-    let texts = [
+    var texts = [
       MetadataLocation.folder(
         tableLocation: metadata.location, properties: metadata.properties),
       MetadataLocation.dataFolder(
         tableLocation: metadata.location, properties: metadata.properties),
     ]
+    if let tier = try TableTier(metadata.properties) {
+      texts.append(try tier.path(metadata))
+    }
     var result: [StorageLocation] = []
     for text in texts {
       let folder: StorageLocation

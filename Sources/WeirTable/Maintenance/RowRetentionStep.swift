@@ -44,43 +44,23 @@ final class RowRetentionStep: MaintenanceStep {
     }
   }
 
-  /// Rows below it are too old.
-  private func limit(_ now: Int64, _ type: TableType) throws(TableError) -> Predicate {
-    let time = now - retention.milliseconds
-    let literal: Literal
-    switch type {
-    case .date:
-      let day: Int64 = 86_400_000
-      literal = .date(time >= 0 ? time / day : (time - day + 1) / day)
-    case .timestamp, .timestampNs: literal = .timestamp(Int128(time) * 1_000_000, zoned: false)
-    case .timestamptz, .timestamptzNs:
-      literal = .timestamp(Int128(time) * 1_000_000, zoned: true)
-    default:
-      throw TableError(
-        .invalidArgument, "rows are kept by a timestamp or a date, and the column is \(type)",
-        column: retention.column)
-    }
-    return .compare(.less, Term(retention.column), literal)
-  }
-
   private func runOnce(
     _ table: Table, _ meter: inout MaintenanceMeter
   ) throws(TableError) -> MaintenanceOutcome {
     try table.refresh()
     let transaction = table.transaction()
     let metadata = transaction.start
-    guard let field = metadata.currentSchema.field(path: retention.column) else {
-      throw TableError.noColumn(retention.column, metadata.currentSchema)
-    }
     let now = table.environment.nowMilliseconds
     var plan = try DeletePlan(table, metadata)
     var outcome = MaintenanceOutcome()
     var looked: [String] = []
     do throws(TableError) {
       let filter = try addWholeFiles(
-        table, metadata, try limit(now, field.type), &plan, &outcome, &meter)
+        table, metadata, try retention.limit(now: now, metadata.currentSchema), &plan, &outcome,
+        &meter)
       looked = try addRows(
-        table, metadata, try limit(now - slackMilliseconds, field.type), filter, now, &plan,
+        table, metadata, try retention.limit(now: now - slackMilliseconds, metadata.currentSchema),
+        filter, now, &plan,
         &outcome, &meter)
       if !plan.isEmpty {
         let delta = transaction.rowDelta()

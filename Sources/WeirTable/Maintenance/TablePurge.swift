@@ -28,6 +28,8 @@ struct TablePurge {
         return true
       }
     }
+    let columns = try FileReach.columnFiles(metadata, files) { _ throws(TableError) in }
+    files.discard(columns.keys)
     files.discard(manifests.keys)
     files.discard(FileReach.statistics(metadata))
     files.discard(metadata.snapshots.compactMap(\.manifestList))

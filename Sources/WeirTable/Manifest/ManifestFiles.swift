@@ -3,8 +3,9 @@
 internal import WeirColumnar
 internal import WeirStorage
 
-/// Manifest lists and manifests that were read, which never change, within a bound of bytes; the least
-/// recently used go first. All tables of a catalog share one; threads may, too.
+/// Manifest lists and manifests that were read, which never change, within a bound of bytes (lists of
+/// column files, of the tables that have some, take up to a quarter of it beside); the least recently used
+/// go first. All tables of a catalog share one; threads may, too.
 ///
 /// A manifest is kept as it was stored when it is first read, and without its compression when it was
 /// read to its end and there is room: uncompressed manifests push nothing out, so that a table too
@@ -22,6 +23,10 @@ public final class ManifestCache: Sendable {
     let stores: ObjectStores
     let form: Form
   }
+  private struct Columns: Sendable {
+    let stores: ObjectStores
+    let list: ColumnFileList
+  }
   /// A manifest in one of its forms.
   enum Form: Sendable {
     case stored(Buffer)
@@ -30,10 +35,12 @@ public final class ManifestCache: Sendable {
 
   private let lists: BoundedCache<Lists>
   private let files: BoundedCache<File>
+  private let columns: BoundedCache<Columns>
 
   public init(byteCountMax: Int = byteCountMaxDefault) {
     lists = BoundedCache(byteCountMax: byteCountMax / 4)
     files = BoundedCache(byteCountMax: byteCountMax / 4 * 3)
+    columns = BoundedCache(byteCountMax: byteCountMax / 4)
   }
 
   func list(_ location: String, _ stores: ObjectStores) -> [ManifestFile]? {
@@ -43,6 +50,14 @@ public final class ManifestCache: Sendable {
   func insert(_ manifests: [ManifestFile], _ location: String, _ stores: ObjectStores) {
     let byteCount = manifests.reduce(64) { $0 + 320 + $1.path.utf8.count * 2 }
     lists.insert(Lists(stores: stores, manifests: manifests), location, byteCount: byteCount)
+  }
+
+  func columnFiles(_ location: String, _ stores: ObjectStores) -> ColumnFileList? {
+    columns[location].flatMap { $0.stores === stores ? $0.list : nil }
+  }
+
+  func insert(_ list: ColumnFileList, _ location: String, _ stores: ObjectStores) {
+    columns.insert(Columns(stores: stores, list: list), location, byteCount: list.byteCount)
   }
 
   func file(_ location: String, _ stores: ObjectStores) -> Form? {

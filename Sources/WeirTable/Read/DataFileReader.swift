@@ -86,7 +86,7 @@ final class DataFileReader {
       request.range = task.range
       request.wanted = wantedEquality.isEmpty ? wantedRows : nil
       request.filter = residual
-      rows = try request.open(task.dataFile, context.stores)
+      rows = try request.open(task, context.stores)
       let planner = ColumnPlanner(
         matching: .ids, constants: Self.constants(task, context.schema), file: file)
       columns = try Self.columns(read.fields, rows.fields, planner)

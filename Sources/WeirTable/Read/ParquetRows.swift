@@ -13,8 +13,10 @@ final class ParquetRows: StoredRows {
     let parquet = try Self.open(path, stores)
     let fileFields = try Self.fields(parquet.schema, request.nameMapping)
     let names = Self.columnNames(request.fields, fileFields)
-    let conditions =
-      request.filter.map { PredicatePushdown.conditions($0, fields: parquet.schema.fields) } ?? []
+    let known = parquet.schema.fields.filter { field in
+      !(field.id.map(request.replacedIDs.contains) ?? false)
+    }
+    let conditions = request.filter.map { PredicatePushdown.conditions($0, fields: known) } ?? []
     batches = try Self.scan(
       parquet, names, request.range, request.wanted, conditions, request.batchRowsMax)
     fields =

@@ -3,8 +3,9 @@
 internal import WeirColumnar
 internal import WeirParquet
 
-/// The part of a filter by which a Parquet file's row groups and pages can be passed over: tests that
-/// all rows must meet, on columns that the file stores in the filter's type.
+/// The part of a filter by which a file's row groups and pages can be passed over: on columns whose
+/// values the file stores so that they compare with the filter's; of Parquet files, tests that all
+/// rows must meet.
 enum PredicatePushdown {
   /// Of a predicate bound to the table's Arrow schema, for a file with these fields (with ids).
   static func conditions(_ predicate: BoundPredicate, fields: [Field]) -> [ColumnPredicate] {
@@ -52,7 +53,7 @@ enum PredicatePushdown {
   }
 
   /// Whether the file's values, as they are stored, compare with literals of the table's type.
-  private static func fits(_ stored: DataType, _ type: DataType) -> Bool {
+  static func fits(_ stored: DataType, _ type: DataType) -> Bool {
     if stored == type { return true }
     switch (stored, type) {
     case (.int32, .int64), (.float32, .float64), (.largeUtf8, .utf8), (.largeBinary, .binary):

@@ -16,6 +16,8 @@ struct StoredRequest {
   var wanted: DeletedRows?
   /// Rows that it is not true for need not come.
   var filter: BoundPredicate?
+  /// Columns whose values are elsewhere: what the file has there says nothing about rows.
+  var replacedIDs: Set<Int32> = []
 
   init(fields: [TableField], batchRowsMax: Int) {
     self.fields = fields
@@ -63,10 +65,16 @@ struct RowPlaces {
   }
 
   init(ascending rows: [Int]) {
-    first = rows.first ?? 0
+    let first = rows.first ?? 0
+    self.first = first
     count = rows.count
-    self.rows = rows
+    self.rows = rows.isEmpty || rows[rows.count - 1] - first + 1 == rows.count ? nil : rows
   }
+
+  /// All of them where they follow each other.
+  var range: Range<Int> { first..<first + count }
+  /// All of them where they do not.
+  var list: [Int]? { rows }
 
   /// Behind the last of them.
   var end: Int { rows.map { ($0.last ?? -1) + 1 } ?? first + count }

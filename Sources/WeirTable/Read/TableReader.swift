@@ -49,6 +49,11 @@ public final class TableReader: RecordBatchReader {
     context = try ReadContext(metadata, schema: schema, stores: stores, options: options)
     self.schema = Schema(context.output.fields.map(\.arrowField))
     self.nextTask = nextTask
+    if options.columns != nil, let uuid = metadata.uuid, let log = ReadLog.shared {
+      log.add(
+        uuid,
+        context.output.fields.map(\.id).filter { MetadataColumn(fieldID: $0) == nil })
+    }
     left = max(0, options.limit ?? .max)
   }
 

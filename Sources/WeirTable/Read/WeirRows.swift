@@ -6,6 +6,10 @@ internal import WeirStorage
 
 /// Rows of a Weir file: a few of them one by one, many as ranges.
 ///
+/// Rows that the request's filter excludes do not come: pages are passed over by their statistics, rows
+/// with a key are found by the key's index, and of what is left the filter's columns are decoded
+/// first.
+///
 /// Only the columns wanted are opened. Whole columns are read, of structs also the fields that
 /// nobody asked for.
 final class WeirRows: StoredRows {
@@ -19,6 +23,7 @@ final class WeirRows: StoredRows {
     case range(WeirFileBatches, nextRow: Int)
     /// What is left of these rows.
     case rows([Int], next: Int)
+    case matches(WeirFileMatches)
   }
 
   /// Rows are looked up one by one when they are at most this share of those between them.
@@ -41,9 +46,31 @@ final class WeirRows: StoredRows {
       source =
         chosen.count <= span.count / Self.sparseShare
         ? .rows(chosen, next: 0) : try Self.batches(file, columns, span, batchRowsMax)
+    } else if let filter = request.filter {
+      source = try Self.matches(file, columns, fields, filter, rows, batchRowsMax)
     } else {
       source = try Self.batches(file, columns, rows, batchRowsMax)
     }
+  }
+
+  /// - Parameter fields: the columns' fields, with ids.
+  private static func matches(
+    _ file: WeirFileReader, _ columns: FileColumns, _ fields: [Field], _ filter: BoundPredicate,
+    _ rows: Range<Int>, _ batchRows: Int
+  ) throws(TableError) -> Source {
+    let places = filter.columns.map { column -> Int? in
+      guard column.path.count == 1, let id = column.field.id else { return nil }
+      return fields.firstIndex {
+        $0.id == id && PredicatePushdown.fits($0.type, column.type)
+      }
+    }
+    if places.allSatisfy({ $0 == nil }) && !filter.isNeverTrue {
+      return try batches(file, columns, rows, batchRows)
+    }
+    do throws(WeirFileError) {
+      return .matches(
+        try file.matches(filter, places: places, of: columns, rows: rows, batchRows: batchRows))
+    } catch { throw TableError(error) }
   }
 
   private static func batches(
@@ -107,6 +134,9 @@ final class WeirRows: StoredRows {
         source = .rows(rows, next: end)
         let chosen = Array(rows[first..<end])
         return (try file.take(ascending: chosen, of: columns), RowPlaces(ascending: chosen))
+      case .matches(let matches):
+        guard let batch = try matches.next() else { return nil }
+        return (batch, RowPlaces(ascending: matches.rows))
       }
     } catch { throw TableError(error) }
   }

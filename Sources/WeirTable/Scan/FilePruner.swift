@@ -44,6 +44,17 @@ final class FilePruner {
 
   func plan(_ spec: PartitionSpec) -> PartitionPlan { state(spec).plan }
 
+  /// The filter's columns whose values are in column files.
+  private func unknownIDs(_ columnFiles: [ColumnFile]) -> Set<Int32> {
+    if columnFiles.isEmpty { return [] }
+    return Set(
+      filter.columns.compactMap(\.field.id).filter { id in
+        var top = id
+        while let parent = schema.parentID(ofFieldID: top) { top = parent }
+        return columnFiles.contains { $0.fieldID == top }
+      })
+  }
+
   /// False only if no file of the manifest has a row for which the filter is true.
   func mayMatch(_ manifest: ManifestFile, _ spec: PartitionSpec) -> Bool {
     guard let summaries = manifest.partitions else { return true }
@@ -53,17 +64,20 @@ final class FilePruner {
 
   /// What is left of the filter for the file at which the reader stands; `nil` when it excludes all
   /// rows.
+  ///
+  /// - Parameter columnFiles: the file's own metrics say nothing about these columns.
   func residual(
-    _ reader: ManifestReader, _ spec: PartitionSpec
+    _ reader: ManifestReader, _ spec: PartitionSpec, _ columnFiles: [ColumnFile]
   ) throws(TableError) -> BoundPredicate? {
     if filter.isAlwaysTrue { return filter }
+    let unknown = unknownIDs(columnFiles)
     let state = state(spec)
     let plan = state.plan
     let key = plan.isEmpty ? nil : try reader.partitionKey()
     let known = key.flatMap { state.excluded[$0] }
     if known == true { return nil }
     // Most files end here, without an allocation.
-    if try reader.isRefuted(by: boundTests) { return nil }
+    if unknown.isEmpty, try reader.isRefuted(by: boundTests) { return nil }
     let rows = Int64(try reader.recordCount())
     let partition = plan.isEmpty ? [] : try reader.partition()
     if !plan.isEmpty, known == nil {
@@ -74,9 +88,10 @@ final class FilePruner {
       if let key, rows > 0 { state.excluded[key] = isExcluded }
       if isExcluded { return nil }
     }
-    let bounds = DataFileBounds(
+    var bounds = DataFileBounds(
       plan: plan, partition: partition, rows: rows, schema: schema,
       fileMetrics: try reader.metrics())
+    bounds.unknown = unknown
     return filter.mayMatch(bounds) ? filter.residual(bounds) : nil
   }
 }

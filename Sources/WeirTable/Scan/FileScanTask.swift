@@ -20,6 +20,8 @@ public struct FileScanTask: Sendable {
   public var residual: BoundPredicate
   /// The bytes of the file in which row groups to read begin; the whole file when `nil`.
   public var range: Range<Int64>?
+  /// Columns whose values are not those in the data file.
+  public var columnFiles: [ColumnFile] = []
 
   public init(
     dataFile: DataFile, spec: PartitionSpec, sequenceNumber: Int64, fileSequenceNumber: Int64,

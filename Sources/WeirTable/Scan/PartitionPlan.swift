@@ -44,6 +44,8 @@ struct DataFileBounds: ColumnBounds {
   let schema: TableSchema
   /// Without them only the partition speaks.
   let fileMetrics: FileMetrics?
+  /// Columns of which the metrics say nothing.
+  var unknown: Set<Int32> = []
 
   init(
     plan: PartitionPlan, partition: [Scalar], rows: Int64, schema: TableSchema,
@@ -83,7 +85,9 @@ struct DataFileBounds: ColumnBounds {
   }
 
   private func ownMetrics(_ column: BoundColumn) -> ColumnMetrics {
-    guard let fileMetrics, let id = column.field.id, let field = schema.field(id: id) else {
+    guard let fileMetrics, let id = column.field.id, let field = schema.field(id: id),
+      !unknown.contains(id)
+    else {
       return ColumnMetrics()
     }
     return ColumnMetrics(

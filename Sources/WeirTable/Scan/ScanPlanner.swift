@@ -5,7 +5,7 @@ public import WeirStorage
 
 /// Plans a scan: the data files that may hold rows of interest, one after the other.
 ///
-/// 1. The snapshot's manifest list is read; manifests whose partition summaries exclude the filter are
+/// 1. The snapshot's manifest list is read, and its list of column files where it has one; manifests whose partition summaries exclude the filter are
 ///    passed over.
 /// 2. All delete manifests that are left are read into an index.
 /// 3. Data manifests are read one at a time. An entry is passed over when its partition, and then when
@@ -26,6 +26,7 @@ public final class ScanPlanner {
   private let keepsMetrics: Bool
   private var manifests: ArraySlice<ManifestFile> = []
   private var deletes = DeleteIndex()
+  private var columnFiles = ColumnFileList()
   private let pruner: FilePruner
   private var reader: ManifestReader?
   private var spec = PartitionSpec.unpartitioned
@@ -70,6 +71,7 @@ public final class ScanPlanner {
 
   private func start() throws(TableError) {
     guard let snapshot, !filter.isNeverTrue else { return }
+    columnFiles = try files.columnFiles(of: snapshot, in: metadata)
     let all = try files.manifests(of: snapshot)
     counts.manifests = all.count
     var data: [ManifestFile] = []
@@ -104,16 +106,19 @@ public final class ScanPlanner {
     while try reader.advance() {
       guard reader.isLive else { continue }
       counts.dataFiles += 1
-      guard let residual = try pruner.residual(reader, spec) else { continue }
+      let columns = columnFiles.isEmpty ? [] : columnFiles[try reader.path()]
+      guard let residual = try pruner.residual(reader, spec, columns) else { continue }
       counts.plannedFiles += 1
       var entry = try reader.entry(withMetrics: keepsMetrics)
       if keepsMetrics { entry.dataFile.metrics = entry.dataFile.metrics.detached() }
       let sequenceNumber = entry.sequenceNumber ?? 0
-      return FileScanTask(
+      var task = FileScanTask(
         dataFile: entry.dataFile, spec: spec, sequenceNumber: sequenceNumber,
         fileSequenceNumber: entry.fileSequenceNumber ?? sequenceNumber,
         deletes: deletes.deletes(of: entry.dataFile, sequenceNumber: sequenceNumber),
         residual: residual)
+      task.columnFiles = columns
+      return task
     }
     return nil
   }

@@ -67,6 +67,8 @@ public final class AppendScanPlanner {
 
   private let entries: ChangedEntries
   private let pruner: FilePruner
+  /// Of the range's end.
+  private let columnFiles: ColumnFileList
 
   init(
     _ metadata: TableMetadata, files: ManifestFiles, filter: Predicate,
@@ -78,19 +80,24 @@ public final class AppendScanPlanner {
     entries = ChangedEntries(
       metadata, files, range.snapshots.filter { $0.operation == .append }, schema)
     pruner = FilePruner(self.filter, schema)
+    columnFiles = try files.columnFiles(of: range.end, in: metadata)
   }
 
   /// The next file; `nil` after the last. Snapshots come in their order.
   public func next() throws(TableError) -> FileScanTask? {
     while let change = try entries.next(.data) {
-      guard change.reader.status == .added,
-        let residual = try pruner.residual(change.reader, change.spec)
-      else { continue }
+      guard change.reader.status == .added else { continue }
+      let columns = columnFiles.isEmpty ? [] : columnFiles[try change.reader.path()]
+      guard let residual = try pruner.residual(change.reader, change.spec, columns) else {
+        continue
+      }
       let entry = try change.reader.entry(withMetrics: false)
       let number = entry.sequenceNumber ?? 0
-      return FileScanTask(
+      var task = FileScanTask(
         dataFile: entry.dataFile, spec: change.spec, sequenceNumber: number,
         fileSequenceNumber: entry.fileSequenceNumber ?? number, residual: residual)
+      task.columnFiles = columns
+      return task
     }
     return nil
   }

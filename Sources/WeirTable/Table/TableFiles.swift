@@ -71,6 +71,22 @@ struct TableFiles {
     }
   }
 
+  /// The column files of a snapshot.
+  func columnFiles(
+    of snapshot: Snapshot?, in metadata: TableMetadata
+  ) throws(TableError) -> ColumnFileList {
+    do {
+      return try manifestFiles.columnFiles(of: snapshot, in: metadata)
+    } catch { throw error.adding(table: table) }
+  }
+
+  /// The column files that a file lists.
+  func columnFiles(_ path: String) throws(TableError) -> ColumnFileList {
+    do {
+      return try manifestFiles.columnFiles(path)
+    } catch { throw error.adding(table: table) }
+  }
+
   func remember(_ manifests: [ManifestFile], at location: String) {
     manifestFiles.cache.insert(manifests, location, stores)
   }

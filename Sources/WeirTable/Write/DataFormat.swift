@@ -13,6 +13,10 @@ public enum DataFormat: String, Hashable, Sendable, CaseIterable {
 
   /// How files of the Weir format are written: a property of Weir's own.
   public static let profileProperty = "weir.file.profile"
+  /// Columns by whose values rows of Weir files are found without reading others: names with commas
+  /// between, `none` for none. Without it they are the table's identifier fields.
+  public static let keysProperty = "weir.file.keys"
+
   /// The values of `profileProperty`, the default first.
   public static let profiles = ["fast", "compact"]
 }

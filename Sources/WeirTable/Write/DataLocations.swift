@@ -11,8 +11,10 @@ struct DataLocations: Sendable {
   private let writerID: String
   private var count = 0
 
-  /// - Parameter writerID: makes the names of this writer's files unlike all others.
-  init(_ metadata: TableMetadata, writerID: String) {
+  /// - Parameters:
+  ///   - writerID: makes the names of this writer's files unlike all others.
+  ///   - given: a folder in place of the table's.
+  init(_ metadata: TableMetadata, writerID: String, folder given: String? = nil) {
     let properties = metadata.properties
     self.writerID = writerID
     let location = Self.trimmed(metadata.location)
@@ -20,11 +22,11 @@ struct DataLocations: Sendable {
     hasPartitionPaths =
       properties["write.object-storage.partitioned-paths"]?.lowercased() != "false"
     let named =
-      properties["write.data.path"]
+      given ?? properties["write.data.path"]
       ?? (isHashed ? properties["write.object-storage.path"] : nil)
       ?? properties["write.folder-storage.path"]
     folder = Self.trimmed(named ?? location + "/data")
-    if isHashed, !folder.hasPrefix(location) {
+    if isHashed, given == nil, !folder.hasPrefix(location) {
       context = location.split(separator: "/").suffix(2).joined(separator: "/")
     } else {
       context = nil

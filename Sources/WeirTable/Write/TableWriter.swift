@@ -17,6 +17,8 @@ public struct TableWriteOptions: Sendable {
   public var hasRowLineage = false
   /// Rows are sorted as the table's sort order says.
   public var sorts = true
+  /// Where files go; to the table's data folder when `nil`.
+  var folder: String?
 
   public init() {}
 }
@@ -108,7 +110,8 @@ public final class TableWriter {
       .within(bufferedBytesMax: options.bufferedBytesMax, self.fields)
     grouper = try PartitionGrouper(spec, schema)
     sorter = options.sorts && !order.isUnsorted ? try RowSorter(order, schema) : nil
-    locations = DataLocations(metadata, writerID: environment.uuid())
+    locations = DataLocations(
+      metadata, writerID: environment.uuid(), folder: options.folder)
   }
 
   deinit { if state != .closed { removeFiles() } }

@@ -15,18 +15,23 @@ final class WeirEncoder: DataFileEncoder {
   ) throws(TableError) {
     self.fields = fields
     metrics = RowMetrics(fields, modes: properties.metrics)
+    var options = properties.weir
+    options.keyColumns = fields.filter { properties.keyFieldIDs.contains($0.id) }.map(\.name)
+    let names = Dictionary(
+      fields.map { ($0.id, $0.name) }, uniquingKeysWith: { first, _ in first })
+    options.layout = properties.layout.fieldIDs.compactMap { names[$0] }
     do throws(WeirFileError) {
       writer = try WeirFileWriter(
-        sink, schema: Schema(fields.map(\.arrowField)), options: properties.weir)
+        sink, schema: Schema(fields.map(\.arrowField)), options: options)
     } catch { throw TableError(error) }
   }
 
   var rowCount: Int { writer.rowCount }
   var bufferedByteCount: Int { writer.pendingByteCount }
-  var heldByteCount: Int { writer.windowByteCount }
+  var heldByteCount: Int { writer.heldByteCount }
   /// Columns become about a third of what they are in memory, and lists that others share less.
   var estimatedByteCount: Int {
-    writer.writtenByteCount + writer.pendingByteCount / 3 + writer.windowByteCount / 2
+    writer.writtenByteCount + writer.pendingByteCount / 3 + writer.heldByteCount / 2
   }
 
   func write(_ batch: RecordBatch) throws(TableError) {

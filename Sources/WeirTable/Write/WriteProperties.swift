@@ -15,6 +15,10 @@ struct WriteProperties: Sendable {
   var rowGroupBytes: Int
   var parquet: ParquetWriteOptions
   var weir: WeirFileWriteOptions
+  /// Columns by whose values rows of Weir files are looked up.
+  var keyFieldIDs: Set<Int32>
+  /// Columns of Weir files, those first that lie first.
+  var layout: ColumnLayout
   var metrics: MetricsModes
 
   /// A property of Weir's own: `all` (the default) uses the delta and byte-stream-split encodings,
@@ -33,6 +37,13 @@ struct WriteProperties: Sendable {
       }
       weir.profile = profile
     }
+    keyFieldIDs = try Self.keys(properties, schema)
+    let layoutText = properties[ColumnLayout.property] ?? ""
+    guard let layout = ColumnLayout(layoutText) else {
+      throw Self.invalid(
+        ColumnLayout.property, layoutText, "field ids and ranges of them, as 12,5,7-9")
+    }
+    self.layout = layout
     targetFileBytes = try Self.bytes(properties, "write.target-file-size-bytes", 512 << 20)
     rowGroupBytes = try Self.bytes(properties, "write.parquet.row-group-size-bytes", 128 << 20)
     metrics = try MetricsModes(properties, schema: schema, sortOrder: sortOrder)
@@ -74,6 +85,34 @@ struct WriteProperties: Sendable {
     }
   }
 
+  /// The columns that the property names, else the table's identifier fields as far as they can be
+  /// keys.
+  private static func keys(
+    _ properties: StringMap, _ schema: TableSchema
+  ) throws(TableError) -> Set<Int32> {
+    guard let text = properties[DataFormat.keysProperty] else {
+      return Set(
+        schema.fields.filter {
+          schema.identifierFieldIDs.contains($0.id)
+            && WeirFileWriteOptions.canBeKey($0.type.arrowType)
+        }.map(\.id))
+    }
+    var result: Set<Int32> = []
+    for name in text.split(separator: ",") {
+      let name = name.drop { $0 == " " }
+      // A column may have been dropped or renamed since.
+      guard let field = schema.fields.first(where: { $0.name == name }) else { continue }
+      guard WeirFileWriteOptions.canBeKey(field.type.arrowType) else {
+        throw invalid(
+          DataFormat.keysProperty, text,
+          "names of columns of whole numbers, decimals, dates, times or byte strings with commas "
+            + "between, or none")
+      }
+      result.insert(field.id)
+    }
+    return result
+  }
+
   /// With bounds of what files of these columns keep in memory until they end.
   func within(bufferedBytesMax: Int, _ fields: [TableField]) -> WriteProperties {
     var result = self
@@ -81,6 +120,8 @@ struct WriteProperties: Sendable {
     result.weir.bufferBytesMax = min(weir.bufferBytesMax, max(bufferedBytesMax, 1 << 20))
     result.weir.windowBytesMax = min(
       weir.windowBytesMax, max(bufferedBytesMax / max(lists, 1), 1 << 20))
+    result.weir.keyIndexBytesMax = min(
+      weir.keyIndexBytesMax, max(bufferedBytesMax / max(keyFieldIDs.count, 1), 1 << 20))
     return result
   }
 

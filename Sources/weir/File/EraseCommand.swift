@@ -68,12 +68,7 @@ struct EraseCommand: ParsableCommand {
   }
 
   private func chosenRows(_ reader: WeirFileReader) throws -> [Int] {
-    if let predicate {
-      let matches = try reader.matches(try Predicate(parsing: predicate), columns: [])
-      var found: [Int] = []
-      while try matches.next() != nil { found += matches.rows }
-      return found
-    }
+    if let predicate { return try reader.rows(where: try Predicate(parsing: predicate)) }
     var result: [Int] = []
     for part in (rows ?? "").split(separator: ",").map(\.trimmed) {
       let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }

@@ -20,11 +20,12 @@ struct ServiceOptions: ParsableArguments {
         + "processes.", valueName: "text"))
   var token: String?
 
-  func client() -> StreamClient {
+  /// - Parameter isPatient: answers may take hours.
+  func client(isPatient: Bool = false) -> StreamClient {
     let url = url ?? Terminal.environment("WEIR_URL") ?? "http://127.0.0.1:8181"
     return StreamClient(
       url: url.hasSuffix("/") ? String(url.dropLast()) : url,
-      token: token ?? Terminal.environment("WEIR_TOKEN"))
+      token: token ?? Terminal.environment("WEIR_TOKEN"), isPatient: isPatient)
   }
 }
 
@@ -32,12 +33,18 @@ struct ServiceOptions: ParsableArguments {
 struct StreamClient {
   let url: String
   let token: String?
-  private let http = HTTPClient()
+  private let http: HTTPClient
   private static let answerBytesMax = 1 << 30
 
-  init(url: String, token: String?) {
+  init(url: String, token: String?, isPatient: Bool = false) {
     self.url = url
     self.token = token
+    var settings = HTTPClientSettings()
+    if isPatient {
+      settings.totalTimeoutMilliseconds = 24 * 3_600_000
+      settings.stallSeconds = 24 * 3_600
+    }
+    http = HTTPClient(settings: settings)
   }
 
   /// The path of a stream's resource.

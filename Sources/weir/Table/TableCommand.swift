@@ -34,8 +34,10 @@ struct TableCommand: ParsableCommand {
       TableRefsCommand.self, TableDiffCommand.self, TableRollbackCommand.self,
       TableBranchCommand.self, TableTagCommand.self, TablePropertiesCommand.self,
       TableAnalyzeCommand.self, TableExpireCommand.self, TableOrphansCommand.self,
-      TableCompactCommand.self, TableMaintainCommand.self, TableCostCommand.self,
+      TableBackfillCommand.self, TableCompactCommand.self, TableMaintainCommand.self,
+      TableCostCommand.self, TableEraseCommand.self, TableLayoutCommand.self,
       TableRenameCommand.self,
+      TableTierCommand.self,
       TableDropCommand.self,
     ])
 }
@@ -56,9 +58,13 @@ struct CatalogSelection: ParsableArguments {
       valueName: "name=value"))
   var settings: [String] = []
 
+  var address: String {
+    catalog ?? getenv("WEIR_CATALOG").map { String(cString: $0) } ?? "lake"
+  }
+
   /// - Parameter creates: makes a folder that is not there.
   func open(creates: Bool = false) throws -> Connection {
-    let address = catalog ?? getenv("WEIR_CATALOG").map { String(cString: $0) } ?? "lake"
+    let address = address
     var options = ConnectionOptions()
     options.creates = creates
     do throws(TableError) {

@@ -20,7 +20,9 @@ struct TableCompactCommand: ParsableCommand {
       Examples:
         weir table compact shop.orders
         weir table compact shop.samples --full --sort user_id,session_id
-        weir table properties shop.samples write.format.default=weir && weir table compact shop.samples --convert
+        weir table properties shop.samples --set write.format.default=weir
+        weir table compact shop.samples --convert
+        weir table compact shop.samples --engine ray --address 10.0.0.7:6379
       """)
 
   @OptionGroup var table: TableSelection
@@ -42,15 +44,37 @@ struct TableCompactCommand: ParsableCommand {
   var trigger: Int?
   @Flag(name: .long, help: "Only say what would come together.")
   var dryRun = false
+  @Option(
+    name: .long,
+    help:
+      "Where the work is done: here, or by a Ray cluster with a task for each group (weir[ray]).")
+  var engine = Engine.local
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The Ray cluster (default: RAY_ADDRESS, or one of this machine's own).",
+      valueName: "host:port"))
+  var address: String?
+  @Option(name: .long, help: ArgumentHelp("Tasks at a time on Ray (default: its processors)."))
+  var tasks: Int?
   @OptionGroup var output: JSONSelection
 
+  enum Engine: String, ExpressibleByArgument, CaseIterable {
+    case local, ray
+  }
+
   func validate() throws {
+    if engine == .local, address != nil || tasks != nil {
+      throw ValidationError("--address and --tasks are for --engine ray")
+    }
+    if let tasks, tasks < 1 { throw ValidationError("--tasks needs 1 or more, not \(tasks)") }
     if let trigger, trigger < 2 {
       throw ValidationError("--trigger needs 2 or more, not \(trigger)")
     }
   }
 
   func run() throws {
+    if engine == .ray { return try PythonModule("weir.ray").become(rayArguments()) }
     let table = try table.open()
     var options = CompactionOptions()
     options.isFull = full
@@ -74,21 +98,28 @@ struct TableCompactCommand: ParsableCommand {
     guard result.groupCount > 0 else {
       return output.print(
         "There is nothing to bring together" + (full ? "." : "; --full takes all small files."),
-        Self.json(result))
+        result.json)
     }
     output.print(
       "Brought \(Numbers.counted(result.sourceCount, "file", "files")) "
         + "(\(Numbers.bytes(result.readByteCount))) into \(Numbers.grouped(result.outputCount)) "
         + "(\(Numbers.bytes(result.writtenByteCount))), "
-        + "\(Numbers.counted(result.rowCount, "row", "rows")).", Self.json(result))
+        + "\(Numbers.counted(result.rowCount, "row", "rows")).", result.json)
   }
 
-  private static func json(_ result: CompactionResult) -> JSONValue {
-    [
-      "groups": .int(Int64(result.groupCount)), "files": .int(Int64(result.sourceCount)),
-      "new_files": .int(Int64(result.outputCount)), "rows": .int(Int64(result.rowCount)),
-      "bytes": .int(Int64(result.readByteCount)), "new_bytes": .int(Int64(result.writtenByteCount)),
-      "rows_deleted_meanwhile": .int(Int64(result.followedDeleteCount)),
+  /// What `python -m weir.ray` takes.
+  private func rayArguments() throws -> [String] {
+    _ = try table.identifier()
+    var words = ["compact", table.name, "--catalog", table.selection.address]
+    for setting in table.selection.settings { words += ["--property", setting] }
+    let options = [
+      ("--sort", sort), ("--where", filter), ("--trigger", trigger.map(String.init)),
+      ("--address", address), ("--tasks", tasks.map(String.init)),
     ]
+    for (name, value) in options { if let value { words += ["\(name)=\(value)"] } }
+    let flags = [
+      ("--full", full), ("--convert", convert), ("--dry-run", dryRun), ("--json", output.json),
+    ]
+    return words + flags.filter(\.1).map(\.0)
   }
 }

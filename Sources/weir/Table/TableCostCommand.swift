@@ -69,6 +69,7 @@ struct TableCostCommand: ParsableCommand {
     }
     add("data of the current snapshot", cost.data)
     add("delete files", cost.deletes)
+    if cost.columnFiles.fileCount > 0 { add("column files", cost.columnFiles) }
     add("files of earlier snapshots alone", cost.history)
     add("metadata", cost.metadata)
     add("orphans of three days and more", cost.orphans)
@@ -184,7 +185,8 @@ struct TableCostCommand: ParsableCommand {
       [("table", .string(name)), ("bytes", .int(Int64(cost.byteCount)))] + monthly(cost.byteCount)
         + [
           ("format", .optional(cost.format)), ("data", share(cost.data)),
-          ("delete_files", share(cost.deletes)), ("earlier_snapshots", share(cost.history)),
+          ("delete_files", share(cost.deletes)), ("column_files", share(cost.columnFiles)),
+          ("earlier_snapshots", share(cost.history)),
           ("metadata", share(cost.metadata)), ("orphans", share(cost.orphans)),
           ("unnamed", share(cost.unnamed)), ("small_files", share(cost.small)),
           ("deleted_row_bytes", .int(Int64(cost.deletedByteCount))),

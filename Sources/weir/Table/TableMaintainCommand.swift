@@ -2,7 +2,6 @@
 
 internal import ArgumentParser
 internal import WeirColumnar
-internal import WeirProject
 internal import WeirStreaming
 internal import WeirTable
 
@@ -58,21 +57,15 @@ struct TableMaintainCommand: ParsableCommand {
     }
   }
 
-  private func duration(_ text: String, _ option: String) throws -> Int64 {
-    guard let value = Quantity.milliseconds(text), value > 0 else {
-      throw CommandFailure(
-        "\(option) '\(text)' is no duration", hint: "Write \(Quantity.durationForm).")
-    }
-    return value
-  }
-
   private func policy() throws -> MaintenancePolicy {
     var policy = MaintenancePolicy()
-    policy.snapshotAgeMilliseconds = try snapshots.map { try duration($0, "--snapshots") }
+    policy.snapshotAgeMilliseconds = try snapshots.map {
+      try DurationText.milliseconds($0, "--snapshots")
+    }
     policy.snapshotCountMin = keep
     policy.metadataFileCountMax = metadataFiles
     if let orphans {
-      let age = try duration(orphans, "--orphans")
+      let age = try DurationText.milliseconds(orphans, "--orphans")
       guard age >= MaintenancePolicy.orphanAgeMillisecondsMin else {
         throw CommandFailure(
           "--orphans '\(orphans)' is less than a day",
@@ -87,7 +80,8 @@ struct TableMaintainCommand: ParsableCommand {
       }
       policy.rows = RowRetention(
         column: String(rows[..<split]),
-        milliseconds: try duration(String(rows[rows.index(after: split)...]), "--rows"))
+        milliseconds: try DurationText.milliseconds(
+          String(rows[rows.index(after: split)...]), "--rows"))
     }
     return policy
   }

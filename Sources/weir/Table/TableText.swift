@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import WeirColumnar
+internal import WeirProject
 internal import WeirTable
 
 /// Whether to print for programs.
@@ -112,5 +113,16 @@ extension Snapshot {
     return (TableText.count(summary["deleted-records"]) ?? 0)
       + (TableText.count(summary["added-position-deletes"]) ?? 0)
       - (TableText.count(summary["removed-position-deletes"]) ?? 0)
+  }
+}
+
+/// A duration, as it is typed.
+enum DurationText {
+  static func milliseconds(_ text: String, _ option: String) throws -> Int64 {
+    guard let value = Quantity.milliseconds(text), value > 0 else {
+      throw CommandFailure(
+        "\(option) '\(text)' is no duration", hint: "Write \(Quantity.durationForm).")
+    }
+    return value
   }
 }

@@ -159,7 +159,7 @@ internal import _WeirTestSupport
       var options = CompactionOptions()
       change(&options)
       let planner = try ScanPlanner(table.metadata, stores: table.stores)
-      return try CompactionPlanner(table.metadata, options).groups(planner).map(\.count)
+      return try CompactionPlanner(table.metadata, options).groups(planner).map(\.tasks.count)
     }
     for _ in 0..<4 { try append(1) }
     #expect(try groups() == [])

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from .._errors import InvalidDataError
+from ._features import plain
 from ._store import BadValueError, Layout, Lists, Rows, encode
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _build(
 
 def ids_of(batch: pa.RecordBatch, name: str) -> np.ndarray:
     column = batch.column(batch.schema.get_field_index(name))
-    return column.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return plain(column, -1).astype(np.int64)
 
 
 def refused(error: BadValueError, table: str, batch: pa.RecordBatch) -> InvalidDataError:

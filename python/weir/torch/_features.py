@@ -138,10 +138,7 @@ def numbers(array: pa.Array, bad: str, column: str) -> np.ndarray:
     """A column as float32, with what is bad made NaN, made 0 or refused."""
     if not pa.types.is_float32(array.type):
         array = pc.cast(array, pa.float32(), safe=False)
-    values = array.to_numpy(zero_copy_only=False)
-    if array.null_count:
-        # NumPy's own of nulls is NaN already; the copy is ours to change.
-        values = values.astype(np.float32)
+    values = plain(array, np.nan)
     good = np.isfinite(values)
     if good.all():
         return values
@@ -150,6 +147,23 @@ def numbers(array: pa.Array, bad: str, column: str) -> np.ndarray:
         what = "null" if not array[row].is_valid else str(array[row].as_py())
         raise BadValueError(column, row, what)
     return np.where(good, values, np.float32(0 if bad == "zero" else np.nan))
+
+
+def plain(array: pa.Array, missing: float = 0) -> np.ndarray:
+    """An array's numbers, where they lie unless some are null.
+
+    `to_numpy`, and values of Python in pyarrow's functions, would import pandas: a second.
+    """
+    kind = array.type
+    letter = "f" if pa.types.is_floating(kind) else "iu"[pa.types.is_unsigned_integer(kind)]
+    dtype = np.dtype(f"{letter}{kind.bit_width // 8}")
+    if not len(array):
+        return np.empty(0, dtype)
+    if array.null_count:
+        value = pa.py_buffer(np.array([missing], dtype))
+        array = pc.fill_null(array, pa.Array.from_buffers(kind, 1, [None, value])[0])
+    offset = array.offset * dtype.itemsize
+    return np.frombuffer(array.buffers()[1], dtype, len(array), offset)
 
 
 def ids(array: pa.Array) -> np.ndarray:
@@ -162,21 +176,21 @@ def ids(array: pa.Array) -> np.ndarray:
             array = array.cast(pa.large_string())
         coded = pc.dictionary_encode(array)
         table = np.array([text_id(t) for t in coded.dictionary.to_pylist()] + [NO_ID], np.int64)
-        return table[coded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)]
+        return table[plain(coded.indices, len(table) - 1)]
     if pa.types.is_boolean(kind):
         array = array.cast(pa.int8())
     if pa.types.is_temporal(kind):
         array = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
     if array.null_count:
-        array = array.cast(pa.int64()).fill_null(NO_ID)
-    return array.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+        array = array.cast(pa.int64())
+    return plain(array, NO_ID).astype(np.int64, copy=False)
 
 
 def lists(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """A list column's lengths and its elements, int64 or float32."""
     if pa.types.is_fixed_size_list(array.type) or not pa.types.is_large_list(array.type):
         array = array.cast(pa.large_list(array.type.value_type))
-    lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = plain(pc.list_value_length(array))
     elements = array.flatten()  # without those of null lists
     if pa.types.is_floating(elements.type):
         values = numbers(elements, "missing", "")

@@ -8,6 +8,8 @@ struct RowHashTable: Sendable {
   /// Row + 1 by slot; 0 for an empty one. The number of slots is a power of two.
   private let slots: [Int32]
   private let hashes: [UInt64]
+  /// A row that equals one before it, and that one.
+  let duplicate: (row: Int, first: Int)?
 
   var byteCount: Int { slots.count * 4 + hashes.count * 8 }
 
@@ -18,6 +20,7 @@ struct RowHashTable: Sendable {
     var size = 16
     while size < rows * 2 { size *= 2 }
     var slots = [Int32](repeating: 0, count: size)
+    var duplicate: (row: Int, first: Int)?
     for row in 0..<rows {
       var slot = Int(truncatingIfNeeded: hashes[row]) & (size - 1)
       var known = false
@@ -25,6 +28,7 @@ struct RowHashTable: Sendable {
         let other = Int(slots[slot]) - 1
         if hashes[other] == hashes[row], RowHash.equal(keys, other, keys, row) {
           known = true
+          if duplicate == nil { duplicate = (row, other) }
           break
         }
         slot = (slot + 1) & (size - 1)
@@ -33,6 +37,25 @@ struct RowHashTable: Sendable {
     }
     self.slots = slots
     self.hashes = hashes
+    self.duplicate = duplicate
+  }
+
+  /// For each row of `columns` the first row of `keys` that equals it, or -1.
+  func find(_ columns: [ArrayData], keys: [ArrayData], rows: Int) -> [Int] {
+    let found = RowHash.hashes(columns, rows: rows)
+    var result = [Int](repeating: -1, count: rows)
+    for row in 0..<rows {
+      var slot = Int(truncatingIfNeeded: found[row]) & (slots.count - 1)
+      while slots[slot] != 0 {
+        let key = Int(slots[slot]) - 1
+        if hashes[key] == found[row], RowHash.equal(keys, key, columns, row) {
+          result[row] = key
+          break
+        }
+        slot = (slot + 1) & (slots.count - 1)
+      }
+    }
+    return result
   }
 
   /// Which rows of `columns` are in the table; `nil` when none is.
