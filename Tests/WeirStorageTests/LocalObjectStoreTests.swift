@@ -138,4 +138,36 @@ internal import _WeirTestSupport
     #expect(try store.list(prefix: "").objects.map(\.path) == ["kept"])
     #expect(TemporaryFolder.names(in: root) == [".weir-locks", "kept"])
   }
+
+  /// A file that goes to the disk while it grows holds what was appended, however it was cut.
+  @Test(arguments: 0..<6) func largeFilesHoldWhatWasAppended(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let store = try LocalObjectStore(root: folder.path, syncs: seed != 0)
+    let writer = try store.create("large", condition: .none)
+    var expected: [UInt8] = []
+    let step = WriteBehind.stepBytes
+    while expected.count < 7 * step {
+      let count = random.pick([
+        0, 1, 4_096, step / 5, step / 3, step - 1, step, step + 1, 2 * step + 7,
+      ])
+      let piece = random.bytes(count)
+      expected += piece
+      try writer.append(Buffer(piece))
+      #expect(writer.byteCount == expected.count)
+    }
+    #expect(try writer.finish().size == expected.count)
+    #expect(try store.get("large").array(of: UInt8.self) == expected)
+  }
+
+  @Test func stepsThatCannotBeSentAheadAreNoError() throws {
+    // A pipe has no place on a disk, and a number that is no open file is told by others.
+    var ends: [Int32] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    for file in [ends[1], -1] {
+      var behind = WriteBehind()
+      for step in 1...4 { #expect(behind.advance(file, to: step * WriteBehind.stepBytes) == nil) }
+    }
+    close(ends[0])
+    close(ends[1])
+  }
 }

@@ -44,6 +44,9 @@ final class RowCache<Value: Sendable>: RefreshedCache {
     /// Used since the last time there were too many, and before it.
     var young: [EntityID: Entry] = [:]
     var old: [EntityID: Entry] = [:]
+    /// Not used any more. Tens of thousands of values are given back one by one, which takes milliseconds:
+    /// a refresh does it, and no request waits for it.
+    var left: [EntityID: Entry] = [:]
     /// Counts beginnings of refreshes, and changes that they made.
     var generation = 0
     /// When keys changed; what is forgotten here changed at `floor` at the latest.
@@ -83,6 +86,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
 
   func refresh() {
     follower.withLock { follower in
+      letGo()
       do throws(StreamError) {
         guard let tail = follower.tail else {
           follower.tail = try stream.tail(from: .latest)
@@ -109,11 +113,22 @@ final class RowCache<Value: Sendable>: RefreshedCache {
   }
 
   private func forget() {
-    state.withLock { state in
+    let left = state.withLock { state in
       state.generation += 1
       state.floor = state.generation
-      (state.young, state.old, state.changed) = ([:], [:], [:])
+      state.changed = [:]
+      defer { (state.young, state.old) = ([:], [:]) }
+      return [state.young, state.old]
     }
+    withExtendedLifetime(left) {}
+  }
+
+  private func letGo() {
+    let left = state.withLock { state in
+      defer { state.left = [:] }
+      return state.left
+    }
+    withExtendedLifetime(left) {}
   }
 
   /// What a refresh read: of each key the last version.
@@ -234,6 +249,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
     // Room for all of them, which memory is used for when they come: to grow takes milliseconds.
     if state.young.isEmpty { state.young.reserveCapacity(countMax) }
     if state.young.count >= countMax {
+      if state.left.isEmpty { state.left = state.old }
       state.old = state.young
       state.young = Dictionary(minimumCapacity: countMax)
     }

@@ -4,7 +4,8 @@ internal import WeirColumnar
 
 /// Writes a file under a temporary name in the folder of its final one.
 ///
-/// 1. `append` collects small pieces and writes them to the temporary file.
+/// 1. `append` collects small pieces and writes them to the temporary file, which goes to the disk as it
+///    grows.
 /// 2. `finish` writes the rest, sets the time of modification (see `LocalObjectStore`), syncs the
 ///    file, and hands its temporary path to `publish`, which gives it its final name and syncs the
 ///    folder.
@@ -30,6 +31,9 @@ final class LocalFileWriter: ObjectWriter {
   private let collected = MutableBuffer()
   private var state: State
   private(set) var byteCount = 0
+  /// Bytes in the file.
+  private var writtenCount = 0
+  private var behind = WriteBehind()
 
   /// - Parameters:
   ///   - temporaryPath: of the file, which must be open and empty.
@@ -58,9 +62,7 @@ final class LocalFileWriter: ObjectWriter {
       if bytes.count <= Self.collectedBytesMax / 2 {
         collected.append(bytes)
       } else {
-        try bytes.withUnsafeBytes { bytes throws(SystemError) in
-          try SystemCalls.write(file, bytes)
-        }
+        try write(bytes, file)
       }
     }
   }
@@ -97,8 +99,17 @@ final class LocalFileWriter: ObjectWriter {
 
   private func flush(_ file: Int32) throws(SystemError) {
     guard collected.count > 0 else { return }
-    let bytes = collected.finish()
-    try bytes.withUnsafeBytes { bytes throws(SystemError) in try SystemCalls.write(file, bytes) }
+    try write(collected.finish(), file)
+  }
+
+  private func write(_ bytes: Buffer, _ file: Int32) throws(SystemError) {
+    for start in stride(from: 0, to: bytes.count, by: WriteBehind.stepBytes) {
+      let step = bytes.slice(
+        offset: start, count: min(WriteBehind.stepBytes, bytes.count - start))
+      try step.withUnsafeBytes { step throws(SystemError) in try SystemCalls.write(file, step) }
+      writtenCount += step.count
+      if syncs, let number = behind.advance(file, to: writtenCount) { throw SystemError(number) }
+    }
   }
 
   private func failing(

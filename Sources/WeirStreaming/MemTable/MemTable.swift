@@ -208,27 +208,57 @@ public final class MemTable: Sendable {
   /// Ends a flush: the frozen rows are the table's now. Views before and after show the same rows.
   ///
   /// After an error of the index, drop this memory table and open the index again.
-  public func finishFlush(_ staged: (any StagedIndexBatch)?) throws(StreamError) {
+  ///
+  /// - Returns: what is to be let go when no lock is held that others wait for: thousands of rows are
+  ///   given back one by one.
+  @discardableResult
+  public func finishFlush(_ staged: (any StagedIndexBatch)?) throws(StreamError) -> LeftRows {
     try state.withLock { state throws(StreamError) in
       precondition(state.frozen != nil, "a flush ends that has begun")
       if let index, let staged { try index.publish(staged) }
+      let left = LeftRows(entries: state.frozen?.entries ?? [], keys: state.frozen?.keys)
       state.frozen = nil
       state.offsets = state.activeStart..<state.offsets.upperBound
+      return left
     }
+  }
+
+  /// Rows that memory does not have any more, and nobody has read.
+  public struct LeftRows: Sendable {
+    fileprivate let entries: [LiftedRows]
+    fileprivate let keys: KeyTable?
   }
 
   /// All that is in memory now, over the index as it is now.
   ///
   /// Cost: all rows in memory are sorted by key and merged.
-  public func view() throws(StreamError) -> MemTableView {
+  public func view() throws(StreamError) -> MemTableView { try view(of: cut()) }
+
+  /// All that is in memory at one moment, not merged yet.
+  struct Cut: Sendable {
+    fileprivate let entries: [LiftedRows]
+    fileprivate let offsets: Range<Int64>
+    fileprivate let reader: (any KeyIndexReader)?
+    /// The state of the table that the rows lie over; `nil` for a table without key.
+    var position: IndexPosition? { reader?.position }
+  }
+
+  /// What is in memory now. Cheap: rows are shared, and not merged.
+  func cut() throws(StreamError) -> Cut {
     let index = self.index
-    let (entries, offsets, reader) = try state.withLock {
-      state throws(StreamError) -> ([LiftedRows], Range<Int64>, (any KeyIndexReader)?) in
+    return try state.withLock { state throws(StreamError) in
       let reader = try index?.reader()
       if let reader { try check(reader, state) }
-      return ((state.frozen?.entries ?? []) + state.active.entries, state.offsets, reader)
+      return Cut(
+        entries: (state.frozen?.entries ?? []) + state.active.entries, offsets: state.offsets,
+        reader: reader)
     }
-    guard let reader else {
+  }
+
+  /// The rows of a cut as readers see them.
+  func view(of cut: Cut) throws(StreamError) -> MemTableView {
+    let (entries, offsets) = (cut.entries, cut.offsets)
+    guard let reader = cut.reader else {
       let rows = try FlushRows(entries, offsets, layout.fileSchema)
       return MemTableView(offsets: offsets, position: nil, hidden: [], rows: rows.batch)
     }

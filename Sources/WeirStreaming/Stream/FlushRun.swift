@@ -142,15 +142,20 @@ struct FlushRun {
       }
       let others = stream.shards.filter { shard in !parts.contains { $0.shard === shard } }
       let moves = try prepare(parts, staged, others, snapshotID)
+      var left: [MemTable.LeftRows] = []
       // What is staged and published belongs together: readers see all of it or nothing.
       try stream.published.withLock { published throws(StreamError) in
-        for (part, staged) in zip(parts, staged) { try part.memory.finishFlush(staged) }
+        for (part, staged) in zip(parts, staged) {
+          left.append(try part.memory.finishFlush(staged))
+        }
         for (shard, move) in zip(others, moves) {
           try shard.memory.move(to: snapshotID, move)
         }
         published.metadata = metadata
         published.covered = covered
       }
+      // Let go here, where nobody waits for it any more.
+      withExtendedLifetime(left) {}
     } catch {
       throw TableError(.conflict, "the key index failed: \(error.description)")
     }

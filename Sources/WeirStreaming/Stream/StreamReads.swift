@@ -86,39 +86,37 @@ private struct LiveScan {
       }
       return
     }
-    // Snapshot and memory change together, under this lock.
-    let result: Result<(TableMetadata, [MemTableView], SnapshotUse), StreamError> =
-      stream.published.withLock { published in
-        do throws(StreamError) {
-          var views: [MemTableView] = []
-          for shard in stream.shards {
-            try shard.checkReadable()
-            let view = try shard.memory.view()
-            try Self.check(view, published.metadata, shard.number)
-            views.append(view)
-          }
-          let use = try stream.uses.begin([published.metadata.currentSnapshotID])
-          return .success((published.metadata, views, use))
-        } catch { return .failure(error) }
-      }
-    switch result {
-    case .success((let found, let views, let held)):
-      metadata = found
-      use = held
-      for view in views {
-        for file in view.hidden { hidden[file.path, default: []] += file.rows }
-        if view.rows.rowCount > 0 { rows.append(view.rows) }
-      }
-    case .failure(let error):
-      throw error
+    // Snapshot and memory change together, under this lock. Rows are merged without it: who adds rows
+    // waits for it.
+    typealias Found = (TableMetadata, [(MemTable, MemTable.Cut)], SnapshotUse)
+    let result: Result<Found, StreamError> = stream.published.withLock { published in
+      do throws(StreamError) {
+        var cuts: [(MemTable, MemTable.Cut)] = []
+        for shard in stream.shards {
+          try shard.checkReadable()
+          let memory = shard.memory
+          let cut = try memory.cut()
+          try Self.check(cut.position, published.metadata, shard.number)
+          cuts.append((memory, cut))
+        }
+        let use = try stream.uses.begin([published.metadata.currentSnapshotID])
+        return .success((published.metadata, cuts, use))
+      } catch { return .failure(error) }
+    }
+    let cuts: [(MemTable, MemTable.Cut)]
+    (metadata, cuts, use) = try result.get()
+    for (memory, cut) in cuts {
+      let view = try memory.view(of: cut)
+      for file in view.hidden { hidden[file.path, default: []] += file.rows }
+      if view.rows.rowCount > 0 { rows.append(view.rows) }
     }
   }
 
   /// - Throws: `overloaded` while the index is being brought to a snapshot that is not published yet.
   private static func check(
-    _ view: MemTableView, _ metadata: TableMetadata, _ shard: Int
+    _ position: IndexPosition?, _ metadata: TableMetadata, _ shard: Int
   ) throws(StreamError) {
-    guard let position = view.position,
+    guard let position,
       position.snapshotID != metadata.currentSnapshotID ?? 0
     else { return }
     throw StreamError(

@@ -163,6 +163,38 @@ internal import _WeirTestSupport
     index.close()
   }
 
+  /// Batches that go to the disk in several steps, and are merged.
+  @Test func largeBatches() throws {
+    var random = SeededRandom(seed: 5)
+    let folder = IndexFolder()
+    var known: [[UInt8]: [UInt8]] = [:]
+    do {
+      let index = try RocksKeyIndex(folder: folder.path, cacheBytes: 1 << 20)
+      for number in 0..<9 {
+        let keys = Set(
+          (0..<150).map { _ in [UInt8(random.int(0...3)), UInt8(random.int(0...255))] }
+        )
+        .sorted { $0.lexicographicallyPrecedes($1) }
+        let rows = keys.map { _ in random.bytes(random.int(10_000...40_000)) }
+        for (key, row) in zip(keys, rows) { known[key] = row }
+        let place = RowLocation(file: 0, row: UInt32(number))
+        let none = [[UInt8]?](repeating: [], count: keys.count)
+        try index.apply(
+          IndexBatch(
+            position: IndexPosition(snapshotID: Int64(number), offset: Int64(number)),
+            files: ["f\(number)"], keys: try bytesArray(keys),
+            states: [KeyState](repeating: .present, count: keys.count),
+            locations: [RowLocation](repeating: place, count: keys.count),
+            versions: try bytesArray(none), rows: try bytesArray(rows)))
+      }
+      #expect(try all(index, batchRows: 50) == known)
+      index.close()
+    }
+    let index = try RocksKeyIndex(folder: folder.path, cacheBytes: 1 << 20)
+    #expect(try all(index, batchRows: 50) == known)
+    index.close()
+  }
+
   /// After a crash between the two steps the index is that of the batch, and says so.
   @Test func whatWasPreparedIsThereAfterACrash() throws {
     var random = SeededRandom(seed: 1)

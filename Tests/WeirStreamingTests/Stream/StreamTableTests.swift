@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import Testing
 internal import WeirColumnar
 internal import WeirTable
@@ -213,4 +214,43 @@ internal import _WeirTestSupport
     #expect(error?.code == .invalidArgument)
     #expect(try stream.rows(["id"]).count == 50)
   }
+
+  /// Rows that the table has taken are given back one by one, thousands of them: when a flush is over, and
+  /// without the locks that appends, reads and lists need.
+  @Test(arguments: [true, false]) func nobodyWaitsForRowsThatAreLetGo(isKeyed: Bool) throws {
+    let world = try StreamWorld()
+    let stream = try world.open(isKeyed ? profiles() : events())
+    let released = SharedCount()
+    func put(_ id: Int) throws {
+      var batch = try stream.batch([row(id, "a")])
+      let column = batch.columns[0]
+      let owned = column.buffers[0]
+      // Who takes a lock that it has already is stopped.
+      let foreign = owned.withUnsafeBytes { bytes in
+        Buffer(foreign: bytes.baseAddress!, count: bytes.count) { [weak stream] in
+          _ = stream?.inputSchema
+          _ = stream?.shards[0].memory.byteCount
+          _ = stream?.status()
+          released.add(owned.count)
+        }
+      }
+      var columns = batch.columns
+      columns[0] = ArrayData(type: column.type, length: column.length, buffers: [foreign])
+      batch = try RecordBatch(schema: batch.schema, columns: columns, rowCount: 1)
+      stream.append(StreamAppend(batches: [batch])) { _ in }
+      while stream.step() {}
+    }
+    for id in 0..<20 { try put(id % 7) }
+    #expect(released.value == 0)
+    try stream.flush()
+    #expect(released.value == 20 * 8)
+    #expect(try stream.rows(["id"]).count == (isKeyed ? 7 : 20))
+    stream.close()
+  }
+}
+
+private final class SharedCount: Sendable {
+  private let count = Mutex(0)
+  var value: Int { count.withLock { $0 } }
+  func add(_ more: Int) { count.withLock { $0 += more } }
 }

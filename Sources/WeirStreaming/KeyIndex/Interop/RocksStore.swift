@@ -4,6 +4,7 @@
 
 internal import CRocksDB
 internal import Synchronization
+internal import WeirStorage
 
 #if canImport(Glibc)
   internal import Glibc
@@ -72,6 +73,12 @@ final class RocksStore: @unchecked Sendable {
 
   private static func makeOptions(cacheBytes: Int) -> OpaquePointer {
     let options: OpaquePointer = rocksdb_options_create()
+    // What merges write goes to the disk as it is written (see `WriteBehind`). A RocksDB that knows no
+    // such options works without.
+    let steady = "bytes_per_sync=\(WriteBehind.stepBytes);strict_bytes_per_sync=true"
+    var error: UnsafeMutablePointer<CChar>?
+    rocksdb_get_options_from_string(options, steady, options, &error)
+    _ = message(&error)
     rocksdb_options_set_create_if_missing(options, 1)
     rocksdb_options_set_max_open_files(options, openFilesMax)
     rocksdb_options_set_write_buffer_size(options, 1 << 20)
@@ -253,7 +260,11 @@ final class RocksStore: @unchecked Sendable {
     private let environment: OpaquePointer
     private let writer: OpaquePointer
     let path: String
-    private var isDone = false
+    /// The same file, to bring it to the disk while it grows; -1 where it cannot be opened.
+    private let file: Int32
+    private var behind = WriteBehind()
+    /// Bytes of keys and values since the last step.
+    private var stepCount = 0
 
     init(_ store: RocksStore, path: String) throws(StreamError) {
       self.store = store
@@ -264,10 +275,12 @@ final class RocksStore: @unchecked Sendable {
       writer = rocksdb_sstfilewriter_create(environment, store.options)
       var error: UnsafeMutablePointer<CChar>?
       rocksdb_sstfilewriter_open(writer, path, &error)
+      file = error == nil ? open(path, O_WRONLY | O_CLOEXEC) : -1
       try store.check(&error)
     }
 
     deinit {
+      if file >= 0 { close(file) }
       rocksdb_sstfilewriter_destroy(writer)
       rocksdb_envoptions_destroy(environment)
       // What was taken in is linked under another name.
@@ -282,6 +295,16 @@ final class RocksStore: @unchecked Sendable {
         writer, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
         value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count, &error)
       if error != nil { try store.check(&error) }
+      advance(key.count + value.count)
+    }
+
+    private func advance(_ count: Int) {
+      stepCount += count
+      guard stepCount >= WriteBehind.stepBytes, file >= 0 else { return }
+      stepCount = 0
+      let end = lseek(file, 0, SEEK_END)
+      // An error of the disk is told by RocksDB's sync, of its own open file.
+      if end > 0 { _ = behind.advance(file, to: Int(end)) }
     }
 
     func delete(_ key: UnsafeRawBufferPointer) throws(StreamError) {
