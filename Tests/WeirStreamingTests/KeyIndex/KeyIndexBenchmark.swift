@@ -123,7 +123,7 @@ enum KeyIndexBenchmark {
       let staged = try measured("  staged") {
         try table.stage(rows, files: files, snapshotID: snapshot)
       }
-      try measured("  published") { try table.finishFlush(staged) }
+      _ = try measured("  published") { try table.finishFlush(staged) }
       print(
         "  \(rows.batch.rowCount) rows, \(rows.replaced.reduce(0) { $0 + $1.rows.count }) replaced")
     }
