@@ -47,7 +47,7 @@ internal import _WeirTestSupport
 
   /// Without the filled columns, which are last.
   private func short(_ row: String) -> String {
-    row.range(of: " c1=").map { String(row[..<$0.lowerBound]) } ?? row
+    row.firstRange(of: " c1=").map { String(row[..<$0.lowerBound]) } ?? row
   }
 
   private func counts(_ rows: [String: Int]) -> [String: Int] {
