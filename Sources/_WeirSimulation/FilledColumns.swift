@@ -1,44 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What columns that were backfilled should hold, row by row: rows are told by their ids.
-struct FilledColumns {
-  /// What one snapshot brought.
-  private struct Event {
-    var snapshotID: Int64
-    var column: String
-    /// Values by row id.
-    var values: [Int64: Int64?]
-  }
+internal import WeirColumnar
+internal import WeirStreaming
+internal import WeirTable
 
-  static let names = ["filled_a", "filled_b"]
-  private var events: [Event] = []
+/// What tells a row of a stream's table from all others, whichever file it is in: nothing that reads or
+/// carries it may change that.
+enum RowIdentity: Hashable {
+  /// The last row of the log that is in it.
+  case logged(shard: Int, offset: Int64)
+  /// Of somebody else, by its `value`.
+  case other(Scalar)
 
-  mutating func fill(_ column: String, _ values: [Int64: Int64?], by snapshotID: Int64) {
-    events.append(Event(snapshotID: snapshotID, column: column, values: values))
-  }
+  static let columns = [StreamColumns.shard, StreamColumns.offset, "value"]
 
-  /// Rows got other ids, but for which they are as they were.
-  ///
-  /// - Parameter renamed: the old id of each new one.
-  mutating func rename(_ renamed: [Int64: Int64], line: [Int64], by snapshotID: Int64) {
-    for column in Self.names {
-      let known = values(column, line: line)
-      var values: [Int64: Int64?] = [:]
-      for (new, old) in renamed { values[new] = .some(known[old]) }
-      fill(column, values, by: snapshotID)
+  /// - Parameter row: the values of `columns`.
+  init(_ row: [Scalar]) {
+    if case .int(let shard) = row[0], case .int(let offset) = row[1] {
+      self = .logged(shard: Int(shard), offset: offset)
+    } else {
+      self = .other(row[2])
     }
   }
+}
 
-  /// The values of a snapshot by row id; null for the rest.
+/// Columns that no stream declares and that backfills fill.
+struct FilledColumns {
+  static let names = ["filled_a", "filled_b"]
+
+  var column: String
+  /// Rows that were given a value, null among them.
+  var values: [RowIdentity: Scalar]
+
+  /// Puts the values where merging finds them: in the last row of the log that is in each.
   ///
-  /// - Parameter line: the snapshot and those that it was built on, the newest first.
-  func values(_ column: String, line: [Int64]) -> [Int64: Int64] {
-    var result: [Int64: Int64] = [:]
-    for id in line.reversed() {
-      for event in events where event.snapshotID == id && event.column == column {
-        for (row, value) in event.values { result[row] = value }
+  /// - Parameter covered: the rows of the log that the table had; one that a later one of its key was
+  ///   merged with is no row of the table any more.
+  func fill(
+    _ visible: inout [(shard: Int, offset: Int64, row: LoggedRow)], covered: [Int64],
+    mergesVersions: Bool
+  ) {
+    var last: [Scalar: Int64] = [:]
+    if mergesVersions {
+      for row in visible where row.offset < covered[row.shard] {
+        last[row.row.values["key"] ?? .null] = row.offset
       }
     }
-    return result
+    for index in visible.indices {
+      let (shard, offset) = (visible[index].shard, visible[index].offset)
+      guard let value = values[.logged(shard: shard, offset: offset)],
+        !mergesVersions || last[visible[index].row.values["key"] ?? .null] == offset
+      else { continue }
+      visible[index].row.values[column] = value
+    }
+  }
+
+  func fill(_ others: inout [[String: Scalar]]) {
+    for index in others.indices {
+      guard let value = values[.other(others[index]["value"] ?? .null)] else { continue }
+      others[index][column] = value
+    }
   }
 }

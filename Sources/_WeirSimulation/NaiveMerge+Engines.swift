@@ -44,6 +44,10 @@ extension NaiveMerge {
       }
     }
     guard isAlive else { return nil }
+    // What was filled after the delete stays, as nobody sends it.
+    for row in versions[max(0, lastDelete)...] {
+      for name in FilledColumns.names { if let value = row.values[name] { result[name] = value } }
+    }
     for name in definition.primaryKey { result[name] = versions[0].values[name] }
     addGreatest(groups.isEmpty ? Array(versions[(lastDelete + 1)...]) : versions, &result)
     return fileSchema.fields.map { result[$0.name] ?? .null }
@@ -89,8 +93,17 @@ extension NaiveMerge {
     guard !versions.isEmpty else { return nil }
     let times = definition.eventTime.map { [$0] } ?? []
     var latest = versions[0]
-    for row in versions where order(row, latest, times) >= 0 { latest = row }
+    // What was filled belongs to the row that was the latest then.
+    var filled: [String: Scalar] = [:]
+    for row in versions {
+      if order(row, latest, times) >= 0 {
+        latest = row
+        filled = [:]
+      }
+      for name in FilledColumns.names { if let value = row.values[name] { filled[name] = value } }
+    }
     var result = latest.values
+    for name in FilledColumns.names { result[name] = filled[name] }
     addGreatest(versions, &result)
     for (name, function) in functions {
       let values = versions.map { $0.values[name] ?? .null }

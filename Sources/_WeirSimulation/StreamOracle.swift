@@ -3,6 +3,16 @@
 internal import WeirColumnar
 internal import WeirStreaming
 
+extension StreamDefinition {
+  /// Whether a row is made of all versions of its key, not one of them.
+  var mergesVersions: Bool {
+    switch merge {
+    case .lastWrite, .firstRow: false
+    case .partialUpdate, .aggregation: isKeyed
+    }
+  }
+}
+
 /// A commit of somebody else in a stream's table.
 struct ForeignCommit {
   var snapshotID: Int64
@@ -14,20 +24,53 @@ struct ForeignCommit {
   var deletedKeys: Set<Int64> = []
   /// Deletes that the table had were forgotten (by the stream itself).
   var forgetsDeletes = false
+  /// A column was filled.
+  var filled: FilledColumns?
+}
+
+/// Rows of a shard's log that were acknowledged, in the order of their offsets.
+struct AcknowledgedRows {
+  private(set) var rows: [(offset: Int64, row: LoggedRow)] = []
+
+  /// The place of the first row at this offset or behind it.
+  private func place(of offset: Int64) -> Int {
+    var (low, high) = (0, rows.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if rows[middle].offset < offset { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  subscript(offset: Int64) -> LoggedRow? {
+    let place = place(of: offset)
+    return place < rows.count && rows[place].offset == offset ? rows[place].row : nil
+  }
+
+  /// Those below an offset; all with `nil`.
+  func below(_ end: Int64?) -> ArraySlice<(offset: Int64, row: LoggedRow)> {
+    rows[..<(end.map(place) ?? rows.count)]
+  }
+
+  mutating func insert(_ row: LoggedRow, at offset: Int64) {
+    rows.insert((offset, row), at: place(of: offset))
+  }
+
+  mutating func remove(from end: Int64) { rows.removeSubrange(place(of: end)...) }
 }
 
 /// What should be there, worked out row by row from what was acknowledged and what others did.
 struct StreamOracle {
   /// Acknowledged rows by shard and offset, with the columns that the log adds.
-  private(set) var rows: [[Int64: LoggedRow]]
+  private(set) var rows: [AcknowledgedRows]
   private var foreign: [ForeignCommit] = []
 
-  init(shardCount: Int) { rows = Array(repeating: [:], count: shardCount) }
+  init(shardCount: Int) { rows = Array(repeating: AcknowledgedRows(), count: shardCount) }
 
   /// - Returns: whether nothing else was there.
   mutating func acknowledge(_ row: LoggedRow, shard: Int, offset: Int64) -> Bool {
     if let known = rows[shard][offset] { return known == row }
-    rows[shard][offset] = row
+    rows[shard].insert(row, at: offset)
     return true
   }
 
@@ -37,14 +80,14 @@ struct StreamOracle {
 
   /// Rows from these offsets on were given up.
   mutating func giveUp(from ends: [Int64]) {
-    for (shard, end) in ends.enumerated() { rows[shard] = rows[shard].filter { $0.key < end } }
+    for (shard, end) in ends.enumerated() { rows[shard].remove(from: end) }
   }
 
   /// Whether a key was ever deleted below these offsets.
   func wasDeleted(_ key: Int64, below ends: [Int64]) -> Bool {
     for (shard, rows) in rows.enumerated() {
-      if rows.contains(where: {
-        $0.key < ends[shard] && $0.value.isDelete && $0.value.values["key"] == .int(key)
+      if rows.below(ends[shard]).contains(where: {
+        $0.row.isDelete && $0.row.values["key"] == .int(key)
       }) {
         return true
       }
@@ -87,8 +130,7 @@ struct StreamOracle {
   ) -> [String] {
     var visible: [(shard: Int, offset: Int64, row: LoggedRow)] = []
     for (shard, rows) in rows.enumerated() {
-      visible += rows.filter { ends == nil || $0.key < ends![shard] }
-        .sorted { $0.key < $1.key }.map { (shard, $0.key, $0.value) }
+      visible += rows.below(ends?[shard]).map { (shard, $0.offset, $0.row) }
     }
     var others: [[String: Scalar]] = []
     for commit in foreign where snapshots.contains(commit.snapshotID) {
@@ -104,6 +146,11 @@ struct StreamOracle {
         others.removeAll { isDeleted($0["key"]) }
       }
       others += commit.appended
+      if let filled = commit.filled, columns.contains(filled.column) {
+        filled.fill(
+          &visible, covered: commit.covered, mergesVersions: definition.mergesVersions)
+        filled.fill(&others)
+      }
     }
     let schema = Schema(columns.map { Field($0, .int64) })
     let oracle = NaiveMerge(definition: definition, fileSchema: schema)

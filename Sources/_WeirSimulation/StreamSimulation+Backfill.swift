@@ -13,8 +13,8 @@ extension StreamSimulation {
     var column: String
     /// What the rows of a key get.
     var values: [Int64: Int64?]
-    /// The keys of the rows that it is about, by row id.
-    var scope: [Int64: Int64]
+    /// The rows that it is about, with their keys.
+    var scope: [RowIdentity: Int64]
     /// Nanoseconds.
     var start: Int
   }
@@ -56,16 +56,14 @@ extension StreamSimulation {
     while try backfill.write() {}
   }
 
-  /// The rows of the table as it is, by id.
-  private func keys(_ table: Table) throws -> [Int64: Int64] {
-    var result: [Int64: Int64] = [:]
-    let reader = try table.scan(ScanOptions(columns: ["_row_id", "key"]))
+  /// The rows of the table as it is, with their keys.
+  private func keys(_ table: Table) throws -> [RowIdentity: Int64] {
+    var result: [RowIdentity: Int64] = [:]
+    let reader = try table.scan(ScanOptions(columns: RowIdentity.columns + ["key"]))
     while let batch = try reader.next() {
       for row in 0..<batch.rowCount {
-        guard case .int(let id) = batch.columns[0].scalar(at: row),
-          case .int(let key) = batch.columns[1].scalar(at: row)
-        else { continue }
-        result[id] = key
+        let values = batch.columns.map { $0.scalar(at: row) }
+        if case .int(let key)? = values.last { result[RowIdentity(values)] = key }
       }
     }
     return result
@@ -92,72 +90,17 @@ extension StreamSimulation {
         }
       }
       guard let id = held.backfill.result.snapshotID else { return }
-      var values: [Int64: Int64?] = [:]
-      for (row, key) in held.scope { if let value = held.values[key] { values[row] = value } }
-      filled.fill(held.column, values, by: id)
+      var values: [RowIdentity: Scalar] = [:]
+      for (row, key) in held.scope {
+        if let value = held.values[key] { values[row] = value.map { .int($0) } ?? .null }
+      }
+      try observe()
+      var commit = ForeignCommit(
+        snapshotID: id, covered: history.ends(id, shardCount: rows.definition.shardCount))
+      commit.filled = FilledColumns(column: held.column, values: values)
+      oracle.add(commit)
       counts.backfills += 1
       note("backfilled \(held.column): \(held.backfill.result)")
-      try observe()
     } catch { failure = fail("a backfill failed: \(error)") }
-  }
-
-  /// A rewrite by another engine, which gives rows other ids.
-  func compactElsewhere(_ writer: ForeignWriter) throws {
-    let line = { self.history.line(writer.table.metadata.currentSnapshotID) }
-    try observe()
-    let (before, known) = (try identities(writer.table), line())
-    try writer.compact { _ in random.chance(0.6) }
-    try observe()
-    guard let id = writer.table.metadata.currentSnapshotID else { return }
-    var gone: [[Scalar]: [Int64]] = [:]
-    let after = try identities(writer.table)
-    for (row, values) in before.sorted(by: { $0.key < $1.key }) where after[row] == nil {
-      gone[values, default: []].append(row)
-    }
-    var renamed: [Int64: Int64] = [:]
-    for (row, values) in after.sorted(by: { $0.key < $1.key }) where before[row] == nil {
-      guard let old = gone[values]?.popLast() else {
-        throw fail("another engine's rewrite made a row of its own: \(values)")
-      }
-      renamed[row] = old
-    }
-    if !renamed.isEmpty { filled.rename(renamed, line: known, by: id) }
-  }
-
-  /// What a rewrite keeps, by row id.
-  private func identities(_ table: Table) throws -> [Int64: [Scalar]] {
-    let names = FilledColumns.names.filter { table.schema.field(path: $0) != nil }
-    var result: [Int64: [Scalar]] = [:]
-    let reader = try table.scan(ScanOptions(columns: ["_row_id", "key", "value"] + names))
-    while let batch = try reader.next() {
-      for row in 0..<batch.rowCount {
-        let values = batch.columns.map { $0.scalar(at: row) }
-        if case .int(let id) = values[0] { result[id] = Array(values[1...]) }
-      }
-    }
-    return result
-  }
-
-  /// What a snapshot has in the columns, whatever brought its rows to their files.
-  func checkFilled(_ table: Table, at snapshot: Snapshot?) throws {
-    guard let snapshot else { return }
-    let selector = SnapshotSelector.id(snapshot.snapshotID)
-    let schema = try table.metadata.resolve(selector).schema
-    let line = history.line(snapshot.snapshotID)
-    for name in FilledColumns.names where schema.field(path: name) != nil {
-      let wanted = filled.values(name, line: line)
-      let reader = try table.scan(ScanOptions(columns: ["_row_id", name], at: selector))
-      while let batch = try reader.next() {
-        for row in 0..<batch.rowCount {
-          guard case .int(let id) = batch.columns[0].scalar(at: row) else { continue }
-          let value = batch.columns[1].scalar(at: row)
-          guard value == wanted[id].map({ .int($0) }) ?? .null else {
-            throw fail(
-              "\(name) of row \(id) is \(value), should be \(wanted[id].map(String.init) ?? "null")"
-            )
-          }
-        }
-      }
-    }
   }
 }

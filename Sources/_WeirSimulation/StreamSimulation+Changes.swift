@@ -10,7 +10,7 @@ extension StreamSimulation {
   /// Positions that readers remember, at most.
   private static let positionCountMax = 6
 
-  func checkChanges(_ stream: StreamTable, _ columns: [String], _ metadata: TableMetadata) throws {
+  func checkChanges(_ stream: StreamTable, _ metadata: TableMetadata) throws {
     let status = stream.status()
     for _ in 0..<2 {
       let start = point(status, metadata)
@@ -21,7 +21,7 @@ extension StreamSimulation {
         guard error.code == .notFound || error.code == .invalidArgument else { throw error }
         continue
       }
-      do { try compare(reader, columns) } catch let error as StreamError {
+      do { try compare(reader, stream.definition) } catch let error as StreamError {
         // Another process's maintenance does not know of readers here; it was not asked to wait.
         guard error.code == .notFound else { throw error }
         note("changes: \(error)")
@@ -50,9 +50,13 @@ extension StreamSimulation {
     }
   }
 
+  /// The state at the end is that at the start with the changes, but for columns that were filled: rows of
+  /// which nothing else became are not told of. Rows that came have what was filled by the end.
   private func compare(
-    _ reader: any StreamChangeReader, _ columns: [String]
+    _ reader: any StreamChangeReader, _ definition: StreamDefinition
   ) throws {
+    let columns =
+      (definition.columns.fields + StreamColumns.added).map(\.name) + FilledColumns.names
     func state(_ position: StreamPosition) -> [String] {
       oracle.state(
         rows.definition, columns, below: position.offsets,
@@ -62,20 +66,27 @@ extension StreamSimulation {
     let text = NaiveMerge(
       definition: rows.definition, fileSchema: Schema(columns.map { Field($0, .int64) }))
     var left: [String: Int] = [:]
-    for row in state(reader.from) { left[row, default: 0] += 1 }
+    for row in state(reader.from) { left[withoutFilled(row), default: 0] += 1 }
+    let wanted = state(reader.to)
+    let known = Set(wanted)
     var before: String?
     while let batch = try reader.next() {
       for index in 0..<batch.rowCount {
-        let row = text.text(columns.map { batch[$0]?.scalar(at: index) ?? .null })
+        let whole = text.text(columns.map { batch[$0]?.scalar(at: index) ?? .null })
+        let row = withoutFilled(whole)
         guard case .string(let type)? = batch[StreamColumns.changeType]?.scalar(at: index) else {
           throw fail("\(what): a change without type")
         }
         switch type {
-        case "INSERT", "UPDATE_AFTER": left[row, default: 0] += 1
+        case "INSERT", "UPDATE_AFTER":
+          left[row, default: 0] += 1
+          guard known.contains(whole) else {
+            throw fail("\(what): a row comes that is not there at the end: \(whole)")
+          }
         default: left[row, default: 0] -= 1
         }
-        if type == "UPDATE_BEFORE" { before = row }
-        if type == "UPDATE_AFTER", before == row { throw fail("\(what): an update of nothing") }
+        if type == "UPDATE_BEFORE" { before = whole }
+        if type == "UPDATE_AFTER", before == whole { throw fail("\(what): an update of nothing") }
       }
     }
     var found: [String] = []
@@ -84,7 +95,17 @@ extension StreamSimulation {
       found += [String](repeating: row, count: count)
     }
     found.sort()
-    let wanted = state(reader.to)
-    guard found == wanted else { throw fail(difference(what, found, wanted)) }
+    let rest = wanted.map(withoutFilled).sorted()
+    guard found == rest else { throw fail(difference(what, found, rest)) }
+  }
+
+  /// A row's text without the columns that are filled, which are its last: numbers or null.
+  private func withoutFilled(_ row: String) -> String {
+    var end = row.utf8.endIndex
+    for _ in 0...FilledColumns.names.count {
+      guard let space = row.utf8[..<end].lastIndex(of: UInt8(ascii: " ")) else { return "" }
+      end = space
+    }
+    return String(row[..<end])
   }
 }

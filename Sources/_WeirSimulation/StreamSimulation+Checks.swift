@@ -19,9 +19,19 @@ extension StreamSimulation {
     return result.sorted()
   }
 
-  /// The columns that are compared: the declared ones and those that the log adds.
-  private func columns(_ definition: StreamDefinition) -> [String] {
-    (definition.columns.fields + StreamColumns.added).map(\.name)
+  /// The columns that are compared: the declared ones, those that the log adds, and those that were
+  /// filled, these last.
+  ///
+  /// - Parameter snapshotID: which snapshot's columns these can be; a stream knows its declared ones.
+  func columns(
+    _ definition: StreamDefinition, _ metadata: TableMetadata, at snapshotID: Int64?,
+    isStream: Bool = false
+  ) throws -> [String] {
+    let known = snapshotID.flatMap { metadata.snapshot(id: $0) }
+    let schema = try known.map { try metadata.resolve(.id($0.snapshotID)).schema }
+    let own = (definition.columns.fields + StreamColumns.added).map(\.name)
+    return own.filter { isStream || schema?.field(path: $0) != nil }
+      + FilledColumns.names.filter { schema?.field(path: $0) != nil }
   }
 
   /// All reads of a process, which has no faults meanwhile.
@@ -42,9 +52,10 @@ extension StreamSimulation {
   private func checkReads(_ stream: StreamTable) throws {
     try observe()
     let definition = rows.definition
-    let columns = columns(stream.definition)
     let status = stream.status()
-    let metadata = try world.observer().table(definition.table).metadata
+    let observer = try world.observer().table(definition.table)
+    let columns = try columns(
+      stream.definition, observer.metadata, at: status.snapshotID, isStream: true)
     let snapshots = Set(history.line(status.snapshotID))
     let live = try texts(stream.scan(StreamScan(columns: columns)), columns)
     let wanted = oracle.state(definition, columns, below: nil, on: snapshots)
@@ -58,10 +69,8 @@ extension StreamSimulation {
       let keyed = oracle.state(definition, columns, below: nil, on: snapshots, .keyed)
       guard found == keyed else { throw fail(difference("lookup", found, keyed)) }
     }
-    let observer = try world.observer().table(definition.table)
-    try checkFilled(observer, at: observer.currentSnapshot)
     try checkTail(stream)
-    try checkChanges(stream, columns, metadata)
+    try checkChanges(stream, observer.metadata)
   }
 
   private func lookup(_ stream: StreamTable, _ columns: [String]) throws -> [String] {
@@ -114,8 +123,7 @@ extension StreamSimulation {
     for snapshot in metadata.snapshots where checkedSnapshots.insert(snapshot.snapshotID).inserted {
       let ends = history.ends(snapshot.snapshotID, shardCount: rows.definition.shardCount)
       counts.snapshots += 1
-      let schema = try metadata.resolve(.id(snapshot.snapshotID)).schema
-      let columns = columns(rows.definition).filter { schema.field(path: $0) != nil }
+      let columns = try columns(rows.definition, metadata, at: snapshot.snapshotID)
       let found = try texts(
         table.scan(ScanOptions(columns: columns, at: .id(snapshot.snapshotID))), columns)
       let wanted = oracle.state(
@@ -123,7 +131,6 @@ extension StreamSimulation {
       guard found == wanted else {
         throw fail(difference("snapshot of \(ends)", found, wanted))
       }
-      try checkFilled(table, at: snapshot)
     }
   }
 

@@ -101,8 +101,9 @@ extension StreamSimulation {
       let process = try openQuietly()
       try observe()
       let status = process.stream.status()
-      let columns = (rows.definition.columns.fields + StreamColumns.added).map(\.name)
-        .filter { process.stream.definition.columns[$0] != nil || $0.hasPrefix("_") }
+      let metadata = try world.observer().table(rows.definition.table).metadata
+      let columns = try columns(
+        process.stream.definition, metadata, at: status.snapshotID, isStream: true)
       guard let reader = try? process.stream.scan(StreamScan(columns: columns, isLive: false))
       else { return }
       slowReads.append(
@@ -117,9 +118,7 @@ extension StreamSimulation {
       guard let table = try? world.observer().table(rows.definition.table),
         let snapshot = table.metadata.currentSnapshot
       else { return }
-      let schema = try table.metadata.resolve(.id(snapshot.snapshotID)).schema
-      let columns = (rows.definition.columns.fields + StreamColumns.added).map(\.name)
-        .filter { schema.field(path: $0) != nil }
+      let columns = try columns(rows.definition, table.metadata, at: snapshot.snapshotID)
       let shardCount = rows.definition.shardCount
       slowReads.append(
         SlowRead(

@@ -49,7 +49,7 @@ extension StreamSimulation {
         counts.foreignCommits += 1
         guard random.chance(0.5) else {
           note("others compact")
-          return try compactElsewhere(writer)
+          return try writer.compact { _ in random.chance(0.6) }
         }
         let result = try table.compact(options().forStream(table.metadata))
         note("compacted elsewhere: \(result)")

@@ -88,7 +88,6 @@ public final class StreamSimulation {
   /// New files that wait for their commit, whose they are, and since when (nanoseconds).
   var compaction: (files: StreamCompaction, process: SimulatedProcess, start: Int)?
   var backfills: [HeldBackfill] = []
-  var filled = FilledColumns()
   /// Where readers of changes were.
   var positions: [StreamPosition] = []
   var failure: Failure?

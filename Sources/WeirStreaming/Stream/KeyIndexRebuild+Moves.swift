@@ -108,8 +108,9 @@ struct RowMoves {
   /// Compactions that are followed one after the other at most.
   private static let snapshotCountMax = 64
 
-  /// - Returns: `nil` when other snapshots than compactions with row maps and backfills lie between, or a compaction
-  ///   left away files of which all rows were deleted: those of tombstones.
+  /// - Returns: `nil` when other snapshots than compactions with row maps lie between, or a compaction left
+  ///   away files of which all rows were deleted: those of tombstones. A backfill moves no rows, but the
+  ///   index has its column, too.
   init?(
     _ metadata: TableMetadata, since snapshotID: Int64, _ stores: ObjectStores
   ) throws(TableError) {
@@ -120,8 +121,7 @@ struct RowMoves {
       count += 1
       guard snapshot.operation == .replace, count <= Self.snapshotCountMax else { return nil }
       let made = try RowMap.all(of: snapshot, stores)
-      // A backfill moves no rows.
-      guard !made.isEmpty || snapshot.isBackfill else { return nil }
+      guard !made.isEmpty else { return nil }
       maps += made
       next = snapshot.parentID.flatMap { metadata.snapshot(id: $0) }
     }

@@ -4,7 +4,8 @@ internal import WeirColumnar
 internal import WeirTable
 
 /// Brings an index from the snapshot that it knows to the current one, by the files in which they differ:
-/// after somebody else's commit, and after a crash between a commit of ours and the index's change.
+/// after somebody else's commit, and after a crash between a commit of ours and the index's change. A file
+/// that got columns by a backfill is another one: the index has their values, and merges go on from them.
 ///
 /// 1. Keys whose place is in a file that went, or is a row that was marked deleted since, are forgotten.
 /// 2. Files that came are read as in a rebuild: tombstones in their order, then rows that are seen.
@@ -83,12 +84,13 @@ extension KeyIndexRebuild {
           add(task)
           continue
         }
-        if old.vector == task.vector {
+        let isFilled = old.columnFiles != task.columnFiles
+        if old.vector == task.vector, !isFilled {
           if task.isTombstones { oldTombstones.tombstones.append(task) }
           continue
         }
         let deleted = old.deletes.deletionVector?.recordCount ?? 0
-        if !task.isTombstones, deleted <= task.deletes.deletionVector?.recordCount ?? 0 {
+        if !isFilled, !task.isTombstones, deleted <= task.deletes.deletionVector?.recordCount ?? 0 {
           reduced.append(task)
         } else {
           gone.append(old)

@@ -4,12 +4,14 @@ internal import WeirColumnar
 
 /// Pairs rows that went with rows that came.
 ///
-/// 1. All rows of the tasks are read and told by fingerprints (`RowFingerprint`), as many at a time as
+/// 1. A row that came to a file and went from that file again, or the other way round, is one row: it is
+///    told by its place, whatever was filled into it meanwhile, and passed over.
+/// 2. All rows of the tasks that are left are read and told by fingerprints (`RowFingerprint`), as many at a time as
 ///    memory allows: in several passes where there are more, each over the rows whose fingerprints fall
 ///    into its share.
-/// 2. Rows with the same fingerprint, sorted by when they happened: each that went cancels the nearest
+/// 3. Rows with the same fingerprint, sorted by when they happened: each that went cancels the nearest
 ///    one before that came, and the other way round. What cancels is passed over.
-/// 3. With identifier columns: what is left, by the fingerprint of these. A row that went and one that
+/// 4. With identifier columns: what is left, by the fingerprint of these. A row that went and one that
 ///    came are an update.
 struct ChangeMatcher {
   /// What was found out about the rows of a task, by their position in its file.
@@ -23,6 +25,7 @@ struct ChangeMatcher {
 
   private let tasks: [ChangeTask]
   private let context: ReadContext
+  private let placing: ReadContext
   /// The identifier columns; `nil` when no updates are wanted.
   private let keys: [Int32]?
   private let keyNames: [String]
@@ -43,15 +46,17 @@ struct ChangeMatcher {
   /// - Parameters:
   ///   - tasks: in the order of time, for each snapshot those that went first.
   ///   - context: reads all columns and then `_pos`.
+  ///   - placing: reads `_pos`.
   ///   - keys: the field ids of the identifier columns.
   ///   - cancels: whether equal rows that went and came cancel each other.
   ///   - byteCountMax: what the rows of a pass may take.
   init(
-    _ tasks: [ChangeTask], _ context: ReadContext, keys: [Int32]?, cancels: Bool,
-    byteCountMax: Int, random: () -> UInt64
+    _ tasks: [ChangeTask], _ context: ReadContext, _ placing: ReadContext, keys: [Int32]?,
+    cancels: Bool, byteCountMax: Int, random: () -> UInt64
   ) {
     self.tasks = tasks
     self.context = context
+    self.placing = placing
     self.keys = keys
     keyNames = (keys ?? []).compactMap { context.schema.path(ofFieldID: $0) }
     self.cancels = cancels
@@ -68,6 +73,7 @@ struct ChangeMatcher {
         "the changes are in more than \(Self.taskCountMax) files at once; ask for fewer snapshots, or "
           + "for changes as they are, without carried rows taken out")
     }
+    if cancels { try cancelInPlace(&found) }
     let rows = tasks.reduce(0) { $0 &+ $1.rowCountMax }
     let passes = UInt64(max(1, (rows + rowCountMax - 1) / rowCountMax))
     for pass in 0..<passes { try match(pass: pass, of: passes, &found) }
@@ -78,7 +84,7 @@ struct ChangeMatcher {
     pass: UInt64, of passes: UInt64, _ found: inout [Found]
   ) throws(TableError) {
     var rows: [Row] = []
-    for index in tasks.indices { try read(index, pass, passes, into: &rows) }
+    for index in tasks.indices { try read(index, found[index], pass, passes, into: &rows) }
     if cancels {
       rows.sort {
         $0.hash != $1.hash ? $0.hash < $1.hash : $0.place < $1.place
@@ -91,9 +97,9 @@ struct ChangeMatcher {
   }
 
   private func read(
-    _ index: Int, _ pass: UInt64, _ passes: UInt64, into rows: inout [Row]
+    _ index: Int, _ found: Found, _ pass: UInt64, _ passes: UInt64, into rows: inout [Row]
   ) throws(TableError) {
-    guard let file = try ChangeFile.open(tasks[index], context) else { return }
+    guard let file = try ChangeFile.open(tasks[index], context, found) else { return }
     while let batch = try file.next() {
       let count = batch.columns.count - 1
       let lanes = try fingerprint.lanes(Array(batch.columns[..<count]), rows: batch.rowCount)
@@ -113,6 +119,56 @@ struct ChangeMatcher {
             place: UInt64(index) << Self.positionBits | UInt64(positions[row])))
       }
     }
+  }
+
+  /// Rows that came to a file and went from it again, or went and came back: at one place it is one or the
+  /// other in turn.
+  private func cancelInPlace(_ found: inout [Found]) throws(TableError) {
+    var members: [String: [Int]] = [:]
+    for (index, task) in tasks.enumerated() {
+      members[task.scan.dataFile.path, default: []].append(index)
+    }
+    for indices in members.values {
+      let came = indices.count { tasks[$0].type == .insert }
+      guard came > 0, came < indices.count else { continue }
+      var open: [(task: Int, rows: DeletedRows)] = []
+      for index in indices {
+        var rows = try places(tasks[index])
+        for last in open.indices.reversed()
+        where tasks[open[last].task].type != tasks[index].type {
+          let both = rows.intersection(open[last].rows)
+          if both.isEmpty { continue }
+          for task in [open[last].task, index] { found[task].cancelled.formUnion(both) }
+          open[last].rows.subtract(both)
+          rows.subtract(both)
+        }
+        open.append((index, rows))
+      }
+    }
+  }
+
+  /// The positions of a task's rows in its file.
+  private func places(_ task: ChangeTask) throws(TableError) -> DeletedRows {
+    let (scan, file) = (task.scan, task.scan.dataFile)
+    if scan.residual.isAlwaysTrue, scan.deletes.equalityDeletes.isEmpty,
+      task.deletedBy?.equalityDeletes.isEmpty ?? true
+    {
+      let hidden = try placing.deletes.positions(scan.deletes, of: file)
+      var rows = DeletedRows(first: file.recordCount)
+      if let deletedBy = task.deletedBy {
+        rows = try placing.deletes.positions(deletedBy, of: file)
+      }
+      rows.subtract(hidden)
+      return rows
+    }
+    var rows = DeletedRows()
+    guard let reader = try ChangeFile.open(task, placing) else { return rows }
+    while let batch = try reader.next() {
+      for position in Lineage.values(batch.columns[0]) {
+        rows.insert(position, rowCountMax: file.recordCount)
+      }
+    }
+    return rows
   }
 
   private func task(_ row: Row) -> Int { Int(row.place >> Self.positionBits) }

@@ -15,6 +15,9 @@ public import WeirColumnar
 /// implementation does. Rows that a copy-on-write engine carried from one file to another come as
 /// deleted and as inserted: `ChangeReader` pairs them.
 ///
+/// For net changes while columns were backfilled rewrites are gone through, too (`filled`): a row is then
+/// followed from file to file up to the one that the end has, where its values are.
+///
 /// Memory: a manifest; for snapshots that delete rows also the deletes of the files that they touch.
 /// One thread at a time.
 public final class ChangePlanner {
@@ -22,29 +25,63 @@ public final class ChangePlanner {
   /// The schema of the range's end, to which `filter` and all residuals are bound.
   public let schema: TableSchema
   public let filter: BoundPredicate
+  /// Where net changes find the values of rows when columns were backfilled between the states: the
+  /// column files of the state before the first change, for rows that went, and of the one behind the
+  /// last, for rows that came. `nil` for all other changes.
+  let filled: (start: ColumnFileList, end: ColumnFileList)?
 
   private let state: ChangePlanning
   private var snapshots: ArraySlice<(parent: Snapshot?, snapshot: Snapshot)>
   private var ordinal = 0
   private var current: SnapshotChanges?
 
-  /// - Parameter prunes: whether files without a row for which the filter is true are left out.
+  /// - Parameters:
+  ///   - prunes: whether files without a row for which the filter is true are left out.
+  ///   - isNet: whether the changes are those between the two states, not those of each snapshot.
   init(
     _ metadata: TableMetadata, files: ManifestFiles, filter: Predicate,
     after start: SnapshotSelector?, to end: SnapshotSelector, caseSensitive: Bool,
-    prunes: Bool = true
+    prunes: Bool = true, isNet: Bool = false
   ) throws(TableError) {
     range = try SnapshotRange(metadata, after: start, to: end)
     schema = try metadata.resolve(end).schema
     self.filter = try filter.bound(to: schema, caseSensitive: caseSensitive)
+    let parents = [range.start] + range.snapshots.dropLast().map { Optional($0) }
+    let steps = Array(zip(parents, range.snapshots))
+    filled = isNet ? try Self.filled(steps, range, metadata, files) : nil
+    // What the filter says of a row may be another thing before and behind a backfill.
     let pruning =
-      prunes ? self.filter : try Predicate.always(true).bound(to: schema, caseSensitive: true)
+      prunes && filled == nil
+      ? self.filter : try Predicate.always(true).bound(to: schema, caseSensitive: true)
     state = ChangePlanning(
       metadata: metadata, files: files, schema: schema, pruner: FilePruner(pruning, schema))
-    let parents = [range.start] + range.snapshots.dropLast().map { Optional($0) }
+    let tellsRewrites = filled != nil
     snapshots =
-      zip(parents, range.snapshots)
-      .filter { $0.1.operation != .replace }.map { ($0, $1) }[...]
+      steps
+      .filter { tellsRewrites || $0.1.operation != .replace }.map { ($0, $1) }[...]
+  }
+
+  /// The column files at both ends, when some came between them that are not of the end before.
+  private static func filled(
+    _ steps: [(Snapshot?, Snapshot)], _ range: SnapshotRange, _ metadata: TableMetadata,
+    _ files: ManifestFiles
+  ) throws(TableError) -> (start: ColumnFileList, end: ColumnFileList)? {
+    func isFilled(_ parent: Snapshot?, _ snapshot: Snapshot) throws(TableError) -> Bool {
+      if metadata.columnFileListPath(of: parent) == metadata.columnFileListPath(of: snapshot) {
+        return false
+      }
+      let before = Set(try files.columnFiles(of: parent, in: metadata).paths)
+      return try files.columnFiles(of: snapshot, in: metadata).paths.contains {
+        !before.contains($0)
+      }
+    }
+    for (parent, snapshot) in steps where try isFilled(parent, snapshot) {
+      return (
+        try files.columnFiles(of: range.start, in: metadata),
+        try files.columnFiles(of: range.end, in: metadata)
+      )
+    }
+    return nil
   }
 
   /// The next rows; `nil` after the last.

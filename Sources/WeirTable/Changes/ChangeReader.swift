@@ -18,6 +18,8 @@ public final class ChangeReader: RecordBatchReader {
   private let context: ReadContext
   /// Reads what rows are told apart by.
   private let pairing: ReadContext?
+  /// Reads nothing but where rows are.
+  private let placing: ReadContext?
   private let keys: [Int32]?
   private let random: () -> UInt64
 
@@ -66,8 +68,14 @@ public final class ChangeReader: RecordBatchReader {
         metadata, schema: planner.schema, stores: stores, options: reading)
       pairing.deletes = context.deletes
       self.pairing = pairing
+      reading.columns = [MetadataColumn.position.rawValue]
+      var placing = try ReadContext(
+        metadata, schema: planner.schema, stores: stores, options: reading)
+      placing.deletes = context.deletes
+      self.placing = placing
     } else {
       pairing = nil
+      placing = nil
     }
   }
 
@@ -138,7 +146,11 @@ public final class ChangeReader: RecordBatchReader {
         if case (var task, let found)? = rest.popFirst() {
           group = .paired(rest)
           // Rows were paired without the filter, so that both halves of updates were seen.
-          if keys != nil { task.scan.residual = planner.filter }
+          if keys != nil || planner.filled != nil { task.scan.residual = planner.filter }
+          if let filled = planner.filled {
+            let list = task.type == .insert ? filled.end : filled.start
+            task.scan.columnFiles = list[task.scan.dataFile.path]
+          }
           return (task, found)
         }
       case nil: break
@@ -162,7 +174,7 @@ public final class ChangeReader: RecordBatchReader {
   private func paired(
     _ changes: [SnapshotChanges]
   ) throws(TableError) -> ArraySlice<(ChangeTask, ChangeMatcher.Found)> {
-    guard let pairing else { return [] }
+    guard let pairing, let placing else { return [] }
     var tasks: [ChangeTask] = []
     for snapshot in changes {
       while let task = try snapshot.next() {
@@ -174,7 +186,7 @@ public final class ChangeReader: RecordBatchReader {
       return tasks.map { ($0, ChangeMatcher.Found()) }[...]
     }
     let matcher = ChangeMatcher(
-      tasks, pairing, keys: keys, cancels: true, byteCountMax: options.pairingBytesMax,
+      tasks, pairing, placing, keys: keys, cancels: true, byteCountMax: options.pairingBytesMax,
       random: random)
     return zip(tasks, try matcher.match()).map { ($0, $1) }[...]
   }

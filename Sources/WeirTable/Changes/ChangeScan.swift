@@ -23,6 +23,10 @@ public struct ChangeScanOptions: Sendable {
   public var removesCarriedRows = true
   /// Whether only the difference of the two states is told: rows that came and went again between
   /// them, or went and came back as they were, are left out.
+  ///
+  /// Where a column was backfilled between them, rows that came are told with the values that they have
+  /// at the end, and rows that went with those at the start. A row of which nothing else became is not
+  /// told. A row that a rewrite carried on since it came has the rewrite's ordinal and snapshot.
   public var isNet = false
   /// Columns that tell rows apart: a deletion and an insertion of the same identifiers are told as an
   /// update. No updates when `nil`; the schema's identifier fields when empty.
@@ -51,7 +55,8 @@ extension Table {
   ///
   /// Cost: reads the rows that are told. Snapshots that removed and added rows (with
   /// `removesCarriedRows` or `identifiers`), and all of them with `isNet`, are read twice, and oftener
-  /// when `pairingBytesMax` does not hold 40 bytes for each row.
+  /// when `pairingBytesMax` does not hold 40 bytes for each row. With `isNet`, and column files that came
+  /// between the states, the files of all rewrites between them are read, too.
   /// Memory: a batch, the deletes of the files that changed, and `pairingBytesMax`.
   ///
   /// - Throws: `notFound` for a snapshot or column that is not there; `invalidArgument` when `from` is
@@ -75,7 +80,7 @@ extension Table {
         filter: options.filter, after: options.from, to: options.to,
         caseSensitive: options.caseSensitive,
         // Rows that are not told may be one half of an update that is.
-        prunes: options.identifiers == nil)
+        prunes: options.identifiers == nil, isNet: options.isNet)
     } catch { throw error.adding(table: identifier.description) }
   }
 }

@@ -28,7 +28,7 @@ final class AddColumnFiles: SnapshotProducer {
   private(set) var remadeCount = 0
 
   /// In the summary of the snapshot: the column.
-  fileprivate static let columnProperty = "weir.backfilled-column"
+  private static let columnProperty = "weir.backfilled-column"
 
   private struct RemadeKey: Hashable {
     var path: String
@@ -149,11 +149,6 @@ final class AddColumnFiles: SnapshotProducer {
   }
 
   override func isNothing(_ changes: FileChanges) -> Bool { made.isEmpty }
-}
-
-extension Snapshot {
-  /// Whether it only brought column files: all rows are where they were.
-  package var isBackfill: Bool { summary?[AddColumnFiles.columnProperty] != nil }
 }
 
 /// Data files that others added and removed since an operation began.

@@ -58,6 +58,21 @@ struct DeletedRows: Sendable {
     recount()
   }
 
+  /// Those of these that are among the others.
+  func intersection(_ other: DeletedRows) -> DeletedRows {
+    var result = DeletedRows()
+    result.words = zip(words, other.words).map { $0 & $1 }
+    result.recount()
+    return result
+  }
+
+  /// Rows `0 ..< count`.
+  init(first count: Int) {
+    words = [UInt64](repeating: .max, count: count / 64)
+    if count % 64 > 0 { words.append((1 << UInt64(count % 64)) - 1) }
+    self.count = count
+  }
+
   private mutating func recount() { count = words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
   /// 64 rows from `position` on, in the order of the bits.
