@@ -261,11 +261,13 @@ class ScanReader(Reader):
     def read(self) -> None:
         oracle = self.loop.oracle
         with oracle.lock:
-            before = dict(oracle.event_counts)
+            before, erased = dict(oracle.event_counts), set(oracle.erased)
         data = self.scan(Events.name, "?columns=id,check")
         with oracle.lock:
-            sent = dict(oracle.events.sent)
-        problem = oracle.compare_events(data, at_least=before, at_most=sent)
+            sent, erasing = dict(oracle.events.sent), set(oracle.erasing)
+        problem = oracle.compare_events(
+            data, at_least=before, at_most=sent, erased=erased, erasing=erasing
+        )
         if problem:
             self.loop.fail(f"a live scan: {problem}")
         for table in self.loop.tables[1:]:

@@ -10,8 +10,9 @@
 3. The process is killed at a random moment, now and then while it recovers. It is started again,
    and before writers go on all tables are compared row by row: each acknowledged request is there
    exactly once, each that is in doubt once or not at all, whole.
-4. Where that is asked for, other processes compact the tables and look after them, and are killed
-   as well; random snapshots are read by PyIceberg and Weir and compared.
+4. Where that is asked for, other processes compact the tables, look after them and fill columns,
+   two of them at once, and are killed as well; events are erased; random snapshots are read by
+   PyIceberg and Weir and compared.
 5. At the end of a round the process is stopped in order, and PyIceberg reads the same rows.
 
 A round has a folder and settings of its own. Runs by `dev/crash-loop`; as a test, with a few
@@ -31,7 +32,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from crash_care import Carer, Foreigner
+from crash_care import Carer, Eraser, Filler, Foreigner
 from crash_clients import Client, LogReader, LookupReader, ScanReader, Writer
 from crash_model import all_tables, project, topic_of
 from crash_oracle import Oracle, check_everything, check_iceberg
@@ -79,6 +80,10 @@ class Round:
         self.threads = [Writer(self, number) for number in range(writers)]
         self.threads += [ScanReader(self), LookupReader(self), LogReader(self)]
         self.others: list[Client] = [Carer(self, number) for number in range(carers)]
+        if carers:
+            self.others += [Filler(self, number) for number in range(2)]
+        if carers and log == "disk":
+            self.others.append(Eraser(self))
         if carers and self.settings["format"] == "parquet":
             self.others.append(Foreigner(self))
 

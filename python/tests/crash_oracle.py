@@ -15,6 +15,59 @@ from pyiceberg.catalog.rest import RestCatalog
 ARROW = "application/vnd.apache.arrow.stream"
 
 
+class Filled:
+    """What backfills gave to columns: a value tells its row and the job that it is from."""
+
+    JOB_BITS = 32
+    _MODULUS = 1_000_003
+
+    def __init__(self) -> None:
+        #: By table and column, how many jobs were begun.
+        self.begun: dict[tuple[str, str], int] = {}
+        #: By table and column, the ids of each job that came to its end.
+        self.done: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = {}
+
+    def begin(self, table: str, column: str) -> int:
+        """The number of a new job, from 1."""
+        number = self.begun[table, column] = self.begun.get((table, column), 0) + 1
+        return number
+
+    def end(self, table: str, column: str, job: int, ids: np.ndarray) -> None:
+        self.done.setdefault((table, column), []).append((job, ids))
+
+    @classmethod
+    def values(cls, job: int, ids: np.ndarray) -> np.ndarray:
+        return (job << cls.JOB_BITS) + ids % cls._MODULUS
+
+    @classmethod
+    def compare(
+        cls, rows: pa.Table, column: str, begun: int, done: list[tuple[int, np.ndarray]]
+    ) -> str | None:
+        """What is wrong with a column: values of other rows, or jobs that it has lost.
+
+        :param rows: in any order, each id once.
+        :param begun: jobs that were begun before the rows were read, or while.
+        :param done: jobs that had ended before the rows were read; they are of rows that are never
+            replaced.
+        """
+        order = np.argsort(rows.column("id").to_numpy())
+        ids = rows.column("id").to_numpy()[order]
+        values = rows.column(column).fill_null(0).to_numpy()[order]
+        jobs = values >> cls.JOB_BITS
+        if jobs.max(initial=0) > begun:
+            return f"{column} has values of job {jobs.max()}, but {begun} were begun"
+        if not np.array_equal(values, np.where(jobs > 0, cls.values(jobs, ids), 0)):
+            return f"{column} has values of other rows"
+        for job, filled in done:
+            places = np.searchsorted(ids, filled)
+            places[places == len(ids)] = 0
+            is_there = ids[places] == filled if len(ids) else np.zeros(len(filled), bool)
+            lost = filled[is_there & (jobs[places] < job)] if len(ids) else filled[:0]
+            if len(lost):
+                return f"{column} has lost what job {job} gave to {len(lost)} rows: {lost[:10]}"
+        return None
+
+
 class Oracle:
     """A naive replay. Use it under `lock`."""
 
@@ -31,6 +84,10 @@ class Oracle:
         self.acknowledged_letters: set[bytes] = set()
         #: By key of `Profiles`, the greatest version of a delete that was sent.
         self.newest_delete: dict[int, int] = {}
+        #: Events that somebody began to erase, and those of them that are told to be erased.
+        self.erasing: set[int] = set()
+        self.erased: set[int] = set()
+        self.filled = Filled()
 
     def begin(self, writer: int, table: Table, rows: list[dict]) -> None:
         self.pending[writer] = (table, rows)
@@ -69,10 +126,21 @@ class Oracle:
         )
 
     def compare_events(
-        self, data: pa.Table, *, at_least: dict[int, int], at_most: dict[int, int]
+        self,
+        data: pa.Table,
+        *,
+        at_least: dict[int, int],
+        at_most: dict[int, int],
+        erased: set[int],
+        erasing: set[int],
     ) -> str | None:
-        """What is wrong with the events of a scan: all below `at_least`, none from `at_most` on."""
+        """What is wrong with the events of a scan: all below `at_least`, none from `at_most` on.
+
+        None of `erased` may be there, and those of `erasing` need not.
+        """
         ids = data.column("id").to_numpy()
+        if erased and np.isin(ids, list(erased)).any():
+            return f"{np.isin(ids, list(erased)).sum()} events that were erased are there"
         if not np.array_equal(_check_of(ids), data.column("check").to_numpy()):
             return "events have other values than they were sent with"
         writers = ids >> Events.WRITER_BITS
@@ -87,8 +155,10 @@ class Oracle:
             if len(found) and found[-1] >= limit:
                 return f"event {found[-1]} of writer {writer}, which sent {limit}"
             known = at_least.get(writer, 0)
-            if not np.array_equal(found[:known], np.arange(known)):
-                lost = np.setdiff1d(np.arange(known), found)
+            lost = np.setdiff1d(np.arange(known), found)
+            first = writer << Events.WRITER_BITS
+            lost = [number for number in lost.tolist() if first + number not in erasing]
+            if lost:
                 return (
                     f"{len(lost)} of {known} acknowledged events of writer {writer} are lost: "
                     f"{lost[:10]}"
@@ -176,7 +246,13 @@ def check_iceberg(server, oracle: Oracle) -> list[str]:
 def _compare(oracle: Oracle, table: Table, data: pa.Table) -> str | None:
     if not isinstance(table, Events):
         return oracle.compare(table, rows_of(data, table.columns))
-    problem = oracle.compare_events(data, at_least=oracle.event_counts, at_most=oracle.events.sent)
+    problem = oracle.compare_events(
+        data,
+        at_least=oracle.event_counts,
+        at_most=oracle.events.sent,
+        erased=oracle.erased,
+        erasing=oracle.erasing,
+    )
     if problem:
         return problem
     # The values, too, of some.

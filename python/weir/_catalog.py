@@ -504,35 +504,42 @@ class CatalogTable:
     def backfill(
         self,
         column: str,
-        data: object,
+        data: object = None,
         *,
         key: str | Sequence[str] | None = None,
         value: str | None = None,
+        where: str | None = None,
         memory_bytes: int | None = None,
     ) -> dict[str, Any]:
         """Gives a column the values of ``data``, by the rows' keys, and rewrites nothing else.
+
+        Without ``data`` each row's value is computed from the row's other columns, by ``value``.
 
         The column is added where the table has none of this name. Rows that ``data`` does not name
         keep what they have (null in a new column); they are counted in ``rows_without_value``.
 
         :param key: columns by which rows are the same, or ``_row_id``; the table's identifier
             columns when ``None``.
-        :param value: what ``data`` calls the values, when not as the column.
+        :param value: what ``data`` calls the values, when not as the column, or an expression of its
+            columns, such as ``"clicks / (views + 10)"``; see ``docs/expressions.md``.
+        :param where: without ``data``: only such rows of the table.
         :param memory_bytes: the bound for the keys and values, which are held in memory (1 GiB).
         """
-        capsule = _stream(data)
+        capsule = None if data is None else _stream(data)
         keys = [key] if isinstance(key, str) else key
         names, name_count = string_array(None if keys is None else _list(keys, "key"))
         options: list[tuple[str, str, str | None]] = []
         if value is not None:
             options.append(("value", value, None))
+        if where is not None:
+            options.append(("where", where, None))
         if memory_bytes is not None:
             options.append(("memory_bytes", str(memory_bytes), None))
         pairs, count = option_array(options)
         return self._change(
             library.weir_table_backfill,
             encode(column),
-            _capsule.address(capsule, _capsule.STREAM),
+            None if capsule is None else _capsule.address(capsule, _capsule.STREAM),
             names,
             name_count,
             pairs,

@@ -186,16 +186,28 @@ public func weir_table_backfill(
     var backfill = BackfillOptions(
       column: try Arguments.text(column, "column"),
       keys: try Arguments.columns(keys, keyCount))
+    var filter: Predicate?
     for option in try Arguments.options(options, optionCount) {
       try option.forAllColumns()
       switch option.key {
-      case "value": backfill.valueColumn = option.value
+      case "value": backfill.value = option.value
+      case "where": filter = try Predicate(parsing: option.value)
       case "memory_bytes": backfill.sourceBytesMax = try option.integer(1...(1 << 50))
-      default: throw option.unknown(["value", "memory_bytes"])
+      default: throw option.unknown(["value", "where", "memory_bytes"])
       }
     }
-    let rows = try CStreamReader(Arguments.output(stream, "stream"))
-    let result = try table.backfill(from: rows, backfill)
+    let result: BackfillResult
+    if let stream {
+      guard filter == nil else {
+        throw CError.invalidArgument("'where' is for backfills from the table itself, without a stream")
+      }
+      result = try table.backfill(from: try CStreamReader(stream), backfill)
+    } else {
+      guard keyCount == 0 else {
+        throw CError.invalidArgument("keys are for backfills from a stream; a table's own rows need none")
+      }
+      result = try table.backfill(backfill, where: filter ?? .always(true))
+    }
     answer?.pointee = copyText(result.json.text)
   }
 }

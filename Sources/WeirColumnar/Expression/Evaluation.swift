@@ -2,7 +2,7 @@
 
 /// The rows of a batch for which a predicate is true.
 public struct RowSelection: Sendable {
-  private let bits: RowBits
+  let bits: RowBits
   /// How many rows are selected.
   public let count: Int
   /// How many rows the batch has.
@@ -67,80 +67,18 @@ private struct PredicateEvaluator {
     var nulls: RowBits?
   }
 
-  /// A column's values, and which rows have one, also by the structs around it.
-  private struct Column {
-    var values: ArrayData
-    var valid: RowBits?
-  }
-
-  private let columns: [Column]
+  private let columns: [ColumnRows]
   private let rowCount: Int
   private let wantsNulls: Bool
 
   init(
     _ bound: [BoundColumn], _ batch: RecordBatch, wantsNulls: Bool
   ) throws(ColumnarError) {
-    var columns: [Column] = []
-    for column in bound { columns.append(try Self.find(column, batch)) }
+    var columns: [ColumnRows] = []
+    for column in bound { columns.append(try ColumnRows(column, batch)) }
     self.columns = columns
     rowCount = batch.rowCount
     self.wantsNulls = wantsNulls
-  }
-
-  // MARK: Columns
-
-  private static func find(
-    _ column: BoundColumn, _ batch: RecordBatch
-  ) throws(ColumnarError) -> Column {
-    guard var index = position(of: column.names[0], column.path[0], batch.schema.fields) else {
-      throw missing(column)
-    }
-    var values = batch.columns[index]
-    var valid = validity(values)
-    for level in 1..<column.path.count {
-      guard case .struct(let fields) = values.type else { throw missing(column) }
-      guard let child = position(of: column.names[level], column.path[level], fields) else {
-        throw missing(column)
-      }
-      index = child
-      values = values.children[index].slice(offset: values.offset, length: values.length)
-      if let own = validity(values) {
-        valid?.formAnd(own)
-        valid = valid ?? own
-      }
-    }
-    var type = values.type
-    if case .dictionary(_, let value, _) = type { type = value }
-    guard sameKind(type, column.type) else {
-      throw ColumnarError(
-        .invalidArgument,
-        "the predicate was bound to a column of \(column.type), the batch has \(values.type)",
-        column: column.name)
-    }
-    return Column(values: values, valid: valid)
-  }
-
-  /// Nested types may differ in their fields: only their nulls are tested.
-  private static func sameKind(_ a: DataType, _ b: DataType) -> Bool {
-    a == b || (!a.children.isEmpty && !b.children.isEmpty)
-  }
-
-  private static func position(of name: String, _ bound: Int, _ fields: [Field]) -> Int? {
-    if bound < fields.count, fields[bound].name == name { return bound }
-    return fields.firstIndex { $0.name == name }
-  }
-
-  private static func missing(_ column: BoundColumn) -> ColumnarError {
-    ColumnarError(
-      .invalidArgument, "the predicate reads a column that the batch does not have",
-      column: column.name)
-  }
-
-  /// `nil` when no row is null.
-  private static func validity(_ array: ArrayData) -> RowBits? {
-    if array.type == .null { return RowBits(repeating: false, count: array.length) }
-    guard let validity = array.validity else { return nil }
-    return RowBits(validity, offset: array.offset, count: array.length)
   }
 
   // MARK: Nodes
@@ -164,12 +102,12 @@ private struct PredicateEvaluator {
   }
 
   private func evaluate(
-    _ test: BoundTest, _ column: Column, _ negated: Bool, _ among: RowBits?
+    _ test: BoundTest, _ column: ColumnRows, _ negated: Bool, _ among: RowBits?
   ) -> Outcome {
     if test == .isNull {
       var valid = column.valid ?? RowBits(repeating: true, count: rowCount)
       if case .dictionary = column.values.type, let dictionary = column.values.dictionary,
-        let known = Self.validity(dictionary)
+        let known = ColumnRows.validity(dictionary)
       {
         valid.formAnd(gathered(known, column.values, among))
       }
@@ -181,7 +119,7 @@ private struct PredicateEvaluator {
       // Each value of the dictionary is tested once; rows look up the outcome.
       let used = column.values.usedValues(dictionary.length, among: among)
       trues = gathered(dictionary.passing(test, among: used), column.values, among)
-      if let known = Self.validity(dictionary) {
+      if let known = ColumnRows.validity(dictionary) {
         let knownRows = gathered(known, column.values, among)
         valid?.formAnd(knownRows)
         valid = valid ?? knownRows

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Cuts the text of a predicate into tokens, one at a time.
+/// Cuts the text of a predicate or an expression into tokens, one at a time.
 struct PredicateLexer {
   struct Token {
     enum Kind: Equatable {
@@ -20,9 +20,14 @@ struct PredicateLexer {
   }
 
   private let text: [UInt8]
+  private let what: String
   private var position = 0
 
-  init(_ text: String) { self.text = Array(text.utf8) }
+  /// - Parameter what: what errors call the text.
+  init(_ text: String, what: String = "predicate") {
+    self.text = Array(text.utf8)
+    self.what = what
+  }
 
   /// Words that are never names of columns unless quoted. (`date`, `time` and the like are: they
   /// begin a literal only when a string follows.)
@@ -79,7 +84,7 @@ struct PredicateLexer {
       position += 2
       return symbol
     }
-    if "=<>(),.+-".contains(first) {
+    if "=<>(),.+-*/%".contains(first) {
       position += 1
       return first
     }
@@ -92,7 +97,7 @@ struct PredicateLexer {
         case "!": "write NOT"
         case "&": "write AND"
         case "|": "write OR"
-        case ";": "a predicate is one condition, without ';'"
+        case ";": "there is one \(what), without ';'"
         case "[": "put names with unusual characters in double quotes"
         default: "names with unusual characters stand in double quotes, strings in single quotes"
         }
@@ -162,7 +167,7 @@ struct PredicateLexer {
     let before = text[..<min(offset, text.count)]
     let character = before.reduce(1) { $0 + ($1 & 0xc0 == 0x80 ? 0 : 1) }
     return ColumnarError(
-      .invalidArgument, "predicate, character \(character): \(message)", position: offset)
+      .invalidArgument, "\(what), character \(character): \(message)", position: offset)
   }
 
   /// What the person wrote, shortened, for messages.

@@ -29,19 +29,24 @@ struct PredicateParser {
   typealias Token = PredicateLexer.Token
 
   private var lexer: PredicateLexer
-  private var token: Token
+  private(set) var token: Token
   private var depth = 0
+  /// Operators of an expression.
+  var chainLength = 0
+  /// An expression's operators are nested as deep as there are of them.
+  static let chainMax = 1_000
   /// Where each term came first, for errors of binding.
   private(set) var positions: [Term: Int] = [:]
 
-  init(_ text: String) throws(ColumnarError) {
+  /// - Parameter what: what errors call the text.
+  init(_ text: String, what: String = "predicate") throws(ColumnarError) {
     guard text.utf8.count <= Predicate.textBytesMax else {
       throw ColumnarError(
         .invalidArgument,
-        "the predicate has \(text.utf8.count) bytes, more than \(Predicate.textBytesMax); "
-          + "filter by fewer conditions and the rest afterwards")
+        "the \(what) has \(text.utf8.count) bytes, more than \(Predicate.textBytesMax); "
+          + "say it with fewer conditions, and the rest afterwards")
     }
-    lexer = PredicateLexer(text)
+    lexer = PredicateLexer(text, what: what)
     token = try lexer.next()
   }
 
@@ -62,7 +67,7 @@ struct PredicateParser {
 
   // MARK: Logic
 
-  private mutating func disjunction() throws(ColumnarError) -> Predicate {
+  mutating func disjunction() throws(ColumnarError) -> Predicate {
     var parts = [try conjunction()]
     while try skip("OR") { parts.append(try conjunction()) }
     return parts.count == 1 ? parts[0] : .or(parts)
@@ -80,14 +85,8 @@ struct PredicateParser {
   }
 
   private mutating func negation() throws(ColumnarError) -> Predicate {
-    let start = token.range.lowerBound
-    depth += 1
-    defer { depth -= 1 }
-    guard depth <= Predicate.depthMax else {
-      throw lexer.error(
-        "nested deeper than \(Predicate.depthMax) levels; write it flatter, with IN for lists",
-        at: start)
-    }
+    try enter()
+    defer { leave() }
     if try skip("NOT") { return .not(try negation()) }
     if try skip(symbol: "(") {
       let inner = try disjunction()
@@ -96,6 +95,18 @@ struct PredicateParser {
     }
     return try test()
   }
+
+  /// One level deeper; `leave()` comes back.
+  mutating func enter() throws(ColumnarError) {
+    depth += 1
+    guard depth <= Predicate.depthMax else {
+      throw lexer.error(
+        "nested deeper than \(Predicate.depthMax) levels; write it flatter, with IN for lists",
+        at: token.range.lowerBound)
+    }
+  }
+
+  mutating func leave() { depth -= 1 }
 
   // MARK: Tests
 
@@ -228,6 +239,15 @@ struct PredicateParser {
     return term
   }
 
+  /// A path.
+  mutating func plainTerm(_ expected: String) throws(ColumnarError) -> Term {
+    let start = token.range.lowerBound
+    let first = try name(expected)
+    let term = Term(path: [first] + (try restOfPath()))
+    if positions[term] == nil { positions[term] = start }
+    return term
+  }
+
   private mutating func restOfPath() throws(ColumnarError) -> [String] {
     var path: [String] = []
     while try skip(symbol: ".") {
@@ -266,7 +286,7 @@ struct PredicateParser {
   }
 
   /// The literal that begins here, if one does.
-  private mutating func literal() throws(ColumnarError) -> Literal? {
+  mutating func literal() throws(ColumnarError) -> Literal? {
     switch token.kind {
     case .number(let digits): return try number(digits, negative: false)
     case .symbol(let sign) where sign == "-" || sign == "+":
@@ -356,10 +376,10 @@ struct PredicateParser {
 
   // MARK: Tokens
 
-  private mutating func advance() throws(ColumnarError) { token = try lexer.next() }
+  mutating func advance() throws(ColumnarError) { token = try lexer.next() }
 
   /// Passes over the keyword if it comes next.
-  private mutating func skip(_ keyword: String) throws(ColumnarError) -> Bool {
+  mutating func skip(_ keyword: String) throws(ColumnarError) -> Bool {
     guard case .name(let name, quoted: false) = token.kind, name.uppercased() == keyword else {
       return false
     }
@@ -367,17 +387,35 @@ struct PredicateParser {
     return true
   }
 
-  private mutating func skip(symbol: String) throws(ColumnarError) -> Bool {
+  mutating func skip(symbol: String) throws(ColumnarError) -> Bool {
     guard token.kind == .symbol(symbol) else { return false }
     try advance()
     return true
   }
 
-  private mutating func expect(symbol: String, _ expected: String) throws(ColumnarError) {
+  mutating func expect(symbol: String, _ expected: String) throws(ColumnarError) {
     guard try skip(symbol: symbol) else { throw unexpected(expected) }
   }
 
-  private func unexpected(_ expected: String) -> ColumnarError {
+  func unexpected(_ expected: String) -> ColumnarError {
     lexer.error("expected \(expected), found \(lexer.quote(token))", at: token.range.lowerBound)
+  }
+
+  func error(_ message: String, at position: Int) -> ColumnarError {
+    lexer.error(message, at: position)
+  }
+
+  /// Whether the token is a sign with digits behind it.
+  var isSignedNumber: Bool {
+    guard token.kind == .symbol("-") || token.kind == .symbol("+") else { return false }
+    var ahead = lexer
+    if case .number = try? ahead.next().kind { return true }
+    return false
+  }
+
+  /// Whether an opening parenthesis comes behind the token. The lexer is a value: a copy of it looks.
+  var isFollowedByParenthesis: Bool {
+    var ahead = lexer
+    return (try? ahead.next().kind) == .symbol("(")
   }
 }

@@ -31,7 +31,7 @@ struct RowBits: Equatable, Sendable {
 
   /// The bits for which `body` is true, asked only for rows of `among`.
   @inline(__always)
-  init(count: Int, among: RowBits?, where body: (Int) -> Bool) {
+  init(count: Int, among: RowBits? = nil, where body: (Int) -> Bool) {
     self.count = count
     let wordCount = (count + 63) / 64
     words = [UInt64](unsafeUninitializedCapacity: wordCount) { target, initialized in
@@ -60,6 +60,8 @@ struct RowBits: Equatable, Sendable {
   private mutating func clearTail() {
     if count & 63 != 0 { words[words.count - 1] &= .max >> UInt64(64 - count & 63) }
   }
+
+  subscript(row: Int) -> Bool { words[row >> 6] >> UInt64(row & 63) & 1 == 1 }
 
   var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
   var ones: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }

@@ -4,8 +4,9 @@
 public struct BackfillOptions: Hashable, Sendable {
   /// A column of the table; it is added, of the values' type, where the table has none of this name.
   public var column: String
-  /// What the source calls the values; as the column when `nil`.
-  public var valueColumn: String?
+  /// What the source calls the values, or an expression of its columns (`clicks / views`, see
+  /// `ScalarExpression`); as the column when `nil`.
+  public var value: String?
   /// Columns by which the source's rows and the table's are the same, of the same names in both, or
   /// `_row_id` alone; the schema's identifier fields when `nil`.
   public var keys: [String]?

@@ -48,12 +48,12 @@ public final class ColumnBackfill {
     do throws(TableError) {
       let metadata = try table.refresh()
       let keys = try Self.keys(options.keys, metadata)
-      let valueName = options.valueColumn ?? options.column
+      let value = try ColumnSourceLayout.value(options.value ?? options.column, in: rows.schema)
       let column = try BackfilledColumn(options.column, metadata).field(
-        from: rows.schema.fields[try ColumnSourceLayout.index(of: valueName, in: rows.schema)])
+        from: value.field(named: options.column))
       for key in keys { _ = try ColumnSourceLayout.index(of: key.name, in: rows.schema) }
       source = try ColumnSource(
-        rows, ColumnSourceLayout(keys: keys, column: column, valueName: valueName),
+        rows, ColumnSourceLayout(keys: keys, column: column, value: value),
         bytesMax: options.sourceBytesMax)
       let (added, isNew) = try BackfilledColumn.add(column, to: table)
       fieldID = added
@@ -257,6 +257,36 @@ public final class ColumnBackfill {
 }
 
 extension Table {
+  /// Gives a column values that are computed from the other columns of each row, and rewrites nothing else:
+  /// a backfill from the table itself by `_row_id`. `options.keys` is not looked at.
+  ///
+  /// Rows have the values of their columns when they were read; rows that `filter` leaves out keep what
+  /// they have. Cost: reads the columns of the expression and the filter, holds row ids and values, writes
+  /// the column.
+  ///
+  /// - Throws: as `ColumnBackfill`; `invalidArgument` without `options.value`, or where that is no
+  ///   expression of the table's columns.
+  @discardableResult
+  public func backfill(
+    _ options: BackfillOptions, where filter: Predicate = .always(true)
+  ) throws(TableError) -> BackfillResult {
+    guard let value = options.value else {
+      throw TableError(
+        .invalidArgument, "a backfill without rows needs an expression of the table's columns",
+        table: identifier.description, column: options.column)
+    }
+    let id = MetadataColumn.rowID.rawValue
+    var names = [id]
+    for term in try ColumnSourceLayout.parsed(value).terms where !names.contains(term.name) {
+      names.append(term.name)
+    }
+    var options = options
+    options.keys = [id]
+    var scanned = ScanOptions(where: filter)
+    scanned.columns = names
+    return try backfill(from: try scan(scanned), options)
+  }
+
   /// Gives a column values by key, without rewriting anything else; see `ColumnBackfill`.
   ///
   /// Cost: reads the source and the keys of all rows, writes the column.

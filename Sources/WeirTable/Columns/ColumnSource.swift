@@ -80,25 +80,48 @@ final class ColumnSource {
   }
 }
 
-/// Which columns of a source are its keys and values, and what they are in the table.
+/// Which columns of a source are its keys, what its values are, and what they are in the table.
 struct ColumnSourceLayout {
   var keys: [TableField]
   var column: TableField
-  /// The column's name in the source.
-  var valueName: String
+  /// The value in terms of the source's columns.
+  var value: BoundExpression
 
   /// The keys and values of a batch, by the table's names.
   func projected(_ batch: RecordBatch) throws(TableError) -> RecordBatch {
     var fields: [Field] = []
     var columns: [ArrayData] = []
-    for (name, target) in keys.map({ ($0.name, $0.name) }) + [(valueName, column.name)] {
-      let index = try Self.index(of: name, in: batch.schema)
-      var field = batch.schema.fields[index]
-      field.name = target
-      fields.append(field)
+    for key in keys {
+      let index = try Self.index(of: key.name, in: batch.schema)
+      fields.append(batch.schema.fields[index])
       columns.append(batch.columns[index])
     }
+    do throws(ColumnarError) { columns.append(try value.evaluate(batch)) } catch {
+      throw TableError(error).adding(column: column.name)
+    }
+    fields.append(value.field(named: column.name))
     return RecordBatch(trusted: Schema(fields), columns: columns, rowCount: batch.rowCount)
+  }
+
+  /// A column of that name, else an expression.
+  ///
+  /// - Throws: `notFound` for a name that the schema lacks, `invalidArgument` for what is no expression of
+  ///   its columns.
+  static func value(_ text: String, in schema: Schema) throws(TableError) -> BoundExpression {
+    let isColumn = schema.fields.contains { $0.name == text }
+    let expression = isColumn ? .column(Term(path: [text])) : try parsed(text)
+    if let column = expression.plainColumn, column.path.count == 1 {
+      _ = try index(of: column.path[0], in: schema)
+    }
+    do throws(ColumnarError) { return try expression.bind(to: schema) } catch {
+      throw TableError(error)
+    }
+  }
+
+  static func parsed(_ text: String) throws(TableError) -> ScalarExpression {
+    do throws(ColumnarError) { return try ScalarExpression(parsing: text) } catch {
+      throw TableError(error)
+    }
   }
 
   /// - Throws: `notFound` with what may have been meant.

@@ -12,7 +12,7 @@ struct TableBackfillCommand: ParsableCommand {
     abstract: "Give a column values, and rewrite nothing else.",
     discussion: """
       The values come from a file (Parquet, Weir, Arrow IPC, CSV) or from another table of the catalog, and \
-      go to the rows of the same key. They are written beside the data files, as columns of their own, which \
+      go to the rows of the same key; or, without --from, from the row's other columns. They are written beside the data files, as columns of their own, which \
       'weir table compact --full' joins with the rest. A column that the table does not have is added. Rows \
       that the source does not name keep what they have: null in a new column.
 
@@ -21,6 +21,7 @@ struct TableBackfillCommand: ParsableCommand {
 
       Examples:
         weir table backfill shop.samples --column score --from scores.parquet --key request_id
+        weir table backfill shop.items --column ctr --value 'clicks / (views + 10)'
         weir table backfill shop.users --column segment --from shop.segments --key user_id --value name
         weir table backfill shop.orders --column fraud --from checked.arrow --where "model = 'v2'"
         weir table scan shop.orders --columns _row_id,price --json >rows.jsonl  # and then --key _row_id
@@ -31,8 +32,9 @@ struct TableBackfillCommand: ParsableCommand {
   var column: String
   @Option(
     name: .long,
-    help: ArgumentHelp("A file, or a table as NAMESPACE.NAME.", valueName: "source"))
-  var from: String
+    help: ArgumentHelp(
+      "A file, or a table as NAMESPACE.NAME (default: this table's own rows).", valueName: "source"))
+  var from: String?
   @Option(
     name: .long,
     help: ArgumentHelp(
@@ -42,7 +44,8 @@ struct TableBackfillCommand: ParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "What the source calls the values (default: as --column).", valueName: "name"))
+      "What the source calls the values, or an expression of its columns (default: as --column).",
+      valueName: "expression"))
   var value: String?
   @Option(
     name: .customLong("where"),
@@ -66,15 +69,30 @@ struct TableBackfillCommand: ParsableCommand {
     if let key, key.split(separator: ",").isEmpty {
       throw ValidationError("--key needs the name of a column")
     }
+    if from == nil {
+      if value == nil {
+        throw ValidationError(
+          "without --from, --value needs an expression of the table's columns, as in 'clicks / views'")
+      }
+      if key != nil || fromAt != nil {
+        throw ValidationError("--key and --from-at are for values --from somewhere else")
+      }
+    }
   }
 
   func run() throws {
     let table = try table.open()
     var options = BackfillOptions(
       column: column, keys: key.map { $0.split(separator: ",").map(String.init) })
-    options.valueColumn = value
+    options.value = value
     if let memory { options.sourceBytesMax = memory << 20 }
-    let result = try backfill(table, from: try source(), options)
+    let predicate = try filter.map { try WhereSelection.parse($0) }
+    let result: BackfillResult
+    if let from {
+      result = try backfill(table, from: try source(from, predicate), options)
+    } else {
+      result = try table.backfill(options, where: predicate ?? .always(true))
+    }
     guard result.snapshotID != nil else {
       return output.print(
         "The table has no rows to fill"
@@ -98,8 +116,7 @@ struct TableBackfillCommand: ParsableCommand {
   }
 
   /// The rows that hold the values.
-  private func source() throws -> any RecordBatchReader {
-    let predicate = try filter.map { try WhereSelection.parse($0) }
+  private func source(_ from: String, _ predicate: Predicate?) throws -> any RecordBatchReader {
     if access(from, F_OK) == 0 {
       guard fromAt == nil else {
         throw CommandFailure("--from-at is for tables, and \(from) is a file")
@@ -130,7 +147,11 @@ struct TableBackfillCommand: ParsableCommand {
   /// Only these are read; without named keys all are.
   private func sourceColumns(_ source: TableIdentifier) -> [String]? {
     guard let key else { return nil }
-    return key.split(separator: ",").map(String.init) + [value ?? column]
+    let value = value ?? column
+    var names = key.split(separator: ",").map(String.init)
+    let terms = (try? ScalarExpression(parsing: value).terms.map(\.name)) ?? [value]
+    for name in terms where !names.contains(name) { names.append(name) }
+    return names
   }
 
   private func json(_ result: BackfillResult) -> JSONValue {
