@@ -125,9 +125,9 @@ static inline uint64_t hash_string(const uint8_t *p, size_t length) {
 // Steps that looking up a string may take, on average: more only strings chosen for it take.
 #define STEPS_MAX 16
 
-size_t weir_string_numbers(
+static inline size_t string_numbers(
     struct weir_string_table *table, const uint8_t *strings, size_t size, const uint32_t *lengths,
-    size_t count, const uint8_t *valid, size_t first, uint32_t *out) {
+    size_t count, const uint8_t *valid, size_t first, uint32_t *out, size_t *unknown) {
   uint64_t *slots = table->slots;
   size_t mask = table->mask, known = table->count, at = 0;
   uint8_t *bytes = table->bytes;
@@ -149,6 +149,10 @@ size_t weir_string_numbers(
     for (;; place = (place + 1) & mask) {
       uint64_t slot = slots[place];
       if (slot == 0) {
+        if (unknown != NULL) {
+          last = (uint32_t)(known + (*unknown)++);
+          break;
+        }
         slots[place] = tag | (known + 1);
         memcpy(bytes + offsets[known], string, length);
         offsets[known + 1] = offsets[known] + (uint32_t)length;
@@ -171,13 +175,36 @@ size_t weir_string_numbers(
   return i;
 }
 
+size_t weir_string_numbers(
+    struct weir_string_table *table, const uint8_t *strings, size_t size, const uint32_t *lengths,
+    size_t count, const uint8_t *valid, size_t first, uint32_t *out) {
+  return string_numbers(table, strings, size, lengths, count, valid, first, out, NULL);
+}
+
+size_t weir_string_find(
+    const struct weir_string_table *table, const uint8_t *strings, size_t size, const uint32_t *lengths,
+    size_t count, const uint8_t *valid, size_t first, uint32_t *out, size_t *unknown) {
+  struct weir_string_table copy = *table;
+  return string_numbers(&copy, strings, size, lengths, count, valid, first, out, unknown);
+}
+
 void weir_string_table_fill(struct weir_string_table *table) {
   for (size_t i = 0; i < table->count; i++) {
     uint32_t start = table->offsets[i];
-    uint64_t hash = hash_string(table->bytes + start, table->offsets[i + 1] - start);
+    size_t length = table->offsets[i + 1] - start;
+    uint64_t hash = hash_string(table->bytes + start, length);
+    uint64_t tag = hash & 0xffffffff00000000ULL;
     size_t place = hash & table->mask;
-    while (table->slots[place] != 0) place = (place + 1) & table->mask;
-    table->slots[place] = (hash & 0xffffffff00000000ULL) | (i + 1);
+    while (table->slots[place] != 0) {
+      uint64_t slot = table->slots[place];
+      uint32_t other = (uint32_t)slot - 1;
+      if ((slot & 0xffffffff00000000ULL) == tag &&
+          table->offsets[other + 1] - table->offsets[other] == length &&
+          memcmp(table->bytes + table->offsets[other], table->bytes + start, length) == 0)
+        break;
+      place = (place + 1) & table->mask;
+    }
+    if (table->slots[place] == 0) table->slots[place] = tag | (i + 1);
   }
 }
 

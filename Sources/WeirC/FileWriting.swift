@@ -54,11 +54,13 @@ private struct FileOptions {
       case "key_index_bytes": file.keyIndexBytesMax = try option.integer(0...1 << 40)
       case "statistics": file.statistics = try option.boolean()
       case "dictionary_bytes": file.dictionaryBytesMax = try option.integer(0...1 << 30)
+      case "part_bytes": file.partBytesMin = try option.integer(0...1 << 30)
+      case "share_dictionaries": file.sharesDictionaries = try option.boolean()
       default:
         throw option.unknown([
           "buffer_bytes", "dictionary_bytes", "key_columns", "key_index_bytes", "layout",
-          "metadata", "overwrite", "page_bytes", "page_rows", "profile", "quantise", "statistics",
-          "window_bytes",
+          "metadata", "overwrite", "page_bytes", "page_rows", "part_bytes", "profile", "quantise",
+          "share_dictionaries", "statistics", "window_bytes",
         ])
       }
     }

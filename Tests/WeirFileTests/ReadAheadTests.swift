@@ -104,6 +104,67 @@ internal import _WeirTestSupport
     _ = try abandoned.next()
   }
 
+  /// Scans with a predicate: the pages that may match come in few requests.
+  @Test func filteredScansAskBefore() throws {
+    let memory = MemoryObjectStore()
+    let threads = Threads()
+    let store = CountingObjectStore(memory, wait: { threads.note() })
+    // Pages of 100 rows, c0 from 0 to 9 in every second of them, from 100 to 109 in the others.
+    let count = 4_000
+    let fields = (0..<12).map { Field("c\($0)", .int64) }
+    var random = SeededRandom(seed: 5)
+    var arrays: [ArrayData] = []
+    for column in fields.indices {
+      var values: [Int64] = []
+      for row in 0..<count {
+        let first = Int64(row / 100 % 2 * 100 + row % 10)
+        values.append(column == 0 ? first : Int64(random.int(0..<1 << 40)))
+      }
+      arrays.append(ArrayData(type: .int64, length: count, buffers: [Buffer(values)]))
+    }
+    let batch = try RecordBatch(schema: Schema(fields), columns: arrays)
+    var options = WeirFileWriteOptions()
+    options.pageRowsMax = 100
+    options.bucketPageBytesMax = 0
+    let writer = try WeirFileWriter(
+      try memory.create("f", condition: .none), schema: batch.schema, options: options)
+    for start in stride(from: 0, to: count, by: 100) {
+      try writer.write(batch.slice(offset: start, length: 100))
+    }
+    try writer.close()
+    let written = rows(batch)
+    for (text, isDense) in [("c0 < 50", true), ("c0 = 3", false), ("c0 < 50 AND c1 < 0", false)] {
+      let predicate = try WeirColumnar.Predicate(parsing: text)
+      func matching(_ ahead: Int) throws -> (rows: [[Scalar]], counts: CountingObjectStore.Counts) {
+        var options = WeirFileReadOptions()
+        options.aheadBytesMax = ahead
+        let reader = try WeirFileReader(try store.open("f"), options: options)
+        _ = try reader.schema
+        store.reset()
+        let matches = try reader.matches(predicate, batchRows: 100)
+        var found: [[Scalar]] = []
+        while let batch = try matches.next() { found += rows(batch) }
+        return (found, store.counts)
+      }
+      let (plain, ahead) = (try matching(0), try matching(64 << 20))
+      #expect(ahead.rows == plain.rows)
+      var expected: [[Scalar]] = []
+      for row in written {
+        guard case .int(let first) = row[0], case .int(let second) = row[1] else { continue }
+        let isFound = text == "c0 = 3" ? first == 3 : first < 50 && (isDense || second < 0)
+        if isFound { expected.append(row) }
+      }
+      #expect(plain.rows == expected)
+      if isDense {
+        #expect(ahead.counts.requests <= 8, "\(ahead.counts), not ahead \(plain.counts)")
+        #expect(plain.counts.requests > 20)
+      } else {
+        #expect(ahead.counts.requests <= plain.counts.requests)
+      }
+    }
+    #expect(threads.count > 1)
+  }
+
   /// What waiting costs, for docs/measurements.md: WEIR_MEASURE=milliseconds of a request.
   @Test(.enabled(if: ProcessInfo.processInfo.environment["WEIR_MEASURE"] != nil))
   func waiting() throws {

@@ -18,6 +18,7 @@ struct RoundTripTests {
     options.windowBytesMax = random.pick([0, 500, 128 << 20])
     options.dictionaryBytesMax = random.pick([100, 16 << 20])
     options.bucketPageBytesMax = random.pick([0, 200, 16 << 10])
+    options.partBytesMin = random.pick([0, 1, 300, 64 << 10])
     return options
   }
 

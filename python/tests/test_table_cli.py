@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from weir_file_reader import File
 
 import weir as package
 
@@ -567,3 +568,50 @@ def test_colours_where_they_are_wanted(kept: Lake) -> None:
         timeout=60,
     )
     assert "\x1b[" in done.stdout
+
+
+def test_layout(tmp_path: Path):
+    """`weir table layout`: named, shown, learnt from scans, cleared; a compaction follows."""
+    lake = Lake(tmp_path)
+    lake.text("create", "shop.orders", "--like", wide_rows(tmp_path))
+    lake.text("properties", "shop.orders", "--set", "write.format.default=weir")
+    show = ("layout", "shop.orders")
+    assert lake.text(*show) == "shop.orders: columns lie as in the schema\n"
+    named = lake.text(*show, "--columns", "c9, c4,c9")
+    assert named.splitlines() == [
+        "shop.orders: 2 columns first, then the other 10 as in the schema",
+        "  c9",
+        "  c4",
+    ]
+    assert lake.text(*show) == lake.text(*show, "--show") == named
+    assert "'c99'" in lake.error(*show, "--columns", "c99", code=64)
+    assert "--learn" in lake.error(*show, "--reads", "x", code=64)
+    assert "one of" in lake.error(*show, "--clear", "--learn", code=64)
+    assert "WEIR_READS" in lake.error(*show, "--learn", code=64)
+    assert "was noted" in lake.error(*show, "--learn", "--reads", tmp_path / "none", code=64)
+    assert lake.text(*show) == named
+
+    reads = tmp_path / "reads"
+    lake.text("append", "shop.orders", tmp_path / "wide.parquet")
+    for columns, times in (("c7,c2", 3), ("c11", 1)):
+        for _ in range(times):
+            lake.text("scan", "shop.orders", "--columns", columns, WEIR_READS=str(reads))
+    learnt = lake.text(*show, "--learn", "--reads", reads).splitlines()
+    assert learnt[0] == "shop.orders: 3 columns first, then the other 9 as in the schema"
+    assert [line.strip() for line in learnt[1:]] == ["c2", "c7", "c11"]
+    lake.text("compact", "shop.orders", "--full")
+    (path,) = {
+        Path(entry["path"].removeprefix("file://")) for entry in lake.lines("files", "shop.orders")
+    }
+    file = File(path.read_bytes())
+    places = {file.field(e).name: file.descriptor(e)[0][0].offset for e in file.entries()}
+    order = sorted(places, key=places.__getitem__)
+    assert order[:4] == ["c2", "c7", "c11", "c0"]
+    assert lake.text(*show, "--clear") == "shop.orders: columns lie as in the schema\n"
+
+
+def wide_rows(folder: Path) -> Path:
+    """A file of twelve columns of numbers."""
+    table = pa.table({f"c{i}": pa.array(range(i, 50 + i)) for i in range(12)})
+    pq.write_table(table, folder / "wide.parquet")
+    return folder / "wide.parquet"

@@ -224,7 +224,7 @@ def test_quantised(tmp_path: Path, nulls: float) -> None:
         weir.write_file(table, str(tmp_path / "no.weir"), quantise={"y": 0.1})
 
 
-@pytest.mark.parametrize("name", ["v1-fast", "v1-compact", "v1-text", "v1-layout"])
+@pytest.mark.parametrize("name", ["v1-fast", "v1-compact", "v1-text", "v1-layout", "v1-parts"])
 def test_golden_files(name: str) -> None:
     """Files of every released version are read forever, by both readers."""
     folder = Path(__file__).resolve().parents[2] / "testdata" / "weir-file"
@@ -265,7 +265,7 @@ def test_command_line(tmp_path: Path) -> None:
     problem = json.loads(run("verify", "--json", path, code=1))["problems"][0]
     assert "checksum" in problem["message"]
     assert problem["column"]
-    assert "--profile and --key are for Weir files" in run(
+    assert "--profile, --key and --quantise are for Weir files" in run(
         "convert", golden, back, "--profile", "fast", code=64
     )
 

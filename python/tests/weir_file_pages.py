@@ -41,7 +41,7 @@ from weir_file_values import (
     take,
 )
 
-DICTIONARY_ROLE, POOL_ROLE = 1, 2
+DICTIONARY_ROLE, POOL_ROLE, PARTS_ROLE = 1, 2, 4
 
 
 def number(values: int | np.ndarray, kind: int) -> np.ndarray:
@@ -118,15 +118,18 @@ class Page:
     """Decodes the trees of one page.
 
     `auxiliary(number, role)` gives the values of an auxiliary array that the page may refer to,
-    or None when it has none. `values_max`: what the page's nodes may stand for.
+    or None when it has none. `values_max`: what the page's nodes may stand for. `part(number)`
+    gives the root of a field of a struct that has a page of its own.
     """
 
     def __init__(
         self,
         auxiliary: Callable[[int, int], Values | None] | None = None,
         values_max: int = VALUES_MAX,
+        part: Callable[[int], Node] | None = None,
     ) -> None:
         self.auxiliary = auxiliary
+        self.part = part
         self.values_left = values_max
 
     def array(self, node: Node) -> Values:
@@ -370,9 +373,21 @@ class Page:
         return Values(FIXED_LISTS, node.count, items=[items], width=node.a)
 
     def struct(self, node: Node) -> Values:
-        fields = [self.array(child) for child in node.children]
+        fields = [self.field(child) for child in node.children]
         check(all(f.count == node.count for f in fields), "a struct's fields differ in count")
         return Values(STRUCTS, node.count, items=fields)
+
+    def field(self, node: Node) -> Values:
+        if node.encoding != 25:
+            return self.array(node)
+        self.shape(node, range(12), children=0, buffers=0)
+        check(self.part is not None, "a page without parts refers to one")
+        root = self.part(node.b)
+        same = root.kind == node.kind and root.count == node.count
+        check(
+            same and (node.kind not in (FIXED, FIXED_LISTS) or root.a == node.a), "a part differs"
+        )
+        return self.array(root)
 
     def zstd(self, node: Node) -> Values:
         ends_bytes, frames = node.buffers

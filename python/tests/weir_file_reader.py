@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from weir_file_pages import DICTIONARY_ROLE, POOL_ROLE, Page, parse
+from weir_file_pages import DICTIONARY_ROLE, PARTS_ROLE, POOL_ROLE, Node, Page, parse
 from weir_file_types import Field, field_of, pairs_of
 from weir_file_values import (
     FIXED,
@@ -245,10 +245,18 @@ class File:
         pages, arrays = self.descriptor(entry)
         field, chunks = self.field(entry), []
         known = self.auxiliaries(arrays)
+        parts = [array for array in arrays if array.role == PARTS_ROLE]
+        check(len(parts) < 2, "a column has several arrays of parts")
+
+        def part(number: int) -> Node:
+            check(number < len(parts[0].pages) if parts else False, "a part is not there")
+            return parse(self.page(*parts[0].pages[number]))
+
         for place in pages:
             root = parse(self.page(place.offset, place.size, place.crc))
             check(root.count == place.rows, "a page has another number of rows")
-            chunks.append(arrow_of(Page(referring(arrays, known)).array(root), field))
+            page = Page(referring(arrays, known), part=part)
+            chunks.append(arrow_of(page.array(root), field))
         return pa.chunked_array(chunks, type=field.type)
 
     def statistics(self, entry: Entry) -> tuple[list[PageStatistics], bytes]:

@@ -185,7 +185,8 @@ class File:
     ) -> FileRows | Batch:
         """Rows of the file, for anything that takes Arrow data.
 
-        :param columns: names, in the order wanted; all when ``None``.
+        :param columns: names, in the order wanted, and dotted paths of fields within structs,
+            which come as the column with those fields alone; all when ``None``.
         :param rows: a ``range`` or slice of rows, read when somebody asks; or numbers of rows in
             any order (a list, a numpy array), read at once as one batch. All when ``None``.
         :param batch_rows: at most so many rows in a batch; 16,384 when ``None``.

@@ -84,6 +84,26 @@ def texts() -> pa.Table:
     )
 
 
+def spaces() -> pa.Table:
+    """Lists and single ids of one space, and two columns of text of few values."""
+    rng = np.random.default_rng(3)
+    items = rng.integers(0, 1 << 60, 900)
+    words = np.array([f"word {i * 7919} of many letters" for i in range(120)], object)
+
+    def lists(mean: float) -> pa.Array:
+        picked = [items[rng.integers(0, 900, n)].tolist() for n in rng.poisson(mean, ROWS)]
+        return pa.array([p if rng.random() < 0.95 else None for p in picked], pa.list_(pa.int64()))
+
+    return pa.table(
+        {
+            "seen": lists(12.0),
+            "bought": lists(6.0),
+            "item": pa.array(words[rng.integers(0, 120, ROWS)], mask=rng.random(ROWS) < 0.1),
+            "next": pa.array(words[rng.integers(0, 120, ROWS)]),
+        }
+    )
+
+
 def main() -> None:
     rows = table()
     if not (HERE / "v1.arrow").exists():
@@ -107,16 +127,30 @@ def main() -> None:
         path = str(HERE / "v1-text.arrow")
         with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, held.schema) as writer:
             writer.write_table(held)
+    # Dictionaries that columns share.
+    shared = HERE / "v1-shared.weir"
+    if not shared.exists():
+        made = spaces()
+        path = str(HERE / "v1-shared.arrow")
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, made.schema) as writer:
+            writer.write_table(made)
+        weir.write_file(made, shared, page_rows=150)
+    # Fields of structs with pages of their own.
+    parts = HERE / "v1-parts.weir"
+    if not parts.exists():
+        weir.write_file(rows, parts, page_rows=150, part_bytes=100)
     # Narrow columns in a bucket, in an order of their own.
     layout = HERE / "v1-layout.weir"
     if not layout.exists():
         weir.write_file(rows, layout, page_rows=150, layout=["word", "flag", "user"])
     # Those with keys without the values of some rows.
     erased = HERE / "v1-erased.weir"
-    if not erased.exists():
-        weir_bin = os.environ.get("WEIR_BIN", "weir")
-        command = [weir_bin, "file", "erase", keys, "--rows", ERASED, "--output", erased]
-        subprocess.run(command, check=True)
+    # And so those with shared dictionaries.
+    for source, target in ((keys, erased), (shared, HERE / "v1-shared-erased.weir")):
+        if not target.exists():
+            weir_bin = os.environ.get("WEIR_BIN", "weir")
+            command = [weir_bin, "file", "erase", source, "--rows", ERASED, "--output", target]
+            subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

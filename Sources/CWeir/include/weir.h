@@ -223,7 +223,9 @@ WEIR_EXPORT int32_t weir_file_open(
 WEIR_EXPORT int64_t weir_file_row_count(const weir_file *file);
 WEIR_EXPORT int64_t weir_file_column_count(const weir_file *file);
 
-// The Arrow schema of all columns, or of the chosen ones in their order when `columns` is not NULL.
+// The Arrow schema of all columns, or of the chosen ones in their order when `columns` is not NULL. Here and
+// below, a name that is a dotted path, "place.city", is the column "place" with that field of its struct
+// alone; several paths of one column make one column.
 WEIR_EXPORT int32_t weir_file_schema(
     const weir_file *file, const char *const *columns, int64_t column_count,
     struct ArrowSchema *schema, weir_error **error);

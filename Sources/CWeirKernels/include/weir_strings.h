@@ -56,7 +56,13 @@ size_t weir_string_numbers(
     struct weir_string_table *table, const uint8_t *strings, size_t size, const uint32_t *lengths,
     size_t count, const uint8_t *valid, size_t first, uint32_t *out);
 
-/// Fills the slots, which are all 0, with the table's strings.
+/// The same without new numbers: a string that is not in the table gets one behind the table's and those of
+/// the unknown ones before it, equal or not; `unknown` counts them on.
+size_t weir_string_find(
+    const struct weir_string_table *table, const uint8_t *strings, size_t size, const uint32_t *lengths,
+    size_t count, const uint8_t *valid, size_t first, uint32_t *out, size_t *unknown);
+
+/// Fills the slots, which are all 0, with the table's strings; of equal ones the first.
 void weir_string_table_fill(struct weir_string_table *table);
 
 /// Symbols of FSST: what a code stands for. Codes without a symbol have length 64.

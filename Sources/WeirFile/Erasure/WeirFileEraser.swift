@@ -9,8 +9,10 @@ public import WeirStorage
 ///    struct of these.
 /// 2. Columns without dictionaries and pools: the pages that hold such rows are written again, the
 ///    others are copied byte for byte.
-/// 3. Columns with dictionaries or pools, and those that share one with them, are written again as a
-///    whole from the values that stay: dictionaries and pools hold nothing else.
+/// 3. Of columns with dictionaries or pools, and of those that share one with them, the same pages are
+///    written again; so are the pages of dictionaries and pools that hold a value which no row that stays
+///    uses. Values keep their places, so that the other pages stay as they are (`PageErasure`). What
+///    another writer made in a way that is not followed is written again as a whole.
 /// 4. Statistics, bloom filters and key indexes are made anew of what stays.
 ///
 /// Nothing of an erased value is in the new file; the old one is the caller's to delete.
@@ -22,6 +24,9 @@ public struct WeirFileEraser {
     /// Data pages that were written again, and those that were copied.
     public var rewrittenPageCount = 0
     public var copiedPageCount = 0
+    /// The same of pages of dictionaries and pools.
+    public var rewrittenAuxiliaryPageCount = 0
+    public var copiedAuxiliaryPageCount = 0
   }
 
   private let reader: WeirFileReader
@@ -92,21 +97,30 @@ public struct WeirFileEraser {
         .unsupported, "auxiliary values of a later version; a newer Weir erases rows of this file",
         column: column.field.name)
     }
-    let chosen = Set(try names.map(reader.columns)?.map(\.field.name) ?? all.map(\.field.name))
-    let anew = Self.sharing(all, rows.isEmpty ? [] : chosen)
+    let chosen = Set(try names.map(reader.wholeColumns)?.map(\.field.name) ?? all.map(\.field.name))
+    let groups = rows.isEmpty ? [] : Self.groups(all, chosen)
     _ = try pages.write(Buffer(FileTail.magic))
+    var groupOf: [Int: Int] = [:]
+    for (number, group) in groups.enumerated() {
+      for column in group { groupOf[column.entry.position] = number }
+    }
+    var grouped: [Int: DirectoryWriter.Column] = [:]
     var written: [DirectoryWriter.Column] = []
     for column in all {
       do throws(WeirFileError) {
-        if rows.isEmpty
-          || !(chosen.contains(column.field.name) || anew.contains(column.entry.position))
-        {
+        let isChosen = chosen.contains(column.field.name)
+        if let number = groupOf[column.entry.position] {
+          if grouped[column.entry.position] == nil {
+            let made = try erase(groups[number], chosen)
+            for (column, made) in zip(groups[number], made) {
+              grouped[column.entry.position] = made
+            }
+          }
+          if let made = grouped[column.entry.position] { written.append(made) }
+        } else if rows.isEmpty || !isChosen {
           written.append(try copy(column))
         } else {
-          written.append(
-            try erase(
-              column, rows: chosen.contains(column.field.name) ? rows : [],
-              isAnew: anew.contains(column.entry.position)))
+          written.append(try erase(column, rows: rows, isAnew: false))
         }
       } catch {
         throw error.adding(column: column.field.name)
@@ -117,26 +131,31 @@ public struct WeirFileEraser {
       generation: reader.tail.generation + 1)
   }
 
-  /// Positions of the columns to erase from that have dictionaries or pools, and of those that share
-  /// one with them, and so on.
-  private static func sharing(_ columns: [FileColumn], _ chosen: Set<String>) -> Set<Int> {
-    func tables(_ column: FileColumn) -> [Int] {
-      column.descriptor.auxiliary.filter { $0.role != .keys && $0.pageCount > 0 }.map(\.tableOffset)
+  /// The columns to erase from that have dictionaries or pools, each with those that share one with it, and
+  /// so on.
+  private static func groups(_ columns: [FileColumn], _ chosen: Set<String>) -> [[FileColumn]] {
+    var users: [Int: [Int]] = [:]
+    for (index, column) in columns.enumerated() {
+      for table in column.tableOffsets { users[table, default: []].append(index) }
     }
-    var anew: Set<Int> = []
-    var used: Set<Int> = []
-    while true {
-      let before = anew.count
-      for column in columns where !anew.contains(column.entry.position) {
-        let own = tables(column)
-        if own.isEmpty { continue }
-        if chosen.contains(column.field.name) || own.contains(where: used.contains) {
-          anew.insert(column.entry.position)
-          used.formUnion(own)
+    var result: [[FileColumn]] = []
+    var seen: Set<Int> = []
+    for (index, column) in columns.enumerated()
+    where chosen.contains(column.field.name) && !column.tableOffsets.isEmpty
+      && !seen.contains(index)
+    {
+      var group: [Int] = [index]
+      seen.insert(index)
+      var next = 0
+      while next < group.count {
+        for table in columns[group[next]].tableOffsets {
+          for other in users[table] ?? [] where seen.insert(other).inserted { group.append(other) }
         }
+        next += 1
       }
-      if anew.count == before { return anew }
+      result.append(group.sorted().map { columns[$0] })
     }
+    return result
   }
 
   // MARK: copies
@@ -208,40 +227,122 @@ public struct WeirFileEraser {
 
   // MARK: pages without the rows
 
-  private mutating func erase(
-    _ column: FileColumn, rows: [Int], isAnew: Bool
-  ) throws(WeirFileError) -> DirectoryWriter.Column {
-    let statistics = try reader.statistics([column])[0]
+  /// How a column is written again, and whether it is a key.
+  private func writeOptions(
+    _ column: FileColumn, _ statistics: ColumnStatistics?
+  ) -> (WeirFileWriteOptions, isKey: Bool) {
     var options = options
     options.statistics = statistics != nil
     let isKey =
       (statistics?.filter.count ?? 0) > 0
       || column.descriptor.auxiliary.contains { $0.role == .keys }
     options.keyColumns = isKey ? [column.field.name] : []
-    let writer = ColumnWriter(column.field, options, hasAuxiliary: isAnew)
-    let decoder = WeirFileBatches(reader, [column], rows: 0..<0, batchRows: 1)
+    return (options, isKey)
+  }
+
+  /// Calls `body` with each page's number, place and erased rows, which are numbered within the page.
+  private func forPages(
+    _ column: FileColumn, rows: [Int],
+    _ body: (Int, ColumnDescriptor.DataPage, [Int]) throws(WeirFileError) -> Void
+  ) throws(WeirFileError) {
     var next = 0
     for (index, page) in column.descriptor.pages.enumerated() {
-      let end = page.firstRow + page.rowCount
       let first = next
-      while next < rows.count && rows[next] < end { next += 1 }
-      let erased = rows[first..<next].map { $0 - page.firstRow }
+      while next < rows.count && rows[next] < page.firstRow + page.rowCount { next += 1 }
+      try body(index, page, rows[first..<next].map { $0 - page.firstRow })
+    }
+  }
+
+  /// A column without dictionaries and pools, or one that is written again as a whole.
+  private mutating func erase(
+    _ column: FileColumn, rows: [Int], isAnew: Bool
+  ) throws(WeirFileError) -> DirectoryWriter.Column {
+    let statistics = try reader.statistics([column])[0]
+    let (options, isKey) = writeOptions(column, statistics)
+    let writer = ColumnWriter(column.field, options, hasAuxiliary: isAnew)
+    let decoder = WeirFileBatches(reader, [column], rows: 0..<0, batchRows: 1)
+    var rewritten = 0
+    try forPages(column, rows: rows) { (index, page, erased) throws(WeirFileError) in
+      let all = page.firstRow..<page.firstRow + page.rowCount
       if erased.isEmpty && !isAnew {
-        let keys = isKey ? try decoder.decode(page.firstRow..<end).columns[0] : nil
+        let keys = isKey ? try decoder.decode(all).columns[0] : nil
         try writer.copy(
           try checkedBytes(column, index), rowCount: page.rowCount,
           statistics: statistics?.pages[index], keys: keys, pages)
-        summary.copiedPageCount += 1
-        continue
+        return
       }
-      let array = ColumnEncoder.plain(try decoder.decode(page.firstRow..<end).columns[0])
+      let array = ColumnEncoder.plain(try decoder.decode(all).columns[0])
       try writer.append(try BlankValues.replacing(erased, of: array, column.field), pages)
       try writer.flush(pages)
-      summary.rewrittenPageCount += 1
+      rewritten += 1
     }
+    count(column, rewritten)
     try writer.finishPages(pages)
     try writer.finish(pages)
     return try writer.written(id: column.entry.fieldID, pages)
+  }
+
+  private mutating func count(_ column: FileColumn, _ rewritten: Int) {
+    summary.rewrittenPageCount += rewritten
+    summary.copiedPageCount += column.descriptor.pages.count - rewritten
+  }
+
+  /// Columns that have dictionaries or pools in common, in their order.
+  private mutating func erase(
+    _ group: [FileColumn], _ chosen: Set<String>
+  ) throws(WeirFileError) -> [DirectoryWriter.Column] {
+    func erased(_ column: FileColumn) -> [Int] { chosen.contains(column.field.name) ? rows : [] }
+    guard let erasure = try PageErasure(group, reader, options, erased: erased) else {
+      var result: [DirectoryWriter.Column] = []
+      for column in group {
+        result.append(try erase(column, rows: erased(column), isAnew: true))
+      }
+      return result
+    }
+    var writers: [ColumnWriter] = []
+    for column in group { writers.append(try write(column, erased(column), erasure)) }
+    let arrays = try erasure.writeArrays(pages, reader)
+    summary.rewrittenAuxiliaryPageCount += arrays.rewritten
+    summary.copiedAuxiliaryPageCount += arrays.copied
+    var result: [DirectoryWriter.Column] = []
+    for (column, writer) in zip(group, writers) {
+      try writer.finish(pages)
+      result.append(try writer.written(id: column.entry.fieldID, pages))
+    }
+    return result
+  }
+
+  /// The pages of a column whose dictionaries and pools are written afterwards.
+  private mutating func write(
+    _ column: FileColumn, _ rows: [Int], _ erasure: PageErasure
+  ) throws(WeirFileError) -> ColumnWriter {
+    let statistics = try reader.statistics([column])[0]
+    let (options, isKey) = writeOptions(column, statistics)
+    let writer = ColumnWriter(column.field, options, arrays: erasure.writers(column))
+    let decoder = WeirFileBatches(reader, [column], rows: 0..<0, batchRows: 1)
+    let dictionaries = erasure.dictionaries(column)
+    let numbers = NumberEncoder(profile: options.profile)
+    var rewritten = 0
+    try forPages(column, rows: rows) { (index, place, erased) throws(WeirFileError) in
+      let all = place.firstRow..<place.firstRow + place.rowCount
+      let bytes = try checkedBytes(column, index)
+      if erased.isEmpty {
+        let keys = isKey ? try decoder.decode(all).columns[0] : nil
+        try writer.copy(
+          bytes, rowCount: place.rowCount, statistics: statistics?.pages[index], keys: keys, pages)
+        return
+      }
+      let page = try column.page(index, bytes)
+      let array = ColumnEncoder.plain(try decoder.decode(all).columns[0])
+      let kept = try BlankValues.replacing(erased, of: array, column.field)
+      try writer.replace(
+        page, with: kept, dictionaries: dictionaries,
+        lists: try erasure.windows(page, erased, kept, column, numbers), pages)
+      rewritten += 1
+    }
+    count(column, rewritten)
+    try writer.finishPages(pages)
+    return writer
   }
 }
 

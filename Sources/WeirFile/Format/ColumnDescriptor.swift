@@ -11,6 +11,8 @@ struct ColumnDescriptor: Sendable, Equatable {
     var size: Int
     var crc: UInt32
     var range: Range<Int> { offset..<offset + size }
+    /// The row behind its last one.
+    var endRow: Int { firstRow + rowCount }
   }
 
   struct Auxiliary: Sendable, Equatable {

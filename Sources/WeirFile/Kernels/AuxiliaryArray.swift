@@ -12,6 +12,8 @@ enum AuxiliaryRole: UInt8, Sendable {
   case pool = 2
   /// Rows by the hash of their value.
   case keys = 3
+  /// Fields of structs, a page each.
+  case parts = 4
 }
 
 /// Values that data pages of one or more columns refer to by number, in pages of 2^shift values,
@@ -36,6 +38,9 @@ final class AuxiliaryArray: Sendable {
     var strings: StringValues?
     var asked = 0
   }
+
+  /// Bytes of parts that are kept: those of a page or two, for the next rows of it.
+  static let keptPartByteCountMax = 16 << 20
 
   /// A dictionary is decoded as a whole only up to this size.
   static let decodedByteCountMax = 256 << 20
@@ -68,7 +73,7 @@ final class AuxiliaryArray: Sendable {
 
   /// Checks a page that was read, and keeps it.
   func keep(_ index: Int, _ page: PageNode) throws(WeirFileError) -> PageNode {
-    guard page.count == min(1 << shift, count - index << shift) else {
+    guard role == .parts || page.count == min(1 << shift, count - index << shift) else {
       throw .damaged("auxiliary page \(index) has \(page.count) values")
     }
     return state.withLock { state in

@@ -9,11 +9,18 @@ final class ColumnContext {
   let numbers: NumberEncoder
   private(set) var auxiliary: [AuxiliaryWriter] = []
   private let auxiliaryCountMax: Int
+  /// Dictionaries of the other columns of the file; `nil` when there are none to share.
+  let shared: SharedDictionaries?
+  /// Numbers of arrays that another column made.
+  private(set) var joined: Set<Int> = []
   /// Floats that share a scale, once they are rounded to such.
   var scaledGroup: Int?
 
-  init(_ options: WeirFileWriteOptions, hasAuxiliary: Bool = true) {
+  init(
+    _ options: WeirFileWriteOptions, hasAuxiliary: Bool = true, shared: SharedDictionaries? = nil
+  ) {
     self.options = options
+    self.shared = shared
     auxiliaryCountMax = hasAuxiliary ? ColumnDescriptor.auxiliaryCountMax / 4 : 0
     numbers = NumberEncoder(profile: options.profile)
   }
@@ -26,6 +33,21 @@ final class ColumnContext {
     let writer = AuxiliaryWriter(role, shift: shift)
     auxiliary.append(writer)
     return (auxiliary.count - 1, writer)
+  }
+
+  /// Takes arrays that are there already, with their numbers; there will be no other dictionaries.
+  convenience init(_ options: WeirFileWriteOptions, arrays: [AuxiliaryWriter]) {
+    self.init(options, hasAuxiliary: false)
+    auxiliary = arrays
+  }
+
+  /// The number of an array that another column, or another part of this one, made.
+  func join(_ writer: AuxiliaryWriter) -> Int {
+    writer.isShared = true
+    if let known = auxiliary.firstIndex(where: { $0 === writer }) { return known }
+    auxiliary.append(writer)
+    joined.insert(auxiliary.count - 1)
+    return auxiliary.count - 1
   }
 }
 
@@ -70,6 +92,14 @@ class ColumnEncoder {
       encoding: .nullable, kind: values.kind, count: array.length, a: values.a,
       children: [bits, values])
   }
+
+  /// Has the next rows written with the dictionaries that a page of the same type refers to, by their
+  /// numbers: values that they hold already have the codes that they had.
+  final func adopt(_ page: PageNode, _ dictionaries: [Int: AnyObject]) {
+    adoptValues(page.encoding == .nullable ? page.children[1] : page, dictionaries)
+  }
+
+  func adoptValues(_ page: PageNode, _ dictionaries: [Int: AnyObject]) {}
 
   /// Pages that are ready once these rows are added; a page of them may wait for later rows.
   func encodePages(_ array: ArrayData) -> [EncodedNode] { [encode(array)] }
@@ -214,6 +244,10 @@ final class FixedListsEncoder: ColumnEncoder {
     super.init(context)
   }
 
+  override func adoptValues(_ page: PageNode, _ dictionaries: [Int: AnyObject]) {
+    if page.encoding == .fixedList { items.adopt(page.children[0], dictionaries) }
+  }
+
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
     guard case .fixedSizeList(_, let size) = array.type else { preconditionFailure("not reached") }
     let child = array.children[0].slice(offset: array.offset * size, length: array.length * size)
@@ -229,6 +263,11 @@ final class StructsEncoder: ColumnEncoder {
   init(_ context: ColumnContext, _ type: DataType) {
     fields = type.children.map { ColumnEncoder.make($0.type, context) }
     super.init(context)
+  }
+
+  override func adoptValues(_ page: PageNode, _ dictionaries: [Int: AnyObject]) {
+    guard page.encoding == .structure else { return }
+    for (field, child) in zip(fields, page.children) { field.adopt(child, dictionaries) }
   }
 
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {

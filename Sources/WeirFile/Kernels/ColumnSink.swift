@@ -22,15 +22,18 @@ class ColumnSink {
   }
 
   /// A sink for arrays of a type; of a dictionary type, for its values.
-  static func make(_ type: DataType, _ limit: SinkLimit) -> ColumnSink {
+  /// - Parameter selection: which fields of the file's structs the type has; `nil` for all.
+  static func make(
+    _ type: DataType, _ limit: SinkLimit, _ selection: FieldSelection? = nil
+  ) -> ColumnSink {
     switch type.layout {
     case .null: NullSink(type, limit)
     case .bits: BitsSink(type, limit)
     case .fixedWidth: FixedSink(type, limit)
     case .variableBinary(let width): StringsSink(type, limit, offsetWidth: width)
-    case .list(let width): ListSink(type, limit, offsetWidth: width)
-    case .fixedSizeList(let size): FixedListSink(type, limit, size: size)
-    case .struct: StructSink(type, limit)
+    case .list(let width): ListSink(type, limit, offsetWidth: width, selection)
+    case .fixedSizeList(let size): FixedListSink(type, limit, size: size, selection)
+    case .struct: StructSink(type, limit, selection)
     case .dictionary: DictionarySink(type, limit)
     }
   }

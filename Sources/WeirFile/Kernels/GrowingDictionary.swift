@@ -25,6 +25,27 @@ final class GrowingDictionary<T: PageNumber> {
     slots = Self.zeros(1 << 12)
   }
 
+  /// A dictionary with codes already given; of equal values the first is found.
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
+  init(_ known: UnsafePointer<T>, _ count: Int) {
+    capacity = max(count, 1 << 10)
+    values = Self.memory(nil, capacity)
+    memcpy(values, known, count * MemoryLayout<T>.size)
+    var size = 1 << 12
+    while count * 3 > size * 2 { size *= 2 }
+    slots = Self.zeros(size)
+    mask = size - 1
+    self.count = count
+    for code in 0..<count {
+      var place = Self.slot(values[code], mask)
+      while slots[place] != 0 && values[Int(slots[place]) - 1] != values[code] {
+        place = (place + 1) & mask
+      }
+      if slots[place] == 0 { slots[place] = UInt32(truncatingIfNeeded: code + 1) }
+    }
+  }
+
   deinit {
     free(values)
     free(slots)
@@ -95,6 +116,36 @@ final class GrowingDictionary<T: PageNumber> {
       }
     }
     self.count = next
+  }
+
+  /// Writes the codes of the values that are known; each that is not gets one behind the last, as if
+  /// they were all different. Returns how many are not known.
+  @specialized(where T == UInt32)
+  @specialized(where T == UInt64)
+  func find(
+    _ source: UnsafePointer<T>, _ count: Int, _ out: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    let (known, slots, mask) = (values, slots, mask)
+    let next = self.count
+    var unknown = 0
+    for index in 0..<count {
+      let value = source[index]
+      var place = Self.slot(value, mask)
+      while true {
+        let code = slots[place]
+        if code == 0 {
+          out[index] = UInt32(truncatingIfNeeded: next + unknown)
+          unknown += 1
+          break
+        }
+        if known[Int(code - 1)] == value {
+          out[index] = code - 1
+          break
+        }
+        place = (place + 1) & mask
+      }
+    }
+    return unknown
   }
 
   private func reserve(_ wanted: Int) {

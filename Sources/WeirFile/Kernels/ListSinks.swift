@@ -9,9 +9,11 @@ final class ListSink: ColumnSink {
   private var offsets: OffsetsSink
   private let items: ColumnSink
 
-  init(_ type: DataType, _ limit: SinkLimit, offsetWidth: Int) {
+  init(
+    _ type: DataType, _ limit: SinkLimit, offsetWidth: Int, _ selection: FieldSelection? = nil
+  ) {
     offsets = OffsetsSink(width: offsetWidth)
-    items = ColumnSink.make(type.children[0].type, limit)
+    items = ColumnSink.make(type.children[0].type, limit, selection?.children[0].selection)
     super.init(type, limit)
   }
 
@@ -250,20 +252,28 @@ struct PoolReader {
 /// Structs: a sink for each field.
 final class StructSink: ColumnSink {
   private let fields: [ColumnSink]
+  /// Where the fields are among those of the file, ascending; `nil` for all.
+  private let places: [Int]?
 
-  override init(_ type: DataType, _ limit: SinkLimit) {
-    fields = type.children.map { ColumnSink.make($0.type, limit) }
+  init(_ type: DataType, _ limit: SinkLimit, _ selection: FieldSelection?) {
+    fields = type.children.enumerated().map { index, field in
+      ColumnSink.make(field.type, limit, selection?.children[index].selection)
+    }
+    places = selection?.children.map(\.place)
     super.init(type, limit)
   }
 
   override func appendValues(
     _ node: PageNode, _ start: Int, _ count: Int, _ decoder: PageDecoder
   ) throws(WeirFileError) {
-    guard node.encoding == .structure, node.children.count == fields.count else {
+    guard node.encoding == .structure,
+      places.map({ $0.last ?? 0 < node.children.count }) ?? (node.children.count == fields.count)
+    else {
       throw .damaged("a struct of \(node.children.count) fields for one of \(fields.count)")
     }
-    for (sink, child) in zip(fields, node.children) {
-      try sink.append(child, start, count, decoder)
+    for (index, sink) in fields.enumerated() {
+      let field = try decoder.field(node.children[places?[index] ?? index])
+      try sink.append(field, start, count, decoder)
     }
   }
 
@@ -284,9 +294,9 @@ final class FixedListSink: ColumnSink {
   private let size: Int
   private let items: ColumnSink
 
-  init(_ type: DataType, _ limit: SinkLimit, size: Int) {
+  init(_ type: DataType, _ limit: SinkLimit, size: Int, _ selection: FieldSelection?) {
     self.size = size
-    items = ColumnSink.make(type.children[0].type, limit)
+    items = ColumnSink.make(type.children[0].type, limit, selection?.children[0].selection)
     super.init(type, limit)
   }
 

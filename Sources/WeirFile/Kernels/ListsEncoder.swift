@@ -15,6 +15,10 @@ final class ListsEncoder: ColumnEncoder {
     if context.options.windowBytesMax > 0 { windows = WindowEncoder(context, item) }
   }
 
+  override func adoptValues(_ page: PageNode, _ dictionaries: [Int: AnyObject]) {
+    if page.encoding == .list { items.adopt(page.children[1], dictionaries) }
+  }
+
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
     let ragged = RaggedRows(array, isValid)
     let node = items.encode(ragged.items(array.children[0]))

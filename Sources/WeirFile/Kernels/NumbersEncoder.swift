@@ -20,6 +20,15 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
   /// Pages until a dictionary is tried again.
   private var pagesUntilRetry = 0
 
+  override func adoptValues(_ page: PageNode, _ dictionaries: [Int: AnyObject]) {
+    layout = .local
+    pagesUntilRetry = Int.max
+    guard page.encoding == .dictionary, page.parameter == 0 else { return }
+    let number = Int(truncatingIfNeeded: page.a)
+    guard let dictionary = dictionaries[number] as? GrowingDictionary<T> else { return }
+    layout = .dictionary(dictionary, number: number)
+  }
+
   @specialized(where T == UInt8)
   @specialized(where T == UInt16)
   @specialized(where T == UInt32)
@@ -46,8 +55,7 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
       if pagesUntilRetry <= 0 { layout = .undecided }
       return plan.node()
     case .undecided:
-      let dictionary = GrowingDictionary<T>()
-      guard let node = tryDictionary(dictionary, values, count, below: plan.cost) else {
+      guard let node = chooseDictionary(values, count, below: plan.cost) else {
         layout = .local
         pagesUntilRetry = 32
         return plan.node()
@@ -55,10 +63,19 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
       return node
     case .dictionary(let dictionary, let number):
       let codes = Scratch(count * 4)
-      dictionary.codes(values, count, codes.pointer(UInt32.self))
-      if dictionary.count * (T.bitWidth / 8) > context.options.dictionaryBytesMax {
-        layout = .local
-        pagesUntilRetry = Int.max
+      if isFull(dictionary) {
+        // Another column filled it; this one may go on with what is there.
+        if dictionary.find(values, count, codes.pointer(UInt32.self)) > 0 {
+          layout = .local
+          pagesUntilRetry = Int.max
+          return plan.node()
+        }
+      } else {
+        dictionary.codes(values, count, codes.pointer(UInt32.self))
+        if isFull(dictionary) && !context.auxiliary[number].isShared {
+          layout = .local
+          pagesUntilRetry = Int.max
+        }
       }
       let codePlan = context.numbers.plan(UnsafePointer(codes.pointer(UInt32.self)), count)
       if plan.cost < codePlan.cost { return plan.node() }
@@ -86,11 +103,69 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     return node
   }
 
-  private func tryDictionary(
-    _ dictionary: GrowingDictionary<T>, _ values: UnsafePointer<T>, _ count: Int,
-    below limit: Double
+  private func isFull(_ dictionary: GrowingDictionary<T>) -> Bool {
+    dictionary.count * (T.bitWidth / 8) > context.options.dictionaryBytesMax
+  }
+
+  /// A dictionary with the codes of a page, which may become the column's.
+  private struct Proposal {
+    let dictionary: GrowingDictionary<T>
+    let codes: Scratch
+    let plan: NumberEncoder.Plan<UInt32>
+    /// What a value costs: codes and their decoding, and values that are new in the dictionary.
+    let codeCost: Double
+    let newCost: Double
+
+    /// For the decision for a dictionary: it serves the pages to come, too.
+    var cost: Double { codeCost + newCost * 0.5 }
+    /// For that between two.
+    var lasting: Double { codeCost + newCost / SharedDictionaries.pagesExpected }
+  }
+
+  /// The page with a dictionary of the column's own, or one that another column has.
+  private func chooseDictionary(
+    _ values: UnsafePointer<T>, _ count: Int, below limit: Double
   ) -> EncodedNode? {
+    guard context.hasRoom else { return nil }
+    let own = ownDictionary(values, count, below: limit)
+    if let entry = context.shared?.best(values, count),
+      let shared = sharedDictionary(entry.dictionary, values, count, below: limit, own)
+    {
+      context.shared?.use(entry.dictionary)
+      let number = context.join(entry.writer)
+      layout = .dictionary(entry.dictionary, number: number)
+      let code = shared.codes.pointer(UInt32.self)
+      entry.dictionary.codes(values, count, code)
+      return node(context.numbers.encode(UnsafePointer(code), count), number)
+    }
+    guard let own else { return nil }
+    let (number, writer) = context.add(.dictionary, shift: 16)
+    let (numbers, dictionary) = (context.numbers, own.dictionary)
+    writer.remaining = {
+      dictionary.withValues { values, count in
+        auxiliaryPages(count, shift: 16) { range in
+          numbers.encode(values + range.lowerBound, range.count)
+        }
+      }
+    }
+    if dictionary.count * (T.bitWidth / 8) >= SharedDictionaries.byteCountMin {
+      context.shared?.add(dictionary, writer)
+    }
+    layout = .dictionary(dictionary, number: number)
+    return node(own.plan.node(), number)
+  }
+
+  /// What a code costs whose dictionary has so many values: a large one is decoded out of the cache.
+  private func codeCost(_ plan: NumberEncoder.Plan<UInt32>, _ distinct: Int) -> Double {
+    let isLarge = distinct * (T.bitWidth / 8) > 512 << 10
+    return plan.cost + context.numbers.cost(bits: 0, nanoseconds: isLarge ? 1.2 : 0.5)
+  }
+
+  private func ownDictionary(
+    _ values: UnsafePointer<T>, _ count: Int, below limit: Double
+  ) -> Proposal? {
     // Values of which every second one of a sample is new rarely repeat enough.
+    let dictionary = GrowingDictionary<T>()
     let codes = Scratch(count * 4)
     let code = codes.pointer(UInt32.self)
     let probe = min(count, 4 * chunkCount)
@@ -101,28 +176,32 @@ final class NumbersEncoder<T: PageNumber>: ColumnEncoder {
     let distinct = dictionary.count
     let plan = context.numbers.plan(UnsafePointer(code), count)
     let valueBits = dictionary.withValues { context.numbers.plan($0, $1).cost }
-    // The dictionary serves the pages to come, too; a large one is decoded out of the cache.
-    let share = Double(distinct) / Double(count)
-    let isLarge = distinct * (T.bitWidth / 8) > 512 << 10
-    let cost =
-      plan.cost + share * valueBits * 0.5
-      + context.numbers.cost(bits: 0, nanoseconds: isLarge ? 1.2 : 0.5)
-    guard cost < limit, context.hasRoom,
-      distinct * (T.bitWidth / 8) <= context.options.dictionaryBytesMax
-    else {
-      return nil
-    }
-    let (number, writer) = context.add(.dictionary, shift: 16)
-    let numbers = context.numbers
-    writer.remaining = {
-      dictionary.withValues { values, count in
-        auxiliaryPages(count, shift: 16) { range in
-          numbers.encode(values + range.lowerBound, range.count)
-        }
-      }
-    }
-    layout = .dictionary(dictionary, number: number)
-    return node(plan.node(), number)
+    let result = Proposal(
+      dictionary: dictionary, codes: codes, plan: plan, codeCost: codeCost(plan, distinct),
+      newCost: Double(distinct) / Double(count) * valueBits)
+    guard result.cost < limit, distinct * (T.bitWidth / 8) <= context.options.dictionaryBytesMax
+    else { return nil }
+    return result
+  }
+
+  /// The page with a dictionary of another column, where that is better than without and with one of
+  /// its own. Nothing is added to it.
+  private func sharedDictionary(
+    _ dictionary: GrowingDictionary<T>, _ values: UnsafePointer<T>, _ count: Int,
+    below limit: Double, _ own: Proposal?
+  ) -> Proposal? {
+    if isFull(dictionary) { return nil }
+    if let own, own.dictionary.count * SharedDictionaries.ratioMax < dictionary.count { return nil }
+    let codes = Scratch(count * 4)
+    let code = codes.pointer(UInt32.self)
+    let unknown = dictionary.find(values, count, code)
+    let plan = context.numbers.plan(UnsafePointer(code), count)
+    let result = Proposal(
+      dictionary: dictionary, codes: codes, plan: plan,
+      codeCost: codeCost(plan, dictionary.count + unknown),
+      newCost: Double(unknown) / Double(count) * limit)
+    guard result.cost < limit, result.lasting <= own?.lasting ?? .infinity else { return nil }
+    return result
   }
 
   private func node(_ codes: EncodedNode, _ number: Int) -> EncodedNode {

@@ -163,6 +163,20 @@ struct PageDecoder {
     return try DictionarySource(auxiliary(node, .dictionary, node.kind), expecting: count)
   }
 
+  /// The node that a field of a struct is: itself, or a page of its own.
+  func field(_ node: PageNode) throws(WeirFileError) -> PageNode {
+    guard node.encoding == .part else { return node }
+    guard let array = auxiliary.first(where: { $0.role == .parts }), node.b < array.pageCount else {
+      throw .damaged("the page refers to part \(node.b), which is not there")
+    }
+    let page = try array.page(Int(node.b))
+    let hasWidth = node.kind == .fixed || node.kind == .fixedLists
+    guard page.kind == node.kind, page.count == node.count, !hasWidth || page.a == node.a else {
+      throw .damaged("part \(node.b) has other values than its page says")
+    }
+    return page
+  }
+
   func auxiliary(
     _ node: PageNode, _ role: AuxiliaryRole, _ kind: PageKind?
   ) throws(WeirFileError) -> AuxiliaryArray {

@@ -72,6 +72,23 @@ final class StringDictionary {
     weir_string_table_fill(&table)
   }
 
+  /// Adds strings behind the others, those that are there already, too: codes that were given stay. Of
+  /// equal ones the first is found. False when it would hold more than 2 GiB.
+  func append(_ strings: StringRows) -> Bool {
+    let count = strings.lengths.count
+    guard usedByteCount + strings.bytes.count < Int(Int32.max) else { return false }
+    makeRoom(strings: count, bytes: strings.bytes.count)
+    var at = table.offsets[table.count]
+    memcpy(table.bytes + Int(at), strings.bytes.base, strings.bytes.count)
+    for (index, length) in strings.lengths.enumerated() {
+      at += length
+      table.offsets[table.count + index + 1] = at
+    }
+    table.count += count
+    fill(table.mask + 1)
+    return true
+  }
+
   /// Writes the code of each of the first `count` strings, adding those that are new. False when
   /// the dictionary would exceed `byteCountMax`, or when strings were chosen to make it slow.
   func codes(
@@ -98,6 +115,20 @@ final class StringDictionary {
       first.byte += bytes
     }
     return byteCount <= byteCountMax
+  }
+
+  /// Writes the codes of the first `count` strings that are known; each that is not gets one behind the
+  /// last. Returns how many are not known; `nil` when strings were chosen to make it slow.
+  func find(
+    _ strings: StringRows, count: Int, _ out: UnsafeMutablePointer<UInt32>
+  ) -> Int? {
+    var unknown = 0
+    let done = strings.lengths.withUnsafeBufferPointer { lengths in
+      weir_string_find(
+        &table, strings.bytes.bytes, strings.bytes.count, lengths.baseAddress!, count,
+        strings.isValid?.validity.bytes, strings.isValid?.offset ?? 0, out, &unknown)
+    }
+    return done == count ? unknown : nil
   }
 
   /// Gives the codes anew, the most frequent first, and changes those already written.

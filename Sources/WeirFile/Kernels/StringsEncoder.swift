@@ -61,6 +61,15 @@ final class StringsEncoder: ColumnEncoder {
     super.init(context)
   }
 
+  override func adoptValues(_ page: PageNode, _ dictionaries: [Int: AnyObject]) {
+    layout = .local
+    pagesUntilRetry = Int.max
+    guard page.encoding == .dictionary, page.parameter == 0 else { return }
+    let number = Int(truncatingIfNeeded: page.a)
+    guard let dictionary = dictionaries[number] as? StringDictionary else { return }
+    layout = .dictionary(dictionary, number: number)
+  }
+
   override func encodeValues(_ array: ArrayData, isValid: ValidRows?) -> EncodedNode {
     let rows = StringRows(array, isValid)
     if rows.lengths.count < Self.rowsMin { return local.encode(rows) }
@@ -98,9 +107,49 @@ final class StringsEncoder: ColumnEncoder {
     return node(context.numbers.encode(UnsafePointer(code), count), number)
   }
 
+  /// A dictionary with the codes of a page, which may become the column's.
+  private struct Proposal {
+    let dictionary: StringDictionary
+    let codes: Scratch
+    let plan: NumberEncoder.Plan<UInt32>
+    /// What a string costs: its code, and strings that are new in the dictionary, which take half of
+    /// their bytes, at a guess.
+    let codeCost: Double
+    let newCost: Double
+
+    /// For the decision for a dictionary: it serves the pages to come, too.
+    var cost: Double { codeCost + newCost * 0.5 }
+    /// For that between two.
+    var lasting: Double { codeCost + newCost / SharedDictionaries.pagesExpected }
+  }
+
   private func tryDictionary(_ rows: StringRows) -> EncodedNode? {
-    let count = rows.lengths.count
     guard context.hasRoom else { return nil }
+    let own = ownDictionary(rows)
+    let candidate = context.shared?.best(rows)
+    if own == nil && candidate == nil { return nil }
+    let limit = local.cost(rows)
+    if let candidate,
+      let node = shareDictionary(candidate, rows, below: limit, own)
+    {
+      return node
+    }
+    guard let own, own.cost < limit else { return nil }
+    let (number, writer) = context.add(.dictionary, shift: 16)
+    let (context, dictionary) = (context, own.dictionary)
+    writer.remaining = {
+      let strings = PageStrings(context)
+      return auxiliaryPages(dictionary.count, shift: 16) { strings.encode(dictionary.strings($0)) }
+    }
+    if dictionary.byteCount >= SharedDictionaries.byteCountMin {
+      context.shared?.add(dictionary, writer)
+    }
+    layout = .dictionary(dictionary, number: number)
+    return node(own.plan.node(), number)
+  }
+
+  private func ownDictionary(_ rows: StringRows) -> Proposal? {
+    let count = rows.lengths.count
     let dictionary = StringDictionary()
     let codes = Scratch(count * 4)
     let code = codes.pointer(UInt32.self)
@@ -116,19 +165,40 @@ final class StringsEncoder: ColumnEncoder {
     else { return nil }
     dictionary.sortByFrequency(code, count)
     let plan = context.numbers.plan(UnsafePointer(code), count)
-    // The dictionary serves the pages to come, too; its strings take half of their bytes, at a
-    // guess.
-    let share = Double(dictionary.byteCount) / Double(count)
-    let cost = plan.cost + share * 8 * 0.5 * 0.5 + context.numbers.cost(bits: 0, nanoseconds: 3)
-    guard cost < local.cost(rows) else { return nil }
-    let (number, writer) = context.add(.dictionary, shift: 16)
-    let context = context
-    writer.remaining = {
-      let strings = PageStrings(context)
-      return auxiliaryPages(dictionary.count, shift: 16) { strings.encode(dictionary.strings($0)) }
-    }
+    return Proposal(
+      dictionary: dictionary, codes: codes, plan: plan,
+      codeCost: plan.cost + context.numbers.cost(bits: 0, nanoseconds: 3),
+      newCost: Double(dictionary.byteCount) / Double(count) * 8 * 0.5)
+  }
+
+  /// The page with a dictionary of another column, where that is better than without and with one of
+  /// its own.
+  private func shareDictionary(
+    _ entry: SharedDictionaries.Entry<StringDictionary>, _ rows: StringRows, below limit: Double,
+    _ own: Proposal?
+  ) -> EncodedNode? {
+    let (count, dictionary) = (rows.lengths.count, entry.dictionary)
+    let byteCountMax = context.options.dictionaryBytesMax
+    if let own, own.dictionary.count * SharedDictionaries.ratioMax < dictionary.count { return nil }
+    let codes = Scratch(count * 4)
+    let code = codes.pointer(UInt32.self)
+    guard dictionary.byteCount < byteCountMax,
+      let unknown = dictionary.find(rows, count: count, code), unknown * 2 <= count
+    else { return nil }
+    let plan = context.numbers.plan(UnsafePointer(code), count)
+    let proposal = Proposal(
+      dictionary: dictionary, codes: codes, plan: plan,
+      codeCost: plan.cost + context.numbers.cost(bits: 0, nanoseconds: 3),
+      newCost: Double(unknown) / Double(count) * rows.mean * 8 * 0.5)
+    guard proposal.cost < limit, proposal.lasting <= own?.lasting ?? .infinity else { return nil }
+    var place = StringRows.Place()
+    guard
+      dictionary.codes(rows, from: &place, count: count, byteCountMax: byteCountMax, code)
+    else { return nil }
+    context.shared?.use(dictionary)
+    let number = context.join(entry.writer)
     layout = .dictionary(dictionary, number: number)
-    return node(plan.node(), number)
+    return node(context.numbers.encode(UnsafePointer(code), count), number)
   }
 
   private func node(_ codes: EncodedNode, _ number: Int) -> EncodedNode {

@@ -33,7 +33,7 @@ struct NodeCost: Sendable {
     }
     var (access, step) = (1.0, 0.1)
     switch encoding {
-    case .plain, .constant, .packed, .tiered, .nulls: break
+    case .plain, .constant, .packed, .tiered, .nulls, .part: break
     case .patched, .decimal:
       access = child(0).access + 2 * search(1) + child(2).access
       step = child(0).step + child(1).step + child(2).step

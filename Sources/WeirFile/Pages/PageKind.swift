@@ -93,6 +93,7 @@ enum PageEncoding: UInt8, Sendable, CaseIterable {
   case scaled = 22
   case halves = 23
   case nulls = 24
+  case part = 25
 
   /// As the specification calls it.
   var name: String {

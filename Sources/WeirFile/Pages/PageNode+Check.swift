@@ -6,6 +6,9 @@ extension PageNode {
   /// Checks the node's own numbers and the shape of its children by the rules of its encoding.
   func check() throws(WeirFileError) {
     if kind == .fixed { try need(a < 1 << 31, "values of \(a) bytes") }
+    if encoding != .structure {
+      try need(!children.contains { $0.encoding == .part }, "a part that is no field of a struct")
+    }
     switch encoding {
     case .plain:
       try need(kind.rawValue <= PageKind.fixed.rawValue, buffers: 1, children: 0)
@@ -90,6 +93,7 @@ extension PageNode {
       try child(0, .eight, count)
       try child(1, .eight, count)
     case .nulls: try need(kind == .nulls, buffers: 0, children: 0)
+    case .part: try need(true, buffers: 0, children: 0)
     }
   }
 

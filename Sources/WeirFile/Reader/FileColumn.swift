@@ -7,7 +7,10 @@ internal import WeirStorage
 /// An open column: its field, where its pages are, and what they refer to.
 final class FileColumn: Sendable {
   let entry: DirectoryEntry
+  /// With the fields of structs that are read.
   let field: Field
+  /// Which of the fields are read; `nil` for all.
+  let selection: FieldSelection?
   let descriptor: ColumnDescriptor
   let decoder: PageDecoder
   private let file: any ObjectReader
@@ -27,10 +30,22 @@ final class FileColumn: Sendable {
   ) {
     self.entry = entry
     self.field = field
+    selection = nil
     self.descriptor = descriptor
     decoder = PageDecoder(auxiliary: auxiliary)
     file = reader.file
     options = reader.options
+  }
+
+  /// The column with a part of its fields.
+  init(_ column: FileColumn, field: Field, selection: FieldSelection) {
+    entry = column.entry
+    self.field = field
+    self.selection = selection
+    descriptor = column.descriptor
+    decoder = column.decoder
+    file = column.file
+    options = column.options
   }
 
   /// Checks the bytes of page `index` and makes nodes of them.

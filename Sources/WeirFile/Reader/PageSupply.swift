@@ -14,13 +14,16 @@ struct PageSupply {
 
   private let reader: WeirFileReader
   private let columns: [FileColumn]
+  /// The rows that will be read, ascending ranges; pages without one are passed over.
+  private let wanted: [Range<Int>]
   /// Pages that came before they were wanted, and those that are on their way.
   private var known: [Place: Buffer] = [:]
   private var coming: (places: [Place], prefetch: Prefetch)?
 
-  init(_ reader: WeirFileReader, _ columns: [FileColumn]) {
+  init(_ reader: WeirFileReader, _ columns: [FileColumn], _ wanted: [Range<Int>]) {
     self.reader = reader
     self.columns = columns
+    self.wanted = wanted
   }
 
   /// The bytes of the pages, in their order. What was not asked for before is read in as few requests
@@ -53,7 +56,13 @@ struct PageSupply {
   /// Bounded by `aheadBytesMax`, beyond which columns have to wait.
   mutating func readAhead(of rows: Range<Int>, to end: Int) {
     guard reader.readsAhead, coming == nil, rows.upperBound < end else { return }
-    var next = columns.map { $0.descriptor.page(of: rows.upperBound - 1) + 1 }
+    // What came and was not asked for, because no row of it matched, is of no more use.
+    known = known.filter {
+      columns[$0.key.column].descriptor.pages[$0.key.page].endRow > rows.lowerBound
+    }
+    var next = columns.indices.map {
+      firstWanted($0, columns[$0].descriptor.page(of: rows.upperBound - 1) + 1)
+    }
     let isHungry = columns.indices.contains { column in
       let page = next[column]
       return isWanted(column, page, end) && known[Place(column: column, page: page)] == nil
@@ -65,19 +74,39 @@ struct PageSupply {
     while !isDone {
       isDone = true
       for column in columns.indices {
-        while known[Place(column: column, page: next[column])] != nil { next[column] += 1 }
+        while known[Place(column: column, page: next[column])] != nil {
+          next[column] = firstWanted(column, next[column] + 1)
+        }
         guard isWanted(column, next[column], end) else { continue }
         let size = columns[column].descriptor.pages[next[column]].size
         if byteCount + size > reader.options.aheadBytesMax { continue }
         byteCount += size
         places.append(Place(column: column, page: next[column]))
-        next[column] += 1
+        next[column] = firstWanted(column, next[column] + 1)
         isDone = false
       }
       if byteCount >= Self.stepByteCount { break }
     }
     if places.isEmpty { return }
     coming = Prefetch(reader.file, places.map(range)).map { (places, $0) }
+  }
+
+  /// The first page from `page` on with a row that will be read.
+  private func firstWanted(_ column: Int, _ page: Int) -> Int {
+    let pages = columns[column].descriptor.pages
+    var page = page
+    while page < pages.count {
+      let place = pages[page]
+      // The first range that ends behind the page's first row.
+      var (low, high) = (0, wanted.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if wanted[middle].upperBound > place.firstRow { high = middle } else { low = middle + 1 }
+      }
+      if low < wanted.count && wanted[low].lowerBound < place.endRow { return page }
+      page += 1
+    }
+    return page
   }
 
   private func isWanted(_ column: Int, _ page: Int, _ end: Int) -> Bool {

@@ -11,23 +11,29 @@ public final class WeirFileBatches: RecordBatchReader {
   private let batchRows: Int
   private var nextRow: Int
   private let end: Int
+  /// Rows that will be read in all.
+  private let wantedRowCount: Int
   /// The page of each column that the last batch ended in.
   private var held: [(index: Int, page: PageNode)?]
   private var supply: PageSupply
   private var isFirst = true
 
+  /// - Parameter wanted: the ranges that `decode` will be asked for, where these are not `rows`: their pages
+  ///   are read ahead.
   init(
     _ reader: WeirFileReader, _ columns: [FileColumn], rows: Range<Int>, batchRows: Int,
-    uniqueLists: Bool = false
+    uniqueLists: Bool = false, wanted: [Range<Int>]? = nil
   ) {
     self.reader = reader
     self.columns = columns
     self.batchRows = batchRows
     schema = Schema(columns.map { uniqueLists ? $0.fieldOfUniqueLists : $0.field })
     nextRow = rows.lowerBound
-    end = rows.upperBound
+    let wanted = wanted ?? [rows]
+    end = wanted.last?.upperBound ?? rows.upperBound
+    wantedRowCount = wanted.reduce(0) { $0 + $1.count }
     held = Array(repeating: nil, count: columns.count)
-    supply = PageSupply(reader, columns)
+    supply = PageSupply(reader, columns, wanted)
   }
 
   /// - Throws: `WeirFileError`.
@@ -55,7 +61,7 @@ public final class WeirFileBatches: RecordBatchReader {
     if isFirst {
       isFirst = false
       // What few rows refer to is read when it is needed.
-      if (end - rows.lowerBound) * 4 >= reader.rowCount { try reader.loadAuxiliary(columns) }
+      if wantedRowCount * 4 >= reader.rowCount { try reader.loadAuxiliary(columns) }
     }
     var places: [PageSupply.Place] = []
     for (index, column) in columns.enumerated() {
@@ -80,7 +86,7 @@ public final class WeirFileBatches: RecordBatchReader {
     let type = schema.fields[index].type
     let sink =
       type == column.field.type
-      ? ColumnSink.make(type, limit) : UniqueListSink(type, limit)
+      ? ColumnSink.make(type, limit, column.selection) : UniqueListSink(type, limit)
     sink.expect(rows.count)
     for number in pageNumbers(column, rows) {
       let page: PageNode
@@ -88,6 +94,7 @@ public final class WeirFileBatches: RecordBatchReader {
         page = held.page
       } else {
         page = try column.page(number, bytes.removeFirst())
+        try reader.loadParts(column, page)
       }
       let place = column.descriptor.pages[number]
       let from = max(rows.lowerBound, place.firstRow)
@@ -106,6 +113,9 @@ public final class WeirFileBatches: RecordBatchReader {
 extension WeirFileReader {
   /// Starts reading the rows of a range (all for `nil`) of the columns (all for `nil`), in batches
   /// of at most `batchRows`. Batches hold `batchRows` rows of all columns in memory.
+  ///
+  /// Names may be dotted paths of fields within structs: `place.city` is the column `place` with that field
+  /// alone; nothing else is decoded, and large fields that are not wanted are not read.
   ///
   /// - Parameter uniqueLists: whether columns of lists that share their items (windows) come as
   ///   dictionary arrays: the lists of the batch that differ, each decoded once, and a number for

@@ -80,12 +80,13 @@ extension WeirFileReader {
   private func take(
     _ rows: [Int], _ column: FileColumn, _ pages: [Int: PageNode], _ limit: SinkLimit
   ) throws(WeirFileError) -> ArrayData {
-    let sink = ColumnSink.make(column.field.type, limit)
+    let sink = ColumnSink.make(column.field.type, limit, column.selection)
     sink.expect(rows.count)
     var parts: [(page: Int, first: Int, last: Int)] = []
     forPages(rows, column) { parts.append(($0, $1, $2)) }
     for part in parts {
       guard let page = pages[part.page] else { preconditionFailure("every page was read") }
+      try loadParts(column, page)
       let place = column.descriptor.pages[part.page]
       let within = rows[part.first..<part.last].map { UInt32($0 - place.firstRow) }
       do throws(WeirFileError) {

@@ -35,7 +35,7 @@ public final class WeirFileReader: Sendable {
   let options: WeirFileReadOptions
   let tail: FileTail
   /// The whole file, when it is mapped.
-  private let map: Buffer?
+  let map: Buffer?
   /// The end of the file, read at once: small files have all of their metadata in it.
   private let end: Buffer
   private let state = Mutex(State())
@@ -46,6 +46,8 @@ public final class WeirFileReader: Sendable {
     /// Their page tables, by offset.
     var tables: [Int: Buffer] = [:]
     var schema: Schema?
+    /// Columns with some fields of structs, by what says which; a few.
+    var projected: [String: FileColumn] = [:]
     /// Directory entries of names that were looked up.
     var numbers: [String: Int] = [:]
   }
@@ -140,12 +142,24 @@ public final class WeirFileReader: Sendable {
   }
 
   /// The columns of these names, all in their order for `nil`.
-  func columns(_ names: [String]?) throws(WeirFileError) -> [FileColumn] {
+  func wholeColumns(_ names: [String]?) throws(WeirFileError) -> [FileColumn] {
     guard let names else {
       let columns = try open(Array(0..<columnCount))
       return columns.sorted { $0.entry.position < $1.entry.position }
     }
     return try open(try entryNumbers(names))
+  }
+
+  private static let projectedCountMax = 1_024
+
+  /// The column that is known under the key, or else the one given, which is from then on.
+  func keep(_ column: FileColumn, as key: String) -> FileColumn {
+    state.withLock { state in
+      if let known = state.projected[key] { return known }
+      if state.projected.count >= Self.projectedCountMax { state.projected.removeAll() }
+      state.projected[key] = column
+      return column
+    }
   }
 
   func entryRange(_ number: Int) -> Range<Int> {
@@ -180,7 +194,7 @@ public final class WeirFileReader: Sendable {
     return result
   }
 
-  private func missing(_ name: String) -> WeirFileError {
+  func missing(_ name: String) -> WeirFileError {
     WeirFileError(
       .invalidArgument, "the file has no such column among its \(columnCount)", column: name)
   }
@@ -311,7 +325,9 @@ public final class WeirFileReader: Sendable {
     }
     let array = AuxiliaryArray(
       role: record.role, shift: record.shift, count: record.count, pageCount: record.pageCount,
-      earlier: earlier, keptByteCountMax: options.cacheBytesMax
+      earlier: earlier,
+      keptByteCountMax: record.role == .parts
+        ? min(options.cacheBytesMax, AuxiliaryArray.keptPartByteCountMax) : options.cacheBytesMax
     ) { [file, options, map] (index) throws(WeirFileError) in
       try Self.page(table, index, file, map, options)
     }
@@ -320,46 +336,13 @@ public final class WeirFileReader: Sendable {
   }
 
   /// The bytes of a page table that was read when its column was opened.
-  private func pageTable(_ record: ColumnDescriptor.Auxiliary) throws(WeirFileError) -> Buffer {
+  func pageTable(_ record: ColumnDescriptor.Auxiliary) throws(WeirFileError) -> Buffer {
     if let known = state.withLock({ $0.tables[record.tableOffset] }),
       known.count >= record.tableRange.count
     {
       return known.slice(offset: 0, count: record.tableRange.count)
     }
     return try bytes(record.tableRange)
-  }
-
-  /// Whether pages are asked for before they are wanted.
-  var readsAhead: Bool { map == nil && options.aheadBytesMax > 0 && file.waitsForRequests }
-
-  /// Reads the dictionaries and pools of columns at once, where each request waits and they fit
-  /// `aheadBytesMax`. What is not read here is read when it is needed.
-  func loadAuxiliary(_ columns: [FileColumn]) throws(WeirFileError) {
-    guard readsAhead else { return }
-    var wanted: [(column: String, array: AuxiliaryArray, index: Int, entry: PageTableEntry)] = []
-    var seen: Set<Int> = []
-    var byteCount = 0
-    for column in columns {
-      for (record, array) in zip(column.descriptor.auxiliary, column.decoder.auxiliary)
-      where array.role == .dictionary || array.role == .pool {
-        guard record.pageCount > 0, seen.insert(record.tableOffset).inserted else { continue }
-        let table = try pageTable(record)
-        for index in 0..<array.pageCount where !array.isKept(index) {
-          let entry = try PageTableEntry(table, index, fileSize: file.size)
-          byteCount += entry.range.count
-          if byteCount > options.aheadBytesMax { return }
-          wanted.append((column.field.name, array, index, entry))
-        }
-      }
-    }
-    let parts = try bytes(wanted.map(\.entry.range))
-    for (place, bytes) in zip(wanted, parts) {
-      do throws(WeirFileError) {
-        _ = try place.array.keep(place.index, try Self.page(bytes, place.entry, options))
-      } catch {
-        throw error.adding(column: place.column)
-      }
-    }
   }
 
   private static func page(
@@ -374,7 +357,7 @@ public final class WeirFileReader: Sendable {
     return try page(read(file, entry.range), entry, options)
   }
 
-  private static func page(
+  static func page(
     _ bytes: Buffer, _ entry: PageTableEntry, _ options: WeirFileReadOptions
   ) throws(WeirFileError) -> PageNode {
     if options.verifiesChecksums, bytes.crc32c != entry.crc {

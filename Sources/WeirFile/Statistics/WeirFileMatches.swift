@@ -47,8 +47,6 @@ public final class WeirFileMatches: RecordBatchReader {
     }
     self.places = places
     self.otherColumns = otherColumns
-    tested = WeirFileBatches(reader, testedColumns, rows: 0..<0, batchRows: batchRows)
-    others = WeirFileBatches(reader, otherColumns, rows: 0..<0, batchRows: batchRows)
     switch try predicate.candidates(rows) {
     case .ranges(let found):
       candidateRowCount = found.reduce(0) { $0 + $1.count }
@@ -58,6 +56,12 @@ public final class WeirFileMatches: RecordBatchReader {
       ranges = []
       singleRows = found[...]
     }
+    // The pages of the columns that are tested are read ahead in any case; those of the others from the
+    // first range on of which most are decoded.
+    tested = WeirFileBatches(
+      reader, testedColumns, rows: 0..<0, batchRows: batchRows, wanted: Array(ranges))
+    others = WeirFileBatches(
+      reader, otherColumns, rows: 0..<0, batchRows: batchRows, wanted: Array(ranges))
   }
 
   /// - Throws: `WeirFileError`.
@@ -193,7 +197,7 @@ extension WeirFileReader {
     var result: [FileColumn] = []
     for name in names {
       do throws(WeirFileError) {
-        result += try columns([name])
+        result += try wholeColumns([name])
       } catch {
         guard error.code == .invalidArgument else { throw error }
       }
@@ -201,5 +205,5 @@ extension WeirFileReader {
     return result
   }
 
-  func allColumns() throws(WeirFileError) -> [FileColumn] { try columns(nil) }
+  func allColumns() throws(WeirFileError) -> [FileColumn] { try wholeColumns(nil) }
 }

@@ -9,7 +9,7 @@ extension WeirFileReader {
   /// are prefixes (`binary`). Reads the statistics of these columns, once.
   package func columnMetrics(_ names: [String]? = nil) throws(WeirFileError) -> [ColumnMetrics] {
     try guarded { () throws(WeirFileError) in
-      let columns = try columns(names)
+      let columns = try wholeColumns(names)
       let statistics = try statistics(columns)
       return zip(columns, statistics).map { column, statistics in
         column.metrics(statistics, rowCount: rowCount)

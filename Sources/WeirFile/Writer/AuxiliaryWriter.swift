@@ -11,6 +11,10 @@ final class AuxiliaryWriter {
   fileprivate(set) var pages: [(offset: Int, size: Int, crc: UInt32)] = []
   /// Pages that are made and not yet written.
   var ready: [EncodedNode] = []
+  /// Whether more than one column refers to it.
+  var isShared = false
+  /// Its place, once the page table is written.
+  private var recorded: ColumnDescriptor.Auxiliary?
   /// Gives the pages that are still to be written, in order.
   var remaining: () -> [EncodedNode] = { [] }
 
@@ -26,10 +30,17 @@ final class AuxiliaryWriter {
     ready = []
   }
 
-  private func append(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
+  /// Writes a page that another file holds, of `count` values.
+  func copy(_ bytes: Buffer, count: Int, _ sink: PageSink) throws(WeirFileError) {
+    let place = try sink.write(bytes)
+    pages.append((place.offset, place.size, place.crc))
+    self.count += count
+  }
+
+  func append(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
     let place = try sink.write(node.page())
     pages.append((place.offset, place.size, place.crc))
-    count += node.count
+    count += role == .parts ? 1 : node.count
   }
 
   func finish(_ sink: PageSink) throws(WeirFileError) {
@@ -38,8 +49,9 @@ final class AuxiliaryWriter {
     remaining = { [] }
   }
 
-  /// Writes the page table and says where it is.
+  /// Writes the page table, once, and says where it is: columns that share the array name one table.
   func record(_ sink: PageSink) throws(WeirFileError) -> ColumnDescriptor.Auxiliary {
+    if let recorded { return recorded }
     let table = MutableBuffer()
     for page in pages {
       table.put(UInt64(page.offset))
@@ -47,9 +59,11 @@ final class AuxiliaryWriter {
       table.put(page.crc)
     }
     let place = try sink.write(table.finish())
-    return ColumnDescriptor.Auxiliary(
+    let record = ColumnDescriptor.Auxiliary(
       role: role, shift: shift, count: count, pageCount: pages.count, tableOffset: place.offset,
       tableCRC: place.crc)
+    recorded = record
+    return record
   }
 }
 

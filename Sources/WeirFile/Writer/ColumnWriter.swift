@@ -23,16 +23,26 @@ final class ColumnWriter {
   private let hasStatistics: Bool
   private let keys: KeyIndexBuilder?
   private let quantiser: Quantiser?
+  /// Fields of structs that have pages of their own.
+  private var parts: AuxiliaryWriter?
 
   /// Bytes of rows, in memory, and values that one page can hold.
   private static let pageBytesLimit = 2 << 30
   private static let countLimit = 1 << 28
 
-  /// - Parameter hasAuxiliary: whether there may be dictionaries and pools.
-  init(_ field: Field, _ options: WeirFileWriteOptions, hasAuxiliary: Bool = true) {
+  /// - Parameters:
+  ///   - hasAuxiliary: whether there may be dictionaries and pools.
+  ///   - shared: dictionaries of the file's other columns.
+  ///   - arrays: those that pages will refer to by their places here, and no others; for `replace`.
+  init(
+    _ field: Field, _ options: WeirFileWriteOptions, hasAuxiliary: Bool = true,
+    shared: SharedDictionaries? = nil, arrays: [AuxiliaryWriter]? = nil
+  ) {
     self.field = field
     self.options = options
-    context = ColumnContext(options, hasAuxiliary: hasAuxiliary)
+    context =
+      arrays.map { ColumnContext(options, arrays: $0) }
+      ?? ColumnContext(options, hasAuxiliary: hasAuxiliary, shared: shared)
     encoder = ColumnEncoder.make(field.type, context)
     quantiser = options.quantise[field.name].map { Quantiser(field.type, bound: $0) }
     let isKey = options.keyColumns.contains(field.name)
@@ -124,9 +134,61 @@ final class ColumnWriter {
     add(try sink.write(bytes), rowCount)
   }
 
+  /// Writes rows in the place of a page of another file that refers to the column's arrays.
+  ///
+  /// - Parameters:
+  ///   - page: the other file's.
+  ///   - dictionaries: the arrays that can be added to, by their numbers.
+  ///   - lists: what the rows become, where they are windows.
+  func replace(
+    _ page: PageNode, with array: ArrayData, dictionaries: [Int: AnyObject], lists: EncodedNode?,
+    _ sink: PageSink
+  ) throws(WeirFileError) {
+    let array = ColumnEncoder.plain(array)
+    if hasStatistics {
+      statistics.append(PageMeasure.of(array))
+      keys?.add(array)
+    }
+    encoder.adopt(page, dictionaries)
+    try write([lists ?? encoder.encode(array)], sink)
+  }
+
   private func write(_ nodes: [EncodedNode], _ sink: PageSink) throws(WeirFileError) {
     for array in context.auxiliary { try array.writeReady(sink) }
-    for node in nodes { try write(node, sink) }
+    for node in nodes {
+      let divided = divided(node)
+      try parts?.writeReady(sink)
+      try write(divided, sink)
+    }
+  }
+
+  /// The page with large fields of its structs as pages of their own.
+  private func divided(_ node: EncodedNode) -> EncodedNode {
+    if node.byteCount < options.partBytesMin || options.partBytesMin == 0 { return node }
+    var result = node
+    switch node.encoding {
+    case .nullable: result.children[1] = divided(node.children[1])
+    case .structure:
+      for (index, child) in node.children.enumerated() { result.children[index] = part(child) }
+    default: break
+    }
+    return result
+  }
+
+  private func part(_ field: EncodedNode) -> EncodedNode {
+    let values = field.encoding == .nullable ? field.children[1] : field
+    if values.encoding == .structure { return divided(field) }
+    guard field.byteCount >= options.partBytesMin, parts != nil || context.hasRoom else {
+      return field
+    }
+    let writer = parts ?? context.add(.parts, shift: 0).1
+    parts = writer
+    let number = writer.count + writer.ready.count
+    writer.ready.append(field)
+    let hasWidth = field.kind == .fixed || field.kind == .fixedLists
+    return EncodedNode(
+      encoding: .part, kind: field.kind, count: field.count, a: hasWidth ? field.a : 0,
+      b: UInt64(number))
   }
 
   private func write(_ node: EncodedNode, _ sink: PageSink) throws(WeirFileError) {
@@ -160,10 +222,11 @@ final class ColumnWriter {
 
   /// Bytes of values that later rows may refer to, and of keys.
   var heldByteCount: Int { encoder.heldByteCount + (keys?.heldByteCount ?? 0) }
-  /// Bytes of the column's pages so far.
+  /// Bytes of the column's pages so far. A dictionary that columns share counts for the first.
   var writtenByteCount: Int {
-    pages.reduce(waitingByteCount) { $0 + $1.size }
-      + context.auxiliary.reduce(0) { $0 + $1.writtenByteCount }
+    let own = context.auxiliary.indices.filter { !context.joined.contains($0) }
+    return pages.reduce(waitingByteCount) { $0 + $1.size }
+      + own.reduce(0) { $0 + context.auxiliary[$1].writtenByteCount }
   }
 
   /// Makes the last pages; small ones wait.

@@ -26,6 +26,12 @@ public struct WeirFileWriteOptions: Sendable {
   public var windowBytesMax = 128 << 20
   /// Bytes of the values of a column's dictionary.
   public var dictionaryBytesMax = 16 << 20
+  /// Bytes of a field of a struct, in a page, that lie apart from the other fields, so that the field is read
+  /// without them, or they without it. 0: fields of structs always lie together.
+  public var partBytesMin = 64 << 10
+  /// Whether columns whose values are mostly the same (ids of one space, in lists or alone) may have one
+  /// dictionary together, where that is smaller.
+  public var sharesDictionaries = true
   /// Whether counts of nulls and NaNs and bounds of values are written for each page, which scans
   /// with a predicate pass over pages by.
   public var statistics = true

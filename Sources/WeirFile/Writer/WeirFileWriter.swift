@@ -33,7 +33,8 @@ public final class WeirFileWriter {
       try Self.check(schema)
       try Self.check(keys: options.keyColumns, schema)
       try Self.check(quantise: options.quantise, schema)
-      columns = schema.fields.map { ColumnWriter($0, options) }
+      let shared = options.sharesDictionaries ? SharedDictionaries() : nil
+      columns = schema.fields.map { ColumnWriter($0, options, shared: shared) }
       layout = Self.layout(schema, options.layout)
       _ = try pages.write(Buffer(FileTail.magic))
     } catch {

@@ -23,6 +23,7 @@ struct ConvertCommand: ParsableCommand {
         weir file convert events.csv.gz events.parquet
         weir file convert in.parquet out.parquet --codec zstd --level 9 --bloom user_id
         weir file convert in.parquet small.arrow --columns user_id,item_id
+        weir file convert in.parquet out.weir --quantise embedding=0.01,score=0.001
       """)
 
   enum Format: String, CaseIterable, ExpressibleByArgument {
@@ -81,6 +82,13 @@ struct ConvertCommand: ParsableCommand {
       valueName: "names"))
   var key: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Of a Weir file: columns of float32 or of lists of it that may be rounded, and by how much.",
+      valueName: "name=difference"))
+  var quantise: String?
+
   @Flag(name: .long, help: "Only encodings that old readers know: PLAIN and dictionaries.")
   var compatible = false
 
@@ -106,9 +114,10 @@ struct ConvertCommand: ParsableCommand {
         "the name '\(output)' does not tell its format; end it in .parquet, .weir, .arrow or .arrows, "
           + "or add --to")
     }
-    if (profile != nil || key != nil) && format != .weir {
-      throw ValidationError("--profile and --key are for Weir files only")
+    if (profile != nil || key != nil || quantise != nil) && format != .weir {
+      throw ValidationError("--profile, --key and --quantise are for Weir files only")
     }
+    _ = try bounds()
     if format == .weir && (codec != nil || level != nil) {
       throw ValidationError("--codec and --level are not for Weir files; --profile is")
     }
@@ -137,6 +146,21 @@ struct ConvertCommand: ParsableCommand {
     if format != .parquet && (bloom != nil || rowGroupBytes != nil || pageBytes != nil) {
       throw ValidationError("--bloom, --row-group-bytes and --page-bytes are for Parquet only")
     }
+  }
+
+  /// The columns to round, with the differences allowed.
+  private func bounds() throws -> [String: Double] {
+    var result: [String: Double] = [:]
+    for part in (quantise ?? "").split(separator: ",").map(\.trimmed) {
+      guard let sign = part.lastIndex(of: "="), sign > part.startIndex,
+        let bound = Double(part[part.index(after: sign)...].trimmed), bound > 0, bound.isFinite
+      else {
+        throw ValidationError(
+          "--quantise has '\(part)'; give a column and a difference above 0, as embedding=0.01")
+      }
+      result[part[..<sign].trimmed] = bound
+    }
+    return result
   }
 
   func run() throws {
@@ -215,7 +239,8 @@ struct ConvertCommand: ParsableCommand {
       options.fileName = output
       options.profile = profile == .compact ? .compact : .fast
       options.keyColumns = (key ?? "").split(separator: ",").map(\.trimmed)
-      for name in options.keyColumns where schema[name] == nil {
+      options.quantise = try bounds()
+      for name in options.keyColumns + options.quantise.keys.sorted() where schema[name] == nil {
         throw InputFile.missingColumn(name, known: schema.fields.map(\.name), input)
       }
       let writer = try WeirFileWriter(sink, schema: schema, options: options)

@@ -62,6 +62,7 @@ struct WeirFileInspection {
               ("name", .string(info.name)), ("type", .string(info.type.description)),
               ("field_id", .optional(info.fieldID)), ("pages", .int(info.pageCount)),
               ("bytes", .int(info.dataBytes)), ("auxiliary_bytes", .int(info.auxiliaryBytes)),
+              ("shares_with", .array(info.sharesWith.map { .string($0) })),
               ("encodings", .array(info.encodings.map { .string($0) })),
               ("decode_nanoseconds_per_row", .double((cost * 10).rounded() / 10)),
             ])
@@ -96,13 +97,32 @@ struct WeirFileInspection {
       ])
     }
     for line in table.lines(width: Terminal.width, style: style) { output.line(line) }
-    let total = infos.reduce(0) { $0 + $1.dataBytes + $1.auxiliaryBytes }
+    var shown: Set<[String]> = []
+    for info in infos where !info.sharesWith.isEmpty {
+      let members = [info.name] + info.sharesWith
+      guard shown.insert(members.sorted()).inserted else { continue }
+      output.line("  " + TextWidth.printable(Self.sharing(members)))
+    }
+    let total = infos.reduce(0) { $0 + $1.dataBytes + $1.auxiliaryBytes - $1.countedBytes }
     output.line(
       "  "
         + style.dim(
           "together \(Numbers.bytes(total)); decoding takes "
             + "\(Numbers.fixed(costs.reduce(0, +) / 1_000, 2)) µs of CPU a row"))
     output.flush()
+  }
+
+  private static let namesShownMax = 8
+
+  /// Columns with a dictionary in common.
+  private static func sharing(_ members: [String]) -> String {
+    let more = members.count - namesShownMax
+    if more > 1 {
+      return members.prefix(namesShownMax).joined(separator: ", ")
+        + " and \(more) more share a dictionary"
+    }
+    return members.dropLast().joined(separator: ", ")
+      + " and \(members.last ?? "") share a dictionary"
   }
 
   /// The problems found, as text or JSON.

@@ -12,7 +12,24 @@ struct NaiveEncoder {
   /// What pages refer to, in order: pages as bytes, and how they are cut.
   var auxiliary: [(role: AuxiliaryRole, shift: Int, count: Int, pages: [Buffer])] = []
 
+  /// Fields of structs that may have pages of their own: not those within pages of auxiliary arrays.
+  var hasParts = true
+
   init(_ random: SeededRandom) { self.random = random }
+
+  /// A field of a struct: as it is, or a part.
+  mutating func divided(_ field: EncodedNode) -> EncodedNode {
+    guard hasParts, random.chance(0.3) else { return field }
+    let known = auxiliary.firstIndex { $0.role == .parts }
+    if known == nil { auxiliary.append((.parts, 0, 0, [])) }
+    let array = known ?? auxiliary.count - 1
+    auxiliary[array].pages.append(field.page())
+    auxiliary[array].count += 1
+    let hasWidth = field.kind == .fixed || field.kind == .fixedLists
+    return EncodedNode(
+      encoding: .part, kind: field.kind, count: field.count, a: hasWidth ? field.a : 0,
+      b: UInt64(auxiliary[array].count - 1))
+  }
 
   static func encodings(_ shape: NaiveShape) -> [PageEncoding] {
     switch shape {
@@ -213,7 +230,8 @@ struct NaiveEncoder {
     case .structure:
       guard case .structs(let fields, _) = shape else { return nil }
       for (index, field) in fields.enumerated() {
-        node.children.append(array(values.map { $0.many[index] }, field, depth: depth + 1))
+        node.children.append(
+          divided(array(values.map { $0.many[index] }, field, depth: depth + 1)))
       }
     case .zstd: return zstd(values, shape)
     case .byteStreams:
@@ -232,7 +250,7 @@ struct NaiveEncoder {
         node.children.append(self.node(part, .eight, nil, depth + 1))
       }
     case .nulls: break
-    case .nullable, .float16, .bfloat16, .scaled: return nil
+    case .nullable, .float16, .bfloat16, .scaled, .part: return nil
     }
     return node
   }
@@ -348,6 +366,9 @@ struct NaiveEncoder {
   ) -> Int {
     let shift = random.pick([0, 2, 16])
     var pages: [Buffer] = []
+    let hadParts = hasParts
+    hasParts = false
+    defer { hasParts = hadParts }
     for start in stride(from: 0, to: values.count, by: 1 << shift) {
       let part = Array(values[start..<min(values.count, start + 1 << shift)])
       pages.append(node(part, shape, nil, depth).page())

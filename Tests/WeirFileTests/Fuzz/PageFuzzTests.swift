@@ -11,22 +11,27 @@ internal import _WeirTestSupport
 /// row; and damaged pages give errors or values, in bounded time and memory. `dev/fuzz SECONDS PageFuzz`
 /// runs it for long under address sanitizer.
 @Suite(.serialized) struct PageFuzzTests {
-  private static let environment = ProcessInfo.processInfo.environment
-  private static let seconds = environment["WEIR_FUZZ_SECONDS"].flatMap(Double.init)
-  private static let seed = environment["WEIR_FUZZ_SEED"].flatMap(UInt64.init)
+  private static let seconds = FuzzSettings.seconds
+  private static let seed = FuzzSettings.seed
+  /// Those that a root can have: parts are fields of structs.
+  static let encodings = PageEncoding.allCases.filter { $0 != .part }
   /// Of one input, wherever it is run; a hang is ended by the alarm.
   private static let secondsMax = 10.0
   private static let memoryGrowthMax = 1 << 30
 
   /// Seeds of one encoding until its share of the time is used up; few in ordinary test runs.
   private static func seeds(_ encoding: PageEncoding, _ body: (UInt64) throws -> Void) rethrows {
+    // After a crash it says which page it was: of the code of the encoding, and the seed.
+    let keeper = InputKeeper("weir-page")
     let clock = ContinuousClock()
-    let share = (seconds ?? 0) / Double(PageEncoding.allCases.count)
+    let share = (seconds ?? 0) / Double(encodings.count)
     let end = clock.now + .seconds(share)
     let first = seed ?? 1
     var next = first
     while next < first + 12 || seconds != nil && clock.now < end {
-      try body(next << 8 | UInt64(encoding.rawValue))
+      let number = next << 8 | UInt64(encoding.rawValue)
+      keeper.keep(Array("page \(encoding.rawValue) \(number)\n".utf8))
+      try body(number)
       next += 1
     }
     if seconds != nil { print("PageFuzzTests: \(next - first) seeds of \(encoding.name)") }
@@ -97,10 +102,17 @@ internal import _WeirTestSupport
           AuxiliaryArray(
             role: array.role, shift: array.shift, count: array.count, pageCount: pages.count,
             earlier: arrays, keptByteCountMax: 1 << 20
-          ) { (index) throws(WeirFileError) in try PageParser.parse(pages[index]) })
+          ) { (index) throws(WeirFileError) in
+            try PageParser.parse(PageFuzzTests.exact(pages[index]))
+          })
       }
-      return (try PageParser.parse(page), PageDecoder(auxiliary: arrays))
+      return (try PageParser.parse(PageFuzzTests.exact(page)), PageDecoder(auxiliary: arrays))
     }
+  }
+
+  /// In an allocation of its size: address sanitizer sees what is read beyond it.
+  private static func exact(_ page: Buffer) -> Buffer {
+    exactBuffer(page.array(of: UInt8.self)[...])
   }
 
   private static func read(
@@ -124,31 +136,33 @@ internal import _WeirTestSupport
     return result
   }
 
-  @Test(arguments: PageEncoding.allCases)
+  @Test(arguments: PageFuzzTests.encodings)
   func valuesComeBack(encoding: PageEncoding) throws {
-    try Self.seeds(encoding) { seed in
-      var random = SeededRandom(seed: seed)
-      let input = Input(encoding, &random)
-      let count = input.values.count
-      let whole = try Self.read(input) { (sink, node, decoder) throws(WeirFileError) in
-        try sink.append(node, 0, node.count, decoder)
-      }
-      #expect(NaiveValue.rows(whole) == input.values, "\(encoding.name), seed \(seed)")
-      let ranges = Self.ranges(count, &random)
-      let parts = try Self.read(input) { (sink, node, decoder) throws(WeirFileError) in
-        for range in ranges { try sink.append(node, range.lowerBound, range.count, decoder) }
-      }
-      let expected = ranges.flatMap { input.values[$0] }
-      #expect(NaiveValue.rows(parts) == expected, "ranges, \(encoding.name), seed \(seed)")
-      if count == 0 { return }
-      let rows = (0..<random.pick([1, 7, 200])).map { _ in random.int(0..<count) }.sorted()
-      let picked = try Self.read(input) { (sink, node, decoder) throws(WeirFileError) in
-        try sink.pick(node, rows: rows.map { UInt32($0) }, decoder)
-      }
-      #expect(
-        NaiveValue.rows(picked) == rows.map { input.values[$0] },
-        "rows, \(encoding.name), seed \(seed)")
+    try Self.seeds(encoding) { seed in try Self.values(encoding, seed) }
+  }
+
+  private static func values(_ encoding: PageEncoding, _ seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let input = Input(encoding, &random)
+    let count = input.values.count
+    let whole = try Self.read(input) { (sink, node, decoder) throws(WeirFileError) in
+      try sink.append(node, 0, node.count, decoder)
     }
+    #expect(NaiveValue.rows(whole) == input.values, "\(encoding.name), seed \(seed)")
+    let ranges = Self.ranges(count, &random)
+    let parts = try Self.read(input) { (sink, node, decoder) throws(WeirFileError) in
+      for range in ranges { try sink.append(node, range.lowerBound, range.count, decoder) }
+    }
+    let expected = ranges.flatMap { input.values[$0] }
+    #expect(NaiveValue.rows(parts) == expected, "ranges, \(encoding.name), seed \(seed)")
+    if count == 0 { return }
+    let rows = (0..<random.pick([1, 7, 200])).map { _ in random.int(0..<count) }.sorted()
+    let picked = try Self.read(input) { (sink, node, decoder) throws(WeirFileError) in
+      try sink.pick(node, rows: rows.map { UInt32($0) }, decoder)
+    }
+    #expect(
+      NaiveValue.rows(picked) == rows.map { input.values[$0] },
+      "rows, \(encoding.name), seed \(seed)")
   }
 
   /// Some bytes are others; often whole numbers of nodes and buffers.
@@ -174,33 +188,34 @@ internal import _WeirTestSupport
     return Buffer(bytes)
   }
 
-  @Test(arguments: PageEncoding.allCases)
+  @Test(arguments: PageFuzzTests.encodings)
   func damageGivesErrors(encoding: PageEncoding) throws {
+    Self.seeds(encoding) { seed in Self.damage(encoding, seed) }
+  }
+
+  private static func damage(_ encoding: PageEncoding, _ seed: UInt64) {
     let clock = ContinuousClock()
-    Self.seeds(encoding) { seed in
-      var random = SeededRandom(seed: seed &+ 1 << 40)
-      let input = Input(encoding, &random)
-      for _ in 0..<8 {
-        var bad = input
-        if !bad.auxiliary.isEmpty, random.chance(0.4) {
-          let array = random.int(0..<bad.auxiliary.count)
-          guard !bad.auxiliary[array].pages.isEmpty else { continue }
-          let page = random.int(0..<bad.auxiliary[array].pages.count)
-          bad.auxiliary[array].pages[page] = Self.damaged(
-            bad.auxiliary[array].pages[page], &random)
-        } else {
-          bad.page = Self.damaged(bad.page, &random)
-        }
-        let (begin, memory) = (clock.now, Self.peakMemory())
-        alarm(60)
-        Self.tryAll(bad, &random)
-        alarm(0)
-        let seconds = Double((clock.now - begin).components.seconds)
-        #expect(seconds < Self.secondsMax, "\(encoding.name), seed \(seed): \(seconds) s")
-        let growth = Self.peakMemory() - memory
-        #expect(
-          growth < Self.memoryGrowthMax, "\(encoding.name), seed \(seed): \(growth >> 20) MiB")
+    var random = SeededRandom(seed: seed &+ 1 << 40)
+    let input = Input(encoding, &random)
+    for _ in 0..<8 {
+      var bad = input
+      if !bad.auxiliary.isEmpty, random.chance(0.4) {
+        let array = random.int(0..<bad.auxiliary.count)
+        guard !bad.auxiliary[array].pages.isEmpty else { continue }
+        let page = random.int(0..<bad.auxiliary[array].pages.count)
+        bad.auxiliary[array].pages[page] = Self.damaged(bad.auxiliary[array].pages[page], &random)
+      } else {
+        bad.page = Self.damaged(bad.page, &random)
       }
+      let (begin, memory) = (clock.now, peakMemory())
+      alarm(60)
+      Self.tryAll(bad, &random)
+      alarm(0)
+      let seconds = Double((clock.now - begin).components.seconds)
+      #expect(seconds < Self.secondsMax, "\(encoding.name), seed \(seed): \(seconds) s")
+      let growth = peakMemory() - memory
+      #expect(
+        growth < Self.memoryGrowthMax, "\(encoding.name), seed \(seed): \(growth >> 20) MiB")
     }
   }
 
@@ -227,11 +242,15 @@ internal import _WeirTestSupport
     }
   }
 
-  /// The largest size that this process had so far, in bytes.
-  private static func peakMemory() -> Int {
-    var usage = rusage()
-    // 0 is RUSAGE_SELF, whose imported type does not fit.
-    getrusage(__rusage_who_t(0), &usage)
-    return Int(usage.ru_maxrss) * 1024
+  /// For `WEIR_FUZZ_INPUT=path` of a file with `page ENCODING SEED`: what a long run found, alone.
+  @Test(.enabled(if: FuzzSettings.input != nil)) func oneSeed() throws {
+    let words = try String(contentsOfFile: FuzzSettings.input ?? "", encoding: .utf8).split {
+      $0.isWhitespace
+    }
+    guard words.count == 3, words[0] == "page", let code = UInt8(words[1]),
+      let encoding = PageEncoding(rawValue: code), let seed = UInt64(words[2])
+    else { return }
+    try Self.values(encoding, seed)
+    Self.damage(encoding, seed)
   }
 }

@@ -4,6 +4,7 @@ internal import Testing
 internal import WeirColumnar
 internal import WeirCompression
 internal import WeirStorage
+internal import _WeirTestSupport
 
 @testable internal import WeirParquet
 
