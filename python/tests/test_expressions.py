@@ -70,35 +70,34 @@ class Writer:
         kinds += ["length", "hour", "isodow", "cast", "negated", "extreme"]
         kind = self.source.choice(kinds if depth else ["column", "literal"])
         part = lambda: self.integer(depth - 1)  # noqa: E731
-        match kind:
-            case "column":
-                return self.both(self.source.choice(["small", "big"]))
-            case "literal":
-                return self.both(str(self.source.randint(-9, 9)))
-            case "sum":
-                return self.joined(self.source.choice("+-"), part(), part())
-            case "product":
-                bounded = [self.joined("%", part(), self.both("997")) for _ in range(2)]
-                return self.joined("*", *bounded)
-            case "remainder":
-                return self.joined("%", part(), part())
-            case "abs" | "negated":
-                return self.call("abs" if kind == "abs" else "-", part())
-            case "length":
-                name = self.source.choice(["word", "items"])
-                return (f"length({name})", f"length({name})")
-            case "hour" | "isodow":
-                name = "moment" if kind == "hour" else self.source.choice(["moment", "born"])
-                return self.both(f"{kind}({name})")
-            case "cast":
-                inner = self.number(depth - 1)
-                inner = self.joined("%", inner, self.both("1000"))
-                name = self.source.choice(["int", "long"])
-                return (f"CAST({inner[0]} AS {name})", f"CAST({inner[1]} AS BIGINT)")
-            case "extreme":
-                return self.call(self.source.choice(["least", "greatest"]), part(), part())
-            case "coalesce":
-                return self.call("coalesce", part(), part())
+        if kind == "column":
+            return self.both(self.source.choice(["small", "big"]))
+        if kind == "literal":
+            return self.both(str(self.source.randint(-9, 9)))
+        if kind == "sum":
+            return self.joined(self.source.choice("+-"), part(), part())
+        if kind == "product":
+            bounded = [self.joined("%", part(), self.both("997")) for _ in range(2)]
+            return self.joined("*", *bounded)
+        if kind == "remainder":
+            return self.joined("%", part(), part())
+        if kind in ("abs", "negated"):
+            return self.call("abs" if kind == "abs" else "-", part())
+        if kind == "length":
+            name = self.source.choice(["word", "items"])
+            return (f"length({name})", f"length({name})")
+        if kind in ("hour", "isodow"):
+            name = "moment" if kind == "hour" else self.source.choice(["moment", "born"])
+            return self.both(f"{kind}({name})")
+        if kind == "cast":
+            inner = self.number(depth - 1)
+            inner = self.joined("%", inner, self.both("1000"))
+            name = self.source.choice(["int", "long"])
+            return (f"CAST({inner[0]} AS {name})", f"CAST({inner[1]} AS BIGINT)")
+        if kind == "extreme":
+            return self.call(self.source.choice(["least", "greatest"]), part(), part())
+        if kind == "coalesce":
+            return self.call("coalesce", part(), part())
         return self.case(part)
 
     def number(self, depth: int) -> tuple[str, str]:
@@ -106,45 +105,44 @@ class Writer:
         kinds += ["ln", "sqrt", "power", "exp", "epoch", "cast", "flag", "extreme", "integer"]
         kind = self.source.choice(kinds if depth else ["column", "literal"])
         part = lambda: self.number(depth - 1)  # noqa: E731
-        match kind:
-            case "column":
-                name = self.source.choice(["low", "high", "price"])
-                return (name, f"CAST({name} AS DOUBLE)")
-            case "literal":
-                text = f"{self.source.randint(0, 99)}.{self.source.randint(0, 99)}"
-                return (text, f"CAST('{text}' AS DOUBLE)")
-            case "sum":
-                return self.joined(self.source.choice("+-"), part(), part())
-            case "product":
-                return self.joined("*", part(), part())
-            case "quotient" | "remainder":
-                return self.joined("/" if kind == "quotient" else "%", part(), part())
-            case "call":
-                return self.call(self.source.choice(["abs", "floor", "ceil", "round", "-"]), part())
-            case "ln" | "sqrt":
-                inner = part()
-                test = ">" if kind == "ln" else ">="
-                return (
-                    f"{kind}({inner[0]})",
-                    f"(CASE WHEN ({inner[1]}) {test} 0 THEN {kind}({inner[1]}) END)",
-                )
-            case "power":
-                return self.call("power", part(), self.both("2"))
-            case "exp":
-                return self.call("exp", self.joined("%", part(), self.both("9")))
-            case "epoch":
-                name = self.source.choice(["moment", "born"])
-                return self.both(f"epoch({name})")
-            case "cast":
-                inner = self.source.choice([self.integer, self.number])(depth - 1)
-                return (f"CAST({inner[0]} AS double)", f"CAST({inner[1]} AS DOUBLE)")
-            case "flag":
-                return ("CAST(flag AS double)", "CAST(CAST(flag AS INTEGER) AS DOUBLE)")
-            case "extreme":
-                return self.call(self.source.choice(["least", "greatest"]), part(), part())
-            case "integer":
-                whole = self.integer(depth - 1)
-                return self.joined("+", whole, part())
+        if kind == "column":
+            name = self.source.choice(["low", "high", "price"])
+            return (name, f"CAST({name} AS DOUBLE)")
+        if kind == "literal":
+            text = f"{self.source.randint(0, 99)}.{self.source.randint(0, 99)}"
+            return (text, f"CAST('{text}' AS DOUBLE)")
+        if kind == "sum":
+            return self.joined(self.source.choice("+-"), part(), part())
+        if kind == "product":
+            return self.joined("*", part(), part())
+        if kind in ("quotient", "remainder"):
+            return self.joined("/" if kind == "quotient" else "%", part(), part())
+        if kind == "call":
+            return self.call(self.source.choice(["abs", "floor", "ceil", "round", "-"]), part())
+        if kind in ("ln", "sqrt"):
+            inner = part()
+            test = ">" if kind == "ln" else ">="
+            return (
+                f"{kind}({inner[0]})",
+                f"(CASE WHEN ({inner[1]}) {test} 0 THEN {kind}({inner[1]}) END)",
+            )
+        if kind == "power":
+            return self.call("power", part(), self.both("2"))
+        if kind == "exp":
+            return self.call("exp", self.joined("%", part(), self.both("9")))
+        if kind == "epoch":
+            name = self.source.choice(["moment", "born"])
+            return self.both(f"epoch({name})")
+        if kind == "cast":
+            inner = self.source.choice([self.integer, self.number])(depth - 1)
+            return (f"CAST({inner[0]} AS double)", f"CAST({inner[1]} AS DOUBLE)")
+        if kind == "flag":
+            return ("CAST(flag AS double)", "CAST(CAST(flag AS INTEGER) AS DOUBLE)")
+        if kind == "extreme":
+            return self.call(self.source.choice(["least", "greatest"]), part(), part())
+        if kind == "integer":
+            whole = self.integer(depth - 1)
+            return self.joined("+", whole, part())
         return self.case(part)
 
     def word(self, depth: int) -> tuple[str, str]:
@@ -218,7 +216,7 @@ def test_expressions_mean_what_they_mean_to_duckdb(table):
         mine, theirs = kind(source.randint(1, 4))
         query = duck.sql(f"SELECT {theirs} AS value FROM items_ ORDER BY id")
         wanted = [row[0] for row in query.fetchall()]
-        if mine in SCHEMA.names or set(wanted) == {None} and "word" not in mine:
+        if mine in SCHEMA.names or (set(wanted) == {None} and "word" not in mine):
             continue
         done = table.backfill(f"value_{number}", value=mine)
         assert done["rows"] == ROWS
