@@ -183,7 +183,16 @@ public final class ColumnBackfill {
       result.missingRowCount += made.missingRowCount
       result.writtenByteCount += made.file.byteCount
       return true
-    } catch { throw error.adding(table: table.identifier.description) }
+    } catch {
+      if error.code == .notFound, try table.areOvertaken([task], since: start) {
+        throw TableError(
+          .conflict,
+          "the file was rewritten, and what it was before has expired, while the column was backfilled; plan "
+            + "again",
+          table: table.identifier.description, file: task.dataFile.path)
+      }
+      throw error.adding(table: table.identifier.description)
+    }
   }
 
   private func forget(_ made: BackfilledFile) {

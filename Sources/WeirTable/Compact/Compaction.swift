@@ -106,7 +106,7 @@ public final class Compaction {
   /// Groups that wait for the commit.
   public var writtenGroupCount: Int { written.count }
 
-  /// Rewrites the next group.
+  /// Rewrites the next group. One whose files others rewrote meanwhile, and expiry removed, is given up.
   ///
   /// - Returns: false when there is none.
   /// - Throws: what reading and writing throw; the group's files are as they were.
@@ -125,7 +125,13 @@ public final class Compaction {
       result.readByteCount += made.sources.reduce(0) { $0 + $1.dataFile.fileSizeInBytes }
       result.writtenByteCount += made.outputs.reduce(0) { $0 + $1.fileSizeInBytes }
       return true
-    } catch { throw error.adding(table: table.identifier.description) }
+    } catch {
+      if error.code == .notFound, try table.areOvertaken(group.tasks, since: start) {
+        result.abandonedGroupCount += 1
+        return true
+      }
+      throw error.adding(table: table.identifier.description)
+    }
   }
 
   /// Puts the new files in the place of the old ones, by one snapshot.
