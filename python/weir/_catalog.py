@@ -520,8 +520,8 @@ class CatalogTable:
 
         :param key: columns by which rows are the same, or ``_row_id``; the table's identifier
             columns when ``None``.
-        :param value: what ``data`` calls the values, when not as the column, or an expression of its
-            columns, such as ``"clicks / (views + 10)"``; see ``docs/expressions.md``.
+        :param value: what ``data`` calls the values, when not as the column, or an expression of
+            its columns, such as ``"clicks / (views + 10)"``; see ``docs/expressions.md``.
         :param where: without ``data``: only such rows of the table.
         :param memory_bytes: the bound for the keys and values, which are held in memory (1 GiB).
         """

@@ -199,12 +199,14 @@ public func weir_table_backfill(
     let result: BackfillResult
     if let stream {
       guard filter == nil else {
-        throw CError.invalidArgument("'where' is for backfills from the table itself, without a stream")
+        throw CError.invalidArgument(
+          "'where' is for backfills from the table itself, without a stream")
       }
       result = try table.backfill(from: try CStreamReader(stream), backfill)
     } else {
       guard keyCount == 0 else {
-        throw CError.invalidArgument("keys are for backfills from a stream; a table's own rows need none")
+        throw CError.invalidArgument(
+          "keys are for backfills from a stream; a table's own rows need none")
       }
       result = try table.backfill(backfill, where: filter ?? .always(true))
     }

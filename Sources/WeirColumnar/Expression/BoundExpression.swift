@@ -182,7 +182,8 @@ private struct ExpressionBinder {
     guard case .other(let type) = kind else { return (value, kind) }
     throw ColumnarError(
       .invalidArgument,
-      "\(place) takes numbers, not \(type)" + (type == .bool ? "; CAST(… AS int) makes it one" : ""),
+      "\(place) takes numbers, not \(type)"
+        + (type == .bool ? "; CAST(… AS int) makes it one" : ""),
       column: expression.terms.first?.name)
   }
 

@@ -100,7 +100,8 @@ extension ExpressionEvaluator {
     switch function {
     case .epoch:
       return .doubles(
-        numbers.map { perSecond == 0 ? Double($0) * 86_400 : Double($0) / Double(perSecond) }, valid)
+        numbers.map { perSecond == 0 ? Double($0) * 86_400 : Double($0) / Double(perSecond) }, valid
+      )
     case .hour:
       return .integers(
         numbers.map { value in

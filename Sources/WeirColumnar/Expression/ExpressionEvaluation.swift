@@ -105,7 +105,8 @@ struct ExpressionEvaluator {
       return .others(builder.finish(), all)
     case .null: return .null
     case .negated(let inner):
-      return try arithmetic(.subtract, .integers([Int64](repeating: 0, count: count), all),
+      return try arithmetic(
+        .subtract, .integers([Int64](repeating: 0, count: count), all),
         try evaluate(inner, among), among, isNegation: true)
     case .arithmetic(let op, let left, let right):
       return try arithmetic(op, try evaluate(left, among), try evaluate(right, among), among)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Length: one grammar, whose parts call each other.
 
 extension Predicate {
   /// Reads the SQL form of a predicate; keywords in any case, with SQL's precedence (NOT, AND, OR).

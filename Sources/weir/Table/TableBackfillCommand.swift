@@ -33,7 +33,8 @@ struct TableBackfillCommand: ParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "A file, or a table as NAMESPACE.NAME (default: this table's own rows).", valueName: "source"))
+      "A file, or a table as NAMESPACE.NAME (default: this table's own rows).", valueName: "source")
+  )
   var from: String?
   @Option(
     name: .long,
@@ -72,7 +73,8 @@ struct TableBackfillCommand: ParsableCommand {
     if from == nil {
       if value == nil {
         throw ValidationError(
-          "without --from, --value needs an expression of the table's columns, as in 'clicks / views'")
+          "without --from, --value needs an expression of the table's columns, as in 'clicks / views'"
+        )
       }
       if key != nil || fromAt != nil {
         throw ValidationError("--key and --from-at are for values --from somewhere else")
