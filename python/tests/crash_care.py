@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from crash_loop import Round
 
 #: What a command may answer when others were faster, or the catalog's file was locked too long.
-PASSING = ("retryable_conflict", "conflict", "somebody else", "others", "locked", "busy")
+PASSING = ("retryable_conflict", "conflict", "somebody else", "others", "locked", "busy", "rewritten")
+
+
+def is_there(catalog: SqlCatalog, name: str, snapshot: int) -> bool:
+    return catalog.load_table(name).metadata.snapshot_by_id(snapshot) is not None
 
 
 class Helper(Client):
@@ -45,6 +49,9 @@ class Helper(Client):
     def is_made(self, name: str) -> bool:
         namespace, _, table = name.partition(".")
         return any((self.data / namespace).glob(f"{table}-*/data"))
+
+    def catalog(self) -> SqlCatalog:
+        return SqlCatalog("default", uri=f"sqlite:///{self.data}/catalog.db")
 
     def run_command(self, words: list[str]) -> bool:
         """Whether the command came to its end and did its work."""
@@ -131,11 +138,14 @@ class Filler(Helper):
             table = mine.table(name)
             names = pa.schema(table.schema).names
             columns = [name for name in names if name.startswith("filled_")]
+            if (snapshot := table.snapshot_id) is None:
+                return None
             try:
                 return table.scan(columns=["id", *columns]).to_arrow()
-            except weir.WeirError as error:
-                if "expired" not in str(error) and "is not there" not in str(error):
-                    raise
+            except (OSError, weir.WeirError) as error:
+                # Erasures take files from readers of other processes at once.
+                if is_there(self.catalog(), name, snapshot):
+                    raise AssertionError(f"{name}, snapshot {snapshot}: {error}") from error
                 self.loop.counts["expired while read"] += 1
                 return None
 
@@ -191,12 +201,11 @@ class Eraser(Helper):
             self.loop.counts[f"erasures {state}"] += 1
 
 
-class Foreigner(Client):
+class Foreigner(Helper):
     """Reads random snapshots of random tables, as PyIceberg and Weir show them."""
 
     def __init__(self, loop: Round) -> None:
         super().__init__(loop, "foreigner")
-        self.data = loop.server.folder / "data"
 
     def work(self) -> None:
         while not self.loop.ended.is_set():
@@ -206,7 +215,7 @@ class Foreigner(Client):
             time.sleep(self.source.expovariate(1))
 
     def compare(self, name: str, columns: list[str], key: list[str]) -> None:
-        theirs = SqlCatalog("default", uri=f"sqlite:///{self.data}/catalog.db")
+        theirs = self.catalog()
         if not theirs.table_exists(name):
             return
         snapshots = theirs.load_table(name).metadata.snapshots
@@ -219,7 +228,7 @@ class Foreigner(Client):
                 there = theirs.load_table(name).scan(snapshot_id=chosen).to_arrow()
                 here = mine.table(name).scan(at=str(chosen)).to_arrow()
             except (OSError, ValueError, weir.WeirError) as error:
-                if self.is_there(theirs, name, chosen):
+                if is_there(theirs, name, chosen):
                     raise AssertionError(f"{name}, snapshot {chosen}: {error}") from error
                 self.loop.counts["expired while read"] += 1
                 return
@@ -230,10 +239,6 @@ class Foreigner(Client):
                 f"Weir {right.num_rows}, and they differ"
             )
         self.loop.counts["snapshots compared"] += 1
-
-    @staticmethod
-    def is_there(catalog: SqlCatalog, name: str, snapshot: int) -> bool:
-        return catalog.load_table(name).metadata.snapshot_by_id(snapshot) is not None
 
     @staticmethod
     def ordered(rows: pa.Table, columns: list[str], key: list[str], like: pa.Table) -> pa.Table:

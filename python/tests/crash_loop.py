@@ -10,9 +10,9 @@
 3. The process is killed at a random moment, now and then while it recovers. It is started again,
    and before writers go on all tables are compared row by row: each acknowledged request is there
    exactly once, each that is in doubt once or not at all, whole.
-4. Where that is asked for, other processes compact the tables, look after them and fill columns,
-   two of them at once, and are killed as well; events are erased; random snapshots are read by
-   PyIceberg and Weir and compared.
+4. Where that is asked for (`carers`, `fills`), other processes compact the tables, look after
+   them and fill columns, two of them at once, and are killed as well; events are erased; random
+   snapshots are read by PyIceberg and Weir and compared.
 5. At the end of a round the process is stopped in order, and PyIceberg reads the same rows.
 
 A round has a folder and settings of its own. Runs by `dev/crash-loop`; as a test, with a few
@@ -48,7 +48,14 @@ class Round:
     """One service on one folder, from its first start to its last stop."""
 
     def __init__(
-        self, folder: Path, seed: int, writers: int = 5, log: str = "disk", carers: int = 0
+        self,
+        folder: Path,
+        seed: int,
+        writers: int = 5,
+        log: str = "disk",
+        carers: int = 0,
+        *,
+        fills: bool = False,
     ) -> None:
         self.source = random.Random(seed)
         self.seed = seed
@@ -80,9 +87,9 @@ class Round:
         self.threads = [Writer(self, number) for number in range(writers)]
         self.threads += [ScanReader(self), LookupReader(self), LogReader(self)]
         self.others: list[Client] = [Carer(self, number) for number in range(carers)]
-        if carers:
+        if fills:
             self.others += [Filler(self, number) for number in range(2)]
-        if carers and log == "disk":
+        if fills and log == "disk":
             self.others.append(Eraser(self))
         if carers and self.settings["format"] == "parquet":
             self.others.append(Foreigner(self))
@@ -204,6 +211,7 @@ def run(
     kills_per_round: int = 25,
     log: str = "disk",
     carers: int = 0,
+    fills: bool = False,
     folder: Path | None = None,
     say=lambda text: None,
 ) -> Counter[str]:
@@ -220,7 +228,7 @@ def run(
     while counts["kills"] < kills and time.monotonic() < deadline:
         count = min(kills_per_round, kills - counts["kills"])
         with tempfile.TemporaryDirectory(dir=folder, prefix="crash-") as path:
-            loop = Round(Path(path), seed + number, log=log, carers=carers)
+            loop = Round(Path(path), seed + number, log=log, carers=carers, fills=fills)
             loop.run(count, interval, deadline)
         number += 1
         counts += loop.counts
@@ -249,6 +257,9 @@ def main() -> int:
     parser.add_argument(
         "--carers", type=int, default=0, help="processes that compact and maintain (default: 0)"
     )
+    parser.add_argument(
+        "--fills", action="store_true", help="processes that fill columns, and erasures"
+    )
     parser.add_argument("--folder", type=Path, help="where the data goes (default: /tmp)")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
@@ -260,6 +271,7 @@ def main() -> int:
             interval=options.interval,
             log=options.log,
             carers=options.carers,
+            fills=options.fills,
             folder=options.folder,
             say=lambda text: print(text, flush=True),
         )

@@ -134,11 +134,19 @@ struct RowResolver: Sendable {
     }
   }
 
+  /// Columns that the layout does not know are left out: while a stream learns of columns that others
+  /// added, its index has them before its rows in memory do.
   private func conformed(_ batch: RecordBatch) throws(StreamError) -> RecordBatch {
     if batch.schema == layout.fileSchema { return batch }
+    let known = batch.schema.fields.indices.filter { place in
+      let field = batch.schema.fields[place]
+      return layout.fileSchema.fields.contains {
+        $0.name == field.name || (field.id != nil && $0.id == field.id)
+      }
+    }
     var conformer = RowConformer(layout.tableFields)
     do throws(TableError) {
-      return try conformer.conformed(batch)
+      return try conformer.conformed(batch.picked(known))
     } catch { throw StreamError(error) }
   }
 }
