@@ -32,7 +32,15 @@ if TYPE_CHECKING:
     from crash_loop import Round
 
 #: What a command may answer when others were faster, or the catalog's file was locked too long.
-PASSING = ("retryable_conflict", "conflict", "somebody else", "others", "locked", "busy", "rewritten")
+PASSING = (
+    "retryable_conflict",
+    "conflict",
+    "somebody else",
+    "others",
+    "locked",
+    "busy",
+    "rewritten",
+)
 
 
 def is_there(catalog: SqlCatalog, name: str, snapshot: int) -> bool:
