@@ -86,6 +86,7 @@ final class SimulatedWorld: Sendable {
   private let planted: PlantedFault?
   private let processCount = Mutex(0)
   private let meanwhile = Mutex<(@Sendable () -> Void)?>(nil)
+  private let watcher = Mutex<(@Sendable () -> Void)?>(nil)
   private let staleEntries = StaleEntries()
 
   init(seed: UInt64, planted: PlantedFault?) {
@@ -103,6 +104,9 @@ final class SimulatedWorld: Sendable {
 
   /// Has somebody else do something just before the next change of the catalog.
   func doMeanwhile(_ action: (@Sendable () -> Void)?) { meanwhile.withLock { $0 = action } }
+
+  /// Has somebody look before every change of the catalog.
+  func watchChanges(_ action: (@Sendable () -> Void)?) { watcher.withLock { $0 = action } }
 
   /// A new process.
   ///
@@ -184,7 +188,9 @@ final class SimulatedWorld: Sendable {
         backend, fate, late,
         stale: isMaintenance && planted == .staleMaintenance ? staleEntries : nil
       ) { [weak self] in
-        if !isObserver, !isMaintenance { self?.meddle() }
+        guard !isObserver else { return }
+        self?.watcher.withLock { $0 }?()
+        if !isMaintenance { self?.meddle() }
       },
       stores: ObjectStores(
         factories: ["sim": { (_) throws(StorageError) -> any ObjectStore in store }]),

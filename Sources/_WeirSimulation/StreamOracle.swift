@@ -57,6 +57,8 @@ struct AcknowledgedRows {
   }
 
   mutating func remove(from end: Int64) { rows.removeSubrange(place(of: end)...) }
+
+  mutating func remove(key: Int64) { rows.removeAll { $0.row.values["key"] == .int(key) } }
 }
 
 /// What should be there, worked out row by row from what was acknowledged and what others did.
@@ -81,6 +83,12 @@ struct StreamOracle {
   /// Rows from these offsets on were given up.
   mutating func giveUp(from ends: [Int64]) {
     for (shard, end) in ends.enumerated() { rows[shard].remove(from: end) }
+  }
+
+  /// All rows of a key were erased: they never were, in any snapshot that is left.
+  mutating func erase(key: Int64) {
+    for shard in rows.indices { rows[shard].remove(key: key) }
+    for index in foreign.indices { foreign[index].appended.removeAll { $0["key"] == .int(key) } }
   }
 
   /// Whether a key was ever deleted below these offsets.

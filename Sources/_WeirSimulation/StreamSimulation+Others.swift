@@ -17,9 +17,9 @@ extension StreamSimulation {
       switch random.int(0..<10) {
       case 0, 1:
         let new = (0..<random.int(1...3)).map { _ in
-          [
-            "key": Scalar.int(Int64(random.int(0..<SimulatedRows.keyCount))),
-            "value": .int(rows.newValue()),
+          let key = Int64(random.int(0..<SimulatedRows.keyCount))
+          return [
+            "key": Scalar.int(key == erasedKey ? key + 1 : key), "value": .int(rows.newValue()),
           ]
         }
         note("others append \(new.count) rows")

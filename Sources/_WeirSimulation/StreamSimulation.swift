@@ -13,7 +13,7 @@ internal import _WeirTestSupport
 /// In a step, by chance: rows are sent, again and again until they are acknowledged; a request that was
 /// acknowledged comes again; the stream flushes, perhaps while somebody else commits; somebody else
 /// appends, deletes, compacts, changes columns; files are brought together, at once or while others go on;
-/// columns are filled, by several jobs at a time;
+/// columns are filled, by several jobs at a time; all that is known of a key is erased;
 /// a second process tries to take the stream; the owner is overtaken by another machine and wakes up late;
 /// the process is closed and opened again, perhaps with more columns; old snapshots expire and orphans are removed, by the process or by another one, while
 /// others commit and slow readers read; all reads are compared with the oracle.
@@ -43,6 +43,7 @@ public final class StreamSimulation {
     public var slowReads = 0
     public var compactions = 0
     public var backfills = 0
+    public var erasures = 0
 
     public init() {}
 
@@ -60,11 +61,13 @@ public final class StreamSimulation {
       a.slowReads += b.slowReads
       a.compactions += b.compactions
       a.backfills += b.backfills
+      a.erasures += b.erasures
     }
 
     public var description: String {
       "\(steps) steps, \(rows) rows, \(crashes) crashes, \(foreignCommits) commits of others, "
-        + "\(compactions) compactions, \(backfills) backfills, \(refusedProcesses) second processes, \(takeovers) takeovers, "
+        + "\(compactions) compactions, \(backfills) backfills, \(erasures) erasures, "
+        + "\(refusedProcesses) second processes, \(takeovers) takeovers, "
         + "\(checks) checks, \(snapshots) snapshots and \(changelogs) changelogs read, "
         + "\(maintenances) times maintained beside \(slowReads) slow readers"
     }
@@ -88,6 +91,8 @@ public final class StreamSimulation {
   /// New files that wait for their commit, whose they are, and since when (nanoseconds).
   var compaction: (files: StreamCompaction, process: SimulatedProcess, start: Int)?
   var backfills: [HeldBackfill] = []
+  /// Of what nobody writes rows now.
+  var erasedKey: Int64?
   /// Where readers of changes were.
   var positions: [StreamPosition] = []
   var failure: Failure?
@@ -148,7 +153,7 @@ public final class StreamSimulation {
     if random.chance(0.1) { world.late.arrive() }
     process?.fate.arm(
       random.chance(0.35) ? random.int(0..<(random.chance(0.3) ? 150 : 40)) : nil)
-    switch random.int(0..<120) {
+    switch random.int(0..<124) {
     case 0..<38: try put()
     case 38..<44: try compact()
     case 44..<48: try sendAgain()
@@ -172,6 +177,7 @@ public final class StreamSimulation {
     case 107..<109: try goOnReading()
     case 109..<112: try readAcrossExpiry()
     case 112..<120: try fillColumn()
+    case 120..<124: try erase()
     default: try checkHistory()
     }
     try bury()
