@@ -132,6 +132,7 @@ extension StreamSimulation {
         throw fail(difference("snapshot of \(ends)", found, wanted))
       }
     }
+    try checkErased(table)
   }
 
   func difference(_ what: String, _ found: [String], _ wanted: [String]) -> String {

@@ -23,6 +23,7 @@ extension StreamSimulation {
           ]
         }
         note("others append \(new.count) rows")
+        noteWritten(new)
         try added(writer.append(new))
       case 2, 3, 4:
         let key = Int64(random.int(0..<SimulatedRows.keyCount))

@@ -93,6 +93,10 @@ public final class StreamSimulation {
   var backfills: [HeldBackfill] = []
   /// Of what nobody writes rows now.
   var erasedKey: Int64?
+  /// Keys that were erased and of which no row came since.
+  var erased: Set<Int64> = []
+  /// The keys in files, by path.
+  var fileKeys: [String: Set<Int64>] = [:]
   /// Where readers of changes were.
   var positions: [StreamPosition] = []
   var failure: Failure?
@@ -265,6 +269,7 @@ public final class StreamSimulation {
   private func put() throws {
     let hasExtra = try open().stream.definition.columns[SimulatedRows.extra] != nil
     let new = rows.rows(&random, hasExtra: hasExtra)
+    noteWritten(new.lazy.map(\.values))
     nextSequence += 1
     let stamp = ProducerStamp(id: "producer", sequence: nextSequence)
     for attempt in 0..<60 {

@@ -28,6 +28,16 @@ extension StreamShard {
     log.withLock { $0 } == nil ? failure.withLock { $0 } : nil
   }
 
+  /// Changes the log's files; a log of this process that it broke is opened again with the next step.
+  func change<R>(
+    _ log: any ShardLog, _ writing: inout Writing, _ body: () throws(StreamError) -> R
+  ) throws(StreamError) -> R {
+    do throws(StreamError) { return try body() } catch {
+      if !isShared, !log.isUsable { dropLog(log, &writing, error) }
+      throw error
+    }
+  }
+
   /// Opens a log that failed again without waiting for rows: nobody may send some before it is there.
   func reopen(_ writing: inout Writing) {
     guard !writing.isClosed, log.withLock({ $0 }) == nil else { return }

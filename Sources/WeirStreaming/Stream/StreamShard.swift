@@ -151,7 +151,7 @@ final class StreamShard: Sendable {
   /// - Returns: whether there was something to do.
   func step() -> Bool {
     writing.withLock { writing in
-      trim()
+      trim(&writing)
       if isShared { return sharedStep(&writing) }
       let group = takeGroup()
       guard !group.isEmpty else {
@@ -318,7 +318,7 @@ final class StreamShard: Sendable {
   /// Has the log let go of rows below `offset` with its next step.
   func trim(before offset: Int64) { trimOffset.withLock { $0 = offset } }
 
-  private func trim() {
+  private func trim(_ writing: inout Writing) {
     guard let log = log.withLock({ $0 }),
       let offset = trimOffset.withLock({ offset in
         defer { offset = nil }
@@ -326,7 +326,7 @@ final class StreamShard: Sendable {
       })
     else { return }
     // What cannot be deleted now is deleted with the next trim.
-    try? log.trim(before: offset)
+    try? change(log, &writing) { () throws(StreamError) in try log.trim(before: offset) }
   }
 
   /// - Throws: `notFound` when the log no longer keeps `offset`, `storage` while it is being repaired.

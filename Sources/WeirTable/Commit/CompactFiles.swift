@@ -245,7 +245,8 @@ extension TableMetadata {
 
   /// Whether rows were erased after `start`.
   func hasErased(since start: TableMetadata) -> Bool {
-    Int64(properties.int(Self.erasedProperty) ?? 0) > start.lastSequenceNumber
+    guard !Defect.erasedRowsComeBack.isPlanted else { return false }
+    return Int64(properties.int(Self.erasedProperty) ?? 0) > start.lastSequenceNumber
   }
 }
 

@@ -26,6 +26,10 @@ package enum Defect: String, CaseIterable, Sendable {
   case twoColumnJobs = "two-column-jobs"
   /// A compaction leaves behind the values that a column got while it worked.
   case compactionLosesColumns = "compaction-loses-columns"
+  /// A compaction that read files before an erasure adds what it made of them.
+  case erasedRowsComeBack = "erased-rows-come-back"
+  /// An erasure takes rows out of the table, and leaves them in the log.
+  case erasureForgetsLog = "erasure-forgets-the-log"
 
   #if WEIR_DEFECTS
     package static let areThere = true
