@@ -66,12 +66,17 @@ UNPACK(weir_unpack_add_16, uint16_t, CASES_16)
 UNPACK(weir_unpack_add_32_portable, uint32_t, CASES_32)
 UNPACK(weir_unpack_add_64_portable, uint64_t, CASES_64)
 
+// Fewer values are unpacked before places are worked out.
+enum { NARROW_MIN = 16 };
+
 void weir_unpack_add_32(
     const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint32_t *out,
     size_t count) {
 #ifdef WEIR_WIDE
   if (width > 0 && weir_has_wide())
     return weir_unpack_wide_32(in, in_size, width, base, start, out, count);
+  if (count >= NARROW_MIN && weir_unpack_add_32_avx2(in, in_size, width, base, start, out, count))
+    return;
 #endif
   weir_unpack_add_32_portable(in, in_size, width, base, start, out, count);
 }
@@ -82,6 +87,8 @@ void weir_unpack_add_64(
 #ifdef WEIR_WIDE
   if (width > 0 && width <= 57 && weir_has_wide())
     return weir_unpack_wide_64(in, in_size, width, base, start, out, count);
+  if (count >= NARROW_MIN && weir_unpack_add_64_avx2(in, in_size, width, base, start, out, count))
+    return;
 #endif
   weir_unpack_add_64_portable(in, in_size, width, base, start, out, count);
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unpacking with AVX-512 VBMI, and tiers with BMI2; portable forms in pages.c.
+// Unpacking with AVX-512 VBMI or AVX2, and tiers with BMI2; portable forms in pages.c.
+#include "weir_pages.h"
+
 #include "pages_wide.h"
 
 #ifdef WEIR_WIDE
 #include <immintrin.h>
 
+#include "bits.h"
 #include "tiers.h"
 
 #define WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")))
@@ -90,6 +93,133 @@ WIDE void weir_unpack_wide_32(
     count -= 16;
   }
 }
+
+// ---- AVX2 ---------------------------------------------------------------------------------------
+
+#define NARROW __attribute__((target("avx2")))
+
+// Sixteen bytes from each of two places.
+NARROW static inline __m256i load_two(const uint8_t *low, const uint8_t *high) {
+  __m256i both = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low));
+  return _mm256_inserti128_si256(both, _mm_loadu_si128((const __m128i *)high), 1);
+}
+
+// Eight values are `width` whole bytes, so that each step takes the same bytes to the same lanes, shifted
+// alike: two values of 64-bit lanes from each of four places, or four of 32-bit lanes from each of two.
+struct places_64 {
+  size_t from[4];
+  __m256i bytes[2], shifts[2];
+};
+
+NARROW static inline __attribute__((always_inline)) struct places_64 places_64(
+    int width, uint64_t first) {
+  struct places_64 of;
+  for (int pair = 0; pair < 4; pair++)
+    of.from[pair] = (size_t)((first + (uint64_t)(2 * pair * width)) >> 3);
+  __m256i every = _mm256_set_epi64x(
+      0x0808080808080808, 0, 0x0808080808080808, 0);
+  for (int half = 0; half < 2; half++) {
+    __m256i lanes = _mm256_set_epi64x(4 * half + 3, 4 * half + 2, 4 * half + 1, 4 * half);
+    __m256i at = _mm256_add_epi64(
+        _mm256_mul_epu32(lanes, _mm256_set1_epi64x(width)), _mm256_set1_epi64x((long long)first));
+    __m256i byte = _mm256_srli_epi64(at, 3);
+    __m256i within = _mm256_sub_epi64(byte, _mm256_unpacklo_epi64(byte, byte));
+    of.shifts[half] = _mm256_and_si256(at, _mm256_set1_epi64x(7));
+    of.bytes[half] = _mm256_add_epi8(
+        _mm256_shuffle_epi8(within, every), _mm256_set1_epi64x(0x0706050403020100));
+  }
+  return of;
+}
+
+NARROW static size_t unpack_narrow_64(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, void *out,
+    size_t count, int bytes_out) {
+  uint64_t bit = start * (uint64_t)width;
+  const uint8_t *p = in + (bit >> 3), *end = in + in_size;
+  struct places_64 of = places_64(width, bit & 7);
+  __m256i mask = _mm256_set1_epi64x((long long)(~0ULL >> (64 - width)));
+  __m256i bases = _mm256_set1_epi64x((long long)base);
+  __m256i evens = _mm256_set_epi32(0, 0, 0, 0, 6, 4, 2, 0);
+  uint8_t *target = out;
+  size_t done = 0;
+  for (; done + 8 <= count && (size_t)(end - p) >= of.from[3] + 16; done += 8, p += width) {
+    for (int half = 0; half < 2; half++) {
+      __m256i step = load_two(p + of.from[2 * half], p + of.from[2 * half + 1]);
+      step = _mm256_srlv_epi64(_mm256_shuffle_epi8(step, of.bytes[half]), of.shifts[half]);
+      step = _mm256_add_epi64(_mm256_and_si256(step, mask), bases);
+      if (bytes_out == 8) {
+        _mm256_storeu_si256((__m256i *)target, step);
+      } else {
+        step = _mm256_permutevar8x32_epi32(step, evens);
+        _mm_storeu_si128((__m128i *)target, _mm256_castsi256_si128(step));
+      }
+      target += 4 * bytes_out;
+    }
+  }
+  return done;
+}
+
+// For widths of at most 25: a value and its shift are in four bytes.
+NARROW static size_t unpack_narrow_32(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, void *out,
+    size_t count, int bytes_out) {
+  uint64_t bit = start * (uint64_t)width, first = bit & 7;
+  const uint8_t *p = in + (bit >> 3), *end = in + in_size;
+  size_t high = (size_t)((first + (uint64_t)(4 * width)) >> 3);
+  __m256i at = _mm256_add_epi32(
+      _mm256_mullo_epi32(_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0), _mm256_set1_epi32(width)),
+      _mm256_set1_epi32((int)first));
+  __m256i byte = _mm256_srli_epi32(at, 3);
+  __m256i within = _mm256_sub_epi32(
+      byte, _mm256_set_epi32((int)high, (int)high, (int)high, (int)high, 0, 0, 0, 0));
+  __m256i every = _mm256_set_epi32(
+      0x0C0C0C0C, 0x08080808, 0x04040404, 0, 0x0C0C0C0C, 0x08080808, 0x04040404, 0);
+  __m256i bytes = _mm256_add_epi8(
+      _mm256_shuffle_epi8(within, every), _mm256_set1_epi32(0x03020100));
+  __m256i shifts = _mm256_and_si256(at, _mm256_set1_epi32(7));
+  __m256i mask = _mm256_set1_epi32((int)(~0U >> (32 - width)));
+  __m256i bases = bytes_out == 8 ? _mm256_set1_epi64x((long long)base)
+                                 : _mm256_set1_epi32((int)base);
+  uint8_t *target = out;
+  size_t done = 0;
+  for (; done + 8 <= count && (size_t)(end - p) >= high + 16; done += 8, p += width) {
+    __m256i step = _mm256_shuffle_epi8(load_two(p, p + high), bytes);
+    step = _mm256_and_si256(_mm256_srlv_epi32(step, shifts), mask);
+    if (bytes_out == 8) {
+      __m256i low = _mm256_cvtepu32_epi64(_mm256_castsi256_si128(step));
+      __m256i last = _mm256_cvtepu32_epi64(_mm256_extracti128_si256(step, 1));
+      _mm256_storeu_si256((__m256i *)target, _mm256_add_epi64(low, bases));
+      _mm256_storeu_si256((__m256i *)(target + 32), _mm256_add_epi64(last, bases));
+    } else {
+      _mm256_storeu_si256((__m256i *)target, _mm256_add_epi32(step, bases));
+    }
+    target += 8 * bytes_out;
+  }
+  return done;
+}
+
+NARROW int weir_unpack_add_64_avx2(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
+    size_t count) {
+  if (width == 0 || width > 57 || !__builtin_cpu_supports("avx2")) return 0;
+  size_t done = width <= 25 ? unpack_narrow_32(in, in_size, width, base, start, out, count, 8)
+                            : unpack_narrow_64(in, in_size, width, base, start, out, count, 8);
+  for (; done < count; done++) out[done] = unpack_one(in, in_size, width, start + done) + base;
+  return 1;
+}
+
+NARROW int weir_unpack_add_32_avx2(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint32_t *out,
+    size_t count) {
+  if (width == 0 || !__builtin_cpu_supports("avx2")) return 0;
+  size_t done = width <= 25 ? unpack_narrow_32(in, in_size, width, base, start, out, count, 4)
+                            : unpack_narrow_64(in, in_size, width, base, start, out, count, 4);
+  for (; done < count; done++)
+    out[done] = (uint32_t)(unpack_one(in, in_size, width, start + done) + base);
+  return 1;
+}
+
+// ---- gathers, tiers -----------------------------------------------------------------------------
 
 // The dictionary lies in two registers.
 WIDE size_t weir_gather_wide_16(
@@ -192,6 +322,20 @@ DEPOSIT int weir_tiered_deposit_32(
       index++;
     }
   }
+  return 0;
+}
+#else
+int weir_unpack_add_64_avx2(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
+    size_t count) {
+  (void)in, (void)in_size, (void)width, (void)base, (void)start, (void)out, (void)count;
+  return 0;
+}
+
+int weir_unpack_add_32_avx2(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint32_t *out,
+    size_t count) {
+  (void)in, (void)in_size, (void)width, (void)base, (void)start, (void)out, (void)count;
   return 0;
 }
 #endif

@@ -41,6 +41,10 @@ struct KernelTests {
       weir_unpack_add_64_portable(bytes, bytes.count, CInt(width), base, start, &portable, number)
       #expect(wide == expected + [UInt64](repeating: 7, count: 8))
       #expect(wide == portable)
+      var narrow = [UInt64](repeating: 7, count: number + 8)
+      if weir_unpack_add_64_avx2(bytes, bytes.count, CInt(width), base, start, &narrow, number) != 0 {
+        #expect(narrow == portable)
+      }
       if width > 32 { continue }
       var (wide4, portable4) = (
         [UInt32](repeating: 7, count: number + 16), [UInt32](repeating: 7, count: number + 16)
@@ -51,6 +55,12 @@ struct KernelTests {
       let expected4 = expected.map { UInt32(truncatingIfNeeded: $0) }
       #expect(wide4 == expected4 + [UInt32](repeating: 7, count: 16))
       #expect(wide4 == portable4)
+      var narrow4 = [UInt32](repeating: 7, count: number + 16)
+      if weir_unpack_add_32_avx2(
+        bytes, bytes.count, CInt(width), base, start, &narrow4, number) != 0
+      {
+        #expect(narrow4 == portable4)
+      }
     }
   }
 

@@ -30,6 +30,15 @@ void weir_unpack_add_64_portable(
     const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
     size_t count);
 
+/// The same with AVX2; 0, and nothing is done, where the processor has none or the width is 0 or (of 64-bit
+/// values) above 57.
+int weir_unpack_add_32_avx2(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint32_t *out,
+    size_t count);
+int weir_unpack_add_64_avx2(
+    const uint8_t *in, size_t in_size, int width, uint64_t base, size_t start, uint64_t *out,
+    size_t count);
+
 /// The values at `rows`, each of which must be there, of values packed as above.
 void weir_pick_8(
     const uint8_t *in, size_t in_size, int width, uint64_t base, const uint32_t *rows, uint8_t *out,
