@@ -249,7 +249,8 @@ let package = Package(
     .target(
       name: "_WeirSimulation",
       dependencies: [
-        "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable", "_WeirTestSupport",
+        "WeirPipelines", "WeirStreaming", "WeirColumnar", "WeirStorage", "WeirTable",
+        "_WeirTestSupport",
       ],
       swiftSettings: weirSettings),
     .executableTarget(

@@ -26,6 +26,12 @@ public enum PlantedFault: String, CaseIterable, Sendable {
   case hastyExpiry = "expiry-before-its-time"
   /// Orphans are what the table's metadata of some time ago does not lead to.
   case staleMaintenance = "orphan-removal-by-stale-metadata"
+  /// A pipeline notes its position in the source before its rows are durable.
+  case outputNotAwaited = "pipeline-position-before-output"
+  /// A pipeline does not look for the states that it wrote before it was started again.
+  case stateLostAtRestart = "pipeline-state-lost-at-restart"
+  /// A pipeline passes over what the source's log has let go of.
+  case logStartSkipped = "pipeline-skips-what-the-log-let-go"
 
   /// Whether a call of the disk is left out.
   func leavesOut(_ call: SimulatedDiskCall) -> Bool {

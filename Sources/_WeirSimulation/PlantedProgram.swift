@@ -16,6 +16,10 @@ public struct PlantedProgram: Sendable {
       }
   }
 
+  private var isOfPipelines: Bool {
+    fault?.isOfPipelines ?? defect?.rawValue.hasPrefix("pipeline-") ?? false
+  }
+
   /// Runs seed after seed. One program at a time: a defect is the whole process's.
   ///
   /// - Returns: how many seeds it took until it was noticed, and what was said; `nil` when it was not.
@@ -27,9 +31,13 @@ public struct PlantedProgram: Sendable {
       defer { Defect.planted = nil }
     #endif
     for count in 0..<countMax {
-      let simulation = StreamSimulation(seed: first &+ UInt64(count), planted: fault)
+      let seed = first &+ UInt64(count)
       do {
-        try simulation.run(steps: steps)
+        if isOfPipelines {
+          try PipelineSimulation(seed: seed, planted: fault).run(steps: steps)
+        } else {
+          try StreamSimulation(seed: seed, planted: fault).run(steps: steps)
+        }
       } catch {
         let text = "\(error)".split(separator: "\n").first ?? ""
         return (count + 1, String(text.prefix(160)))

@@ -54,15 +54,15 @@ final class SimulatedMachine: Sendable {
   }
 }
 
-/// A process with its streams open.
-final class SimulatedProcess {
-  let stream: StreamTable
+/// A process with what it has open.
+final class RunningProcess<Opened> {
+  let opened: Opened
   let fate: Fate
   let machine: SimulatedMachine
   private let disk: any Disk
 
-  init(_ stream: StreamTable, _ fate: Fate, _ machine: SimulatedMachine, _ disk: any Disk) {
-    self.stream = stream
+  init(_ opened: Opened, _ fate: Fate, _ machine: SimulatedMachine, _ disk: any Disk) {
+    self.opened = opened
     self.fate = fate
     self.machine = machine
     self.disk = disk
@@ -76,6 +76,13 @@ final class SimulatedProcess {
   }
 }
 
+/// A process with one stream.
+typealias SimulatedProcess = RunningProcess<StreamTable>
+
+extension RunningProcess<StreamTable> {
+  var stream: StreamTable { opened }
+}
+
 /// What outlives processes: machines, an object store, a catalog, the time.
 final class SimulatedWorld: Sendable {
   let store: MemoryObjectStore
@@ -83,7 +90,7 @@ final class SimulatedWorld: Sendable {
   let clock: SharedClock
   let late = LateRequests()
   private let values: SharedRandom
-  private let planted: PlantedFault?
+  let planted: PlantedFault?
   private let processCount = Mutex(0)
   private let meanwhile = Mutex<(@Sendable () -> Void)?>(nil)
   private let watcher = Mutex<(@Sendable () -> Void)?>(nil)
@@ -108,13 +115,26 @@ final class SimulatedWorld: Sendable {
   /// Has somebody look before every change of the catalog.
   func watchChanges(_ action: (@Sendable () -> Void)?) { watcher.withLock { $0 = action } }
 
-  /// A new process.
+  /// A new process with one stream.
   ///
   /// - Throws: `StreamError`; the process is dead then.
   func start(
     _ definition: StreamDefinition, _ fate: Fate, on machine: SimulatedMachine,
     startsNewLogs: Bool = false
   ) throws -> SimulatedProcess {
+    try start(fate, on: machine, startsNewLogs: startsNewLogs) { catalog, environment in
+      try StreamTable(definition, catalog: catalog, environment: environment)
+    }
+  }
+
+  /// A new process.
+  ///
+  /// - Parameter open: opens what it has.
+  /// - Throws: `StreamError`; the process is dead then.
+  func start<Opened>(
+    _ fate: Fate, on machine: SimulatedMachine, startsNewLogs: Bool = false,
+    _ open: (PointerCatalog, StreamEnvironment) throws -> Opened
+  ) throws -> RunningProcess<Opened> {
     let name = processCount.withLock { count in
       count += 1
       return "process-\(count)"
@@ -137,9 +157,8 @@ final class SimulatedWorld: Sendable {
       environment.startsNewLogs = startsNewLogs
       environment.logOptions.preallocatedBytes = 4_096
       environment.logOptions.segmentBytes = 4_096
-      let stream = try StreamTable(
-        definition, catalog: try catalog(fate), environment: environment)
-      return SimulatedProcess(stream, fate, machine, disk)
+      return RunningProcess(
+        try open(try catalog(fate), environment), fate, machine, disk)
     } catch {
       fate.kill()
       if fate.lostPower { machine.disk.losePower() }

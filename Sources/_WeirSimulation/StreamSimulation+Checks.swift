@@ -98,7 +98,7 @@ extension StreamSimulation {
     let tail = try stream.tail(from: .offsets(next))
     while let batch = try tail.next(rowCountMax: random.int(1..<20)) {
       for index in 0..<batch.rowCount {
-        let found = Self.logged(batch, index)
+        let found = SentRows.logged(batch, index)
         guard case .int(let shard)? = found.values[StreamColumns.shard],
           let offset = next[Int(shard)], found.values[StreamColumns.offset] == .int(offset),
           let known = oracle.rows[Int(shard)][offset], known.isDelete == found.isDelete,

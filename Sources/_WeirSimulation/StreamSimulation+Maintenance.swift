@@ -27,10 +27,10 @@ extension StreamSimulation {
     var isExposed: Bool
   }
 
-  private var policy: MaintenancePolicy {
+  static var policy: MaintenancePolicy {
     var policy = MaintenancePolicy()
-    policy.snapshotAgeMilliseconds = Self.snapshotAgeMilliseconds
-    policy.orphanAgeMilliseconds = Self.orphanAgeMilliseconds
+    policy.snapshotAgeMilliseconds = snapshotAgeMilliseconds
+    policy.orphanAgeMilliseconds = orphanAgeMilliseconds
     policy.metadataFileCountMax = 20
     return policy
   }
@@ -67,7 +67,7 @@ extension StreamSimulation {
     do {
       let table = try world.maintainedTable(rows.definition.table, fate)
       let readers = isOwn ? owner.map { world.readers(of: $0.stream) } : nil
-      let maintenance = TableMaintenance(table, policy, readers: readers ?? nil)
+      let maintenance = TableMaintenance(table, Self.policy, readers: readers ?? nil)
       try maintenance.runAll()
       note("maintenance: \(maintenance.status.map { "\($0.step) \($0.total.removedFileCount)" })")
     } catch { note("maintenance failed: \(error)") }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import WeirColumnar
 internal import WeirStorage
 internal import WeirStreaming
@@ -18,15 +17,7 @@ internal import _WeirTestSupport
 /// the process is closed and opened again, perhaps with more columns; old snapshots expire and orphans are removed, by the process or by another one, while
 /// others commit and slow readers read; all reads are compared with the oracle.
 public final class StreamSimulation {
-  /// What went wrong, for whoever looks for it.
-  public struct Failure: Error, CustomStringConvertible {
-    var seed: UInt64
-    var message: String
-    var trace: [String]
-    public var description: String {
-      "seed \(seed): \(message)\n" + trace.suffix(40).joined(separator: "\n")
-    }
-  }
+  public typealias Failure = SimulationFailure
 
   /// What happened in a run, or in many.
   public struct Counts: Sendable, CustomStringConvertible {
@@ -295,13 +286,7 @@ public final class StreamSimulation {
   func send(
     _ rows: [LoggedRow], _ stamp: ProducerStamp, to stream: StreamTable
   ) throws -> Result<StreamReceipt, StreamError>? {
-    let result = Mutex<Result<StreamReceipt, StreamError>?>(nil)
-    let batch = try SimulatedRows.batch(rows, stream.inputSchema)
-    stream.append(StreamAppend(batches: [batch], producer: stamp)) { answer in
-      result.withLock { $0 = answer }
-    }
-    for _ in 0..<4 where result.withLock({ $0 == nil }) { stream.step() }
-    return result.withLock { $0 }
+    try SentRows.send(rows, stamp, to: stream) { stream.step() }
   }
 
   /// A request that was acknowledged comes again, by the network or by a careful producer.
@@ -317,35 +302,13 @@ public final class StreamSimulation {
     }
   }
 
-  /// Finds out, by the tail of the log, which row has which offset.
+  /// Finds out which row has which offset.
   private func acknowledge(_ sent: [LoggedRow], _ receipt: StreamReceipt) throws {
-    guard receipt.offsets.values.reduce(0, { $0 + $1.count }) == sent.count else {
-      throw fail("the receipt is not about \(sent.count) rows: \(receipt)")
-    }
     // The process may have died since.
     let stream = try openQuietly().stream
-    let byValue = Dictionary(uniqueKeysWithValues: sent.map { ($0.values["value"], $0) })
-    var seen: Set<Scalar> = []
-    for (shard, offsets) in receipt.offsets {
-      let tail = try stream.tail(
-        from: .offsets(
-          Dictionary(
-            uniqueKeysWithValues: stream.status().shards.map {
-              ($0.shard, $0.shard == shard ? offsets.lowerBound : $0.logOffsets.upperBound)
-            })))
-      var next = offsets.lowerBound
-      while next < offsets.upperBound, let batch = try tail.next(rowCountMax: 1_000) {
-        for index in 0..<batch.rowCount where next < offsets.upperBound {
-          let found = Self.logged(batch, index)
-          guard found.values[StreamColumns.offset] == .int(next),
-            let value = found.values["value"], let row = byValue[value],
-            seen.insert(value).inserted, let logged = Self.asLogged(row, found),
-            oracle.acknowledge(logged, shard: shard, offset: next)
-          else { throw fail("the log has another row at \(shard)/\(next)") }
-          next += 1
-        }
-      }
-      guard next == offsets.upperBound else { throw fail("the log ends at \(shard)/\(next)") }
+    for row in try SentRows.logged(sent, receipt, in: stream)
+    where !oracle.acknowledge(row.row, shard: row.shard, offset: row.offset) {
+      throw fail("the log has another row at \(row.shard)/\(row.offset)")
     }
   }
 
@@ -354,30 +317,5 @@ public final class StreamSimulation {
     let process = try open()
     process.fate.arm(nil)
     return process
-  }
-
-  /// A row of a tail.
-  static func logged(_ batch: RecordBatch, _ index: Int) -> LoggedRow {
-    var values: [String: Scalar] = [:]
-    for (field, column) in zip(batch.schema.fields, batch.columns) {
-      values[field.name] = column.scalar(at: index)
-    }
-    let operation = values.removeValue(forKey: StreamColumns.operation)
-    return LoggedRow(values: values, isDelete: operation == .int(1))
-  }
-
-  /// The row that was sent, with what the log added; `nil` when it is not what is found.
-  private static func asLogged(_ row: LoggedRow, _ found: LoggedRow) -> LoggedRow? {
-    guard row.isDelete == found.isDelete else { return nil }
-    var result = row
-    for (name, value) in found.values {
-      if StreamColumns.added.contains(where: { $0.name == name }) {
-        if let sent = row.values[name], sent != value { return nil }
-        result.values[name] = value
-      } else if row.values[name] ?? .null != value {
-        return nil
-      }
-    }
-    return result
   }
 }

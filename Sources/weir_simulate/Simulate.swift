@@ -11,36 +11,64 @@ struct Simulate {
 
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
-    let numbers = arguments.compactMap { UInt64($0) }
-    guard numbers.count == 4, arguments.count == 4 || arguments.last == "planted" else {
-      print("usage: weir_simulate FIRST-SEED SEEDS SECONDS STEPS [planted] (see dev/simulate)")
+    let numbers = arguments.prefix(4).compactMap { UInt64($0) }
+    let what = arguments.dropFirst(4)
+    guard numbers.count == 4, what.count <= 1,
+      what.allSatisfy({ $0 == "planted" || Kind(rawValue: $0) != nil })
+    else {
+      print(
+        "usage: weir_simulate FIRST-SEED SEEDS SECONDS STEPS [streams|pipelines|planted] "
+          + "(see dev/simulate)")
       exit(64)
     }
-    if arguments.count > 4 { return planted(first: numbers[0], steps: Int(numbers[3])) }
-    run(first: numbers[0], count: numbers[1], seconds: Int(numbers[2]), steps: Int(numbers[3]))
+    if what.first == "planted" { return planted(first: numbers[0], steps: Int(numbers[3])) }
+    run(
+      first: numbers[0], count: numbers[1], seconds: Int(numbers[2]), steps: Int(numbers[3]),
+      only: what.first.flatMap { Kind(rawValue: $0) })
   }
 
-  private static func run(first: UInt64, count: UInt64, seconds: Int, steps: Int) {
+  private enum Kind: String {
+    case streams, pipelines
+
+    /// Every fourth seed is one of a pipeline.
+    init(of seed: UInt64) { self = seed % 4 == 3 ? .pipelines : .streams }
+  }
+
+  private static func run(
+    first: UInt64, count: UInt64, seconds: Int, steps: Int, only kind: Kind?
+  ) {
     let start = ContinuousClock.now
     var done: UInt64 = 0
-    var counts = StreamSimulation.Counts()
+    var streams = StreamSimulation.Counts()
+    var pipelines = PipelineSimulation.Counts()
     while done < count && ContinuousClock.now - start < .seconds(seconds) {
-      let simulation = StreamSimulation(seed: first &+ done)
+      let seed = first &+ done
       do {
-        try simulation.run(steps: steps)
+        switch kind ?? Kind(of: seed) {
+        case .pipelines:
+          let simulation = try PipelineSimulation(seed: seed)
+          try simulation.run(steps: steps)
+          pipelines += simulation.counts
+        case .streams:
+          let simulation = StreamSimulation(seed: seed)
+          try simulation.run(steps: steps)
+          streams += simulation.counts
+        }
       } catch {
         print("FAILED \(error)")
-        print("again: dev/simulate --seed \(first &+ done) --seeds 1 --steps \(steps)")
+        let again = kind.map { " --only \($0.rawValue)" } ?? ""
+        print("again: dev/simulate --seed \(seed) --seeds 1 --steps \(steps)\(again)")
         exit(1)
       }
       done += 1
-      counts += simulation.counts
       if done % 1_000 == 0 {
-        print("\(done) seeds: \(counts)")
+        print("\(done) seeds")
         fflush(nil)
       }
     }
-    print("\(done) seeds from \(first) on, \(counts): nothing lost, doubled or wrong")
+    print("\(done) seeds from \(first) on: nothing lost, doubled or wrong")
+    if streams.steps > 0 { print("streams: \(streams)") }
+    if pipelines.steps > 0 { print("pipelines: \(pipelines)") }
   }
 
   /// Programs with defects: each has to be found.

@@ -14,20 +14,43 @@ internal import _WeirSimulation
     try StreamSimulation(seed: seed).run(steps: 40)
   }
 
+  @Test(arguments: 0..<6 as Range<UInt64>) func pipelinesOfFixedSeeds(seed: UInt64) throws {
+    try PipelineSimulation(seed: seed).run(steps: 40)
+  }
+
   /// Other seeds every time; a failure says which.
   @Test func streamsOfFreshSeeds() throws {
-    let first = Self.number("WEIR_SIMULATE_SEED") ?? UInt64.random(in: 1 << 20..<1 << 40)
-    let seconds = Double(Self.number("WEIR_SIMULATE_SECONDS") ?? 4)
-    let start = ContinuousClock.now
-    var seeds = 0
     var counts = StreamSimulation.Counts()
-    while seeds == 0 || ContinuousClock.now - start < .seconds(seconds) {
-      let simulation = StreamSimulation(seed: first &+ UInt64(seeds))
+    try Self.runFreshSeeds("streams") { seed in
+      let simulation = StreamSimulation(seed: seed)
       try simulation.run(steps: 60)
-      seeds += 1
       counts += simulation.counts
     }
-    print("Simulation: \(seeds) seeds from \(first) on, \(counts)")
+    print("Streams: \(counts)")
+  }
+
+  @Test func pipelinesOfFreshSeeds() throws {
+    var counts = PipelineSimulation.Counts()
+    try Self.runFreshSeeds("pipelines") { seed in
+      let simulation = try PipelineSimulation(seed: seed)
+      try simulation.run(steps: 60)
+      counts += simulation.counts
+    }
+    print("Pipelines: \(counts)")
+  }
+
+  private static func runFreshSeeds(
+    _ what: String, _ run: (UInt64) throws -> Void
+  ) throws {
+    let first = number("WEIR_SIMULATE_SEED") ?? UInt64.random(in: 1 << 20..<1 << 40)
+    let seconds = Double(number("WEIR_SIMULATE_SECONDS") ?? 4)
+    let start = ContinuousClock.now
+    var seeds: UInt64 = 0
+    while seeds == 0 || ContinuousClock.now - start < .seconds(seconds) {
+      try run(first &+ seeds)
+      seeds += 1
+    }
+    print("Simulation: \(seeds) seeds of \(what) from \(first) on")
   }
 
   /// Programs with a defect are found out.

@@ -175,6 +175,11 @@ public final class ProfileOperator {
     do throws(ColumnarError) { return try builder.finish() } catch { throw StreamError(error) }
   }
 
+  /// Which events are in a state: the offset behind the last one, by shard of the source.
+  package func positions(of state: [UInt8]) throws(StreamError) -> [Int: Int64] {
+    try ProfileStateCoding.decode(state, plans).positions
+  }
+
   /// What a state says at a time: the features' values, in their order.
   ///
   /// - Parameter time: microseconds since 1970; the entity's latest event when `nil`.
