@@ -288,15 +288,18 @@ final class StreamShard: Sendable {
       } else {
         let end = self.memory.offsets.upperBound
         if let log = log.withLock({ $0 }) { try Self.read(log, into: memory) }
-        guard memory.offsets.upperBound >= end else {
-          throw StreamError(
-            .storage,
-            "the log failed and is opened again soon: rows up to offset \(end) cannot be read again yet",
-            shard: number)
-        }
+        guard memory.offsets.upperBound >= end else { throw missingRows(below: end) }
       }
       rows.withLock { $0 = memory }
     }
+  }
+
+  /// Says that there is no log from which rows can be read again.
+  func missingRows(below end: Int64) -> StreamError {
+    StreamError(
+      .storage,
+      "the log failed and is opened again soon: rows below offset \(end) cannot be read again yet",
+      shard: number)
   }
 
   /// See `ShardLog.prepare(for:)`.
