@@ -149,7 +149,10 @@ public final class ExampleRunner: PipelineRunner {
   private func note() -> Bool {
     stepsSinceNote = 0
     let isFirst = note(&requests, requests.next)
-    return note(&feedback, feedback.next.map(joiner.position)) || isFirst
+    let behind = feedback.next.map {
+      Defect.pipelineForgetsWaiting.isPlanted ? $0 : joiner.position($0)
+    }
+    return note(&feedback, behind) || isFirst
   }
 
   private func note(_ source: inout Source, _ position: [Int: Int64]?) -> Bool {

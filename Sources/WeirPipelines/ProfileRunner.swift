@@ -46,10 +46,11 @@ public final class ProfileRunner: PipelineRunner {
   /// - Parameters:
   ///   - positions: a stream of the definition that `PipelinePositions.stream` gives.
   ///   - batchRows: events that are folded at a time, at most.
+  ///   - cacheCount: entities whose states are kept in memory, at most.
   /// - Throws: `invalidArgument` for a definition that does not fit the source.
   public init(
     _ definition: ProfileDefinition, source: any ServedStream, target: any ServedStream,
-    positions: any ServedStream, batchRows: Int = 8_192
+    positions: any ServedStream, batchRows: Int = 8_192, cacheCount: Int = 100_000
   ) throws(StreamError) {
     name = "\(definition.table)"
     self.definition = definition
@@ -57,7 +58,8 @@ public final class ProfileRunner: PipelineRunner {
     self.target = target
     self.positions = positions
     fold = try ProfileOperator(
-      definition, source: source.definition, store: TargetStore(target, definition.entity))
+      definition, source: source.definition, store: TargetStore(target, definition.entity),
+      cacheCount: cacheCount)
     reader = SourceReader(source, columns: fold.columns, batchRows: batchRows)
   }
 
@@ -76,6 +78,7 @@ public final class ProfileRunner: PipelineRunner {
       if let sent {
         guard let result = sent.answer.value else { return .idle }
         self.sent = nil
+        if Defect.pipelineSkipsFailedBatch.isPlanted { next = sent.next }
         _ = try result.get()
         writtenCount += Int64(sent.rowCount)
         next = sent.next
@@ -95,7 +98,8 @@ public final class ProfileRunner: PipelineRunner {
       return notePosition(start) ? .worked : .idle
     } catch {
       // From the noted position again: rows know what they hold.
-      fold.forget()
+      if !Defect.pipelineKeepsUnwrittenStates.isPlanted { fold.forget() }
+      if Defect.pipelineSkipsFailedBatch.isPlanted, next != nil { throw error }
       next = nil
       reader.reset()
       throw error.adding(stream: name)

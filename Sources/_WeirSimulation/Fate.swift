@@ -22,6 +22,8 @@ final class Fate: Sendable {
     var random: SeededRandom
     /// Calls until something happens; never when `nil`.
     var callsLeft: Int?
+    /// Whether what happens may be the end of the process.
+    var kills = true
     var isDead = false
     var lostPower = false
     var callCount = 0
@@ -37,7 +39,11 @@ final class Fate: Sendable {
   var callCount: Int { state.withLock { $0.callCount } }
 
   /// Lets so many calls through, and has one fault happen then; none with `nil`.
-  func arm(_ calls: Int?) { state.withLock { $0.callsLeft = calls } }
+  ///
+  /// - Parameter kills: whether it may be the end of the process.
+  func arm(_ calls: Int?, kills: Bool = true) {
+    state.withLock { ($0.callsLeft, $0.kills) = (calls, kills) }
+  }
 
   func kill() { state.withLock { $0.isDead = true } }
 
@@ -50,7 +56,7 @@ final class Fate: Sendable {
       guard left <= 0 else { return .proceed }
       state.callsLeft = nil
       let answer: Answer =
-        switch state.random.int(0..<14) {
+        switch state.random.int(0..<(state.kills ? 14 : 6)) {
         case 0, 1: .failBefore
         case 2: .failAfter
         case 3: .twice

@@ -5,10 +5,10 @@ internal import WeirStreaming
 internal import WeirTable
 internal import _WeirTestSupport
 
-// What others do to the tables of events, profiles and positions: compactions, other commits, expiry and
+// What others do to the tables of the streams: compactions, other commits, expiry and
 // removal of orphans.
 extension PipelineSimulation {
-  private var tables: [TableIdentifier] { events.streams.map(\.table) }
+  private var tables: [TableIdentifier] { definitions.map(\.table) }
 
   private func options() -> CompactionOptions {
     var options = CompactionOptions()
@@ -25,7 +25,7 @@ extension PipelineSimulation {
     counts.commits += 1
     let writer = ForeignWriter(
       table: table,
-      shardCount: events.streams.first { $0.table == name }?.shardCount ?? 1)
+      shardCount: definitions.first { $0.table == name }?.shardCount ?? 1)
     switch random.int(0..<6) {
     case 0, 1:
       note("others compact \(name)")
@@ -46,7 +46,7 @@ extension PipelineSimulation {
   /// The process brings files of one of its streams together.
   func compact() throws {
     let opened = try open().opened
-    let stream = random.pick([opened.source, opened.target, opened.positions])
+    let stream = random.pick(opened.all)
     do { note("compact: \(try stream.compact(options()))") } catch {
       note("compact failed: \(error)")
     }

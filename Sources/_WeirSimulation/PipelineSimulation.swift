@@ -7,25 +7,25 @@ internal import WeirTable
 internal import _WeirTestSupport
 
 /// A pipeline as it runs in production, in one thread, in a process that fails at any call to the disk, the
-/// store and the catalog, and is started again: a profile of a stream of events. What its table holds is
-/// compared with what is made of the acknowledged events without any fault. All of it follows from the
-/// seed.
+/// store and the catalog, and is started again: a profile of events, or examples of what was served and what
+/// came of it. What its table holds is compared with what is made of the acknowledged rows without any
+/// fault. All of it follows from the seed.
 ///
-/// In a step, by chance: events are sent, again and again until they are acknowledged, while the pipeline
+/// In a step, by chance: rows are sent, again and again until they are acknowledged, while the pipeline
 /// goes on; a request that was acknowledged comes again; the pipeline works; one of the streams flushes,
-/// perhaps while somebody else commits; files are brought together; old snapshots expire and orphans are
+/// perhaps while somebody else commits or the pipeline goes on; files are brought together; old snapshots expire and orphans are
 /// removed; the process is closed, or killed, and opened again, perhaps on another machine; what is there is
 /// compared with the oracle, at once or when the pipeline has caught up.
 public final class PipelineSimulation {
   /// What happened in a run, or in many.
   public struct Counts: Sendable, CustomStringConvertible {
     public var steps = 0
-    public var events = 0
+    public var rows = 0
     public var crashes = 0
     public var moves = 0
     public var failures = 0
     public var checks = 0
-    public var rows = 0
+    public var comparedRows = 0
     public var snapshots = 0
     public var commits = 0
     public var maintenances = 0
@@ -34,20 +34,20 @@ public final class PipelineSimulation {
 
     public static func += (a: inout Counts, b: Counts) {
       a.steps += b.steps
-      a.events += b.events
+      a.rows += b.rows
       a.crashes += b.crashes
       a.moves += b.moves
       a.failures += b.failures
       a.checks += b.checks
-      a.rows += b.rows
+      a.comparedRows += b.comparedRows
       a.snapshots += b.snapshots
       a.commits += b.commits
       a.maintenances += b.maintenances
     }
 
     public var description: String {
-      "\(steps) steps, \(events) events, \(crashes) crashes, \(moves) moves to another machine, "
-        + "\(failures) failures of the pipeline, \(checks) checks, \(rows) rows compared, "
+      "\(steps) steps, \(rows) rows, \(crashes) crashes, \(moves) moves to another machine, "
+        + "\(failures) failures of the pipeline, \(checks) checks, \(comparedRows) rows compared, "
         + "\(snapshots) snapshots read, \(commits) commits of others, "
         + "\(maintenances) times maintained"
     }
@@ -56,10 +56,12 @@ public final class PipelineSimulation {
   /// What a process has open.
   struct Opened {
     let streams: Streams
-    let source: StreamTable
+    let inputs: [StreamTable]
     let target: StreamTable
     let positions: StreamTable
-    let runner: ProfileRunner
+    let runner: any PipelineRunner
+
+    var all: [StreamTable] { inputs + [target, positions] }
   }
 
   typealias Process = RunningProcess<Opened>
@@ -67,8 +69,9 @@ public final class PipelineSimulation {
   let seed: UInt64
   var random: SeededRandom
   let world: SimulatedWorld
-  var events: SimulatedEvents
-  let oracle: PipelineOracle
+  let pipeline: any SimulatedPipeline
+  /// Of all streams of the process.
+  let definitions: [StreamDefinition]
   var machine: SimulatedMachine
   var process: Process?
   /// What the next processes know how to do; see `move`.
@@ -76,13 +79,14 @@ public final class PipelineSimulation {
   var checkedSnapshots: Set<Int64> = []
   /// What failed while somebody else did something.
   var failure: SimulationFailure?
-  private var sent: [SentRequest] = []
-  private var nextSequence: Int64 = 0
+  var sent: [SentRequest] = []
+  var nextSequence: Int64 = 0
   public internal(set) var counts = Counts()
   private var trace: [String] = []
 
   /// A request that was acknowledged.
-  private struct SentRequest {
+  struct SentRequest {
+    var input: Int
     var rows: [LoggedRow]
     var stamp: ProducerStamp
     var offsets: [Int: Range<Int64>]
@@ -93,13 +97,17 @@ public final class PipelineSimulation {
     self.seed = seed
     random = SeededRandom(seed: seed ^ 0x7069_7065)
     world = SimulatedWorld(seed: seed &* 31 &+ 7, planted: planted)
-    events = try SimulatedEvents(&random)
-    oracle = try PipelineOracle(events)
+    pipeline =
+      random.chance(0.6) || planted?.isOfProfiles ?? false
+      ? try ProfilePipeline(&random) : try ExamplePipeline(&random)
+    var definitions = pipeline.inputs + [pipeline.target, try PipelinePositions.stream()]
+    for index in definitions.indices {
+      definitions[index].flush.intervalMilliseconds = Int64(random.pick([1_000, 5_000, 60_000]))
+      definitions[index].logRetentionSeconds = Int64(random.pick([0, 0, 10, 1_000]))
+    }
+    self.definitions = definitions
     machine = world.machine()
-    let (source, profile) = (events.source, events.profile)
-    note(
-      "shards \(source.shardCount) by \(source.shardKey), \(profile.shardCount), log kept "
-        + "\(source.logRetentionSeconds) s, features \(profile.features.map(\.name))")
+    note("\(pipeline.summary), logs kept \(definitions.map(\.logRetentionSeconds)) s")
   }
 
   func note(_ text: String) { trace.append(text) }
@@ -128,7 +136,7 @@ public final class PipelineSimulation {
     process = nil
     try catchUp()
     let opened = try openQuietly().opened
-    for stream in [opened.source, opened.target, opened.positions] {
+    for stream in opened.all {
       do { try stream.flush() } catch { throw fail("the last flush failed: \(error)") }
     }
     try checkRows(opened)
@@ -203,19 +211,23 @@ public final class PipelineSimulation {
   }
 
   private func start(_ fate: Fate) throws -> Process {
-    let (events, planted) = (events, world.planted)
-    let batchRows = random.pick([1, 5, 20, 60, 1_000])
+    let (definitions, pipeline, planted) = (definitions, pipeline, world.planted)
     return try world.start(fate, on: machine, startsNewLogs: startsNewLogs) {
       (catalog, environment) throws in
-      let streams = try Streams(events.streams, catalog: catalog, environment: environment)
-      let source = try streams.streamTable(events.source.table)
-      let target = try streams.streamTable(events.target.table)
-      let positions = try streams.streamTable(events.positions.table)
-      let runner = try ProfileRunner(
-        events.profile, source: planted?.source(source) ?? source,
-        target: planted?.target(target) ?? target, positions: positions, batchRows: batchRows)
+      let streams = try Streams(definitions, catalog: catalog, environment: environment)
+      let all = try definitions.map { try streams.streamTable($0.table) }
+      let inputs = Array(all.dropLast(2))
+      let runner = try pipeline.runner(
+        { table throws in
+          let stream = try streams.streamTable(table)
+          guard let planted else { return stream }
+          return table == pipeline.target.table
+            ? planted.target(stream)
+            : inputs.contains { $0 === stream } ? planted.source(stream) : stream
+        }, &random)
       return Opened(
-        streams: streams, source: source, target: target, positions: positions, runner: runner)
+        streams: streams, inputs: inputs, target: all[inputs.count],
+        positions: all[inputs.count + 1], runner: runner)
     }
   }
 
@@ -256,8 +268,13 @@ public final class PipelineSimulation {
 
   /// Steps of the pipeline and of the streams, in some order.
   func work(_ process: Process, _ count: Int) throws {
+    let isTroubled = random.chance(0.4)
+    if isTroubled { process.fate.arm(random.int(0..<12)) }
     for _ in 0..<count {
       guard !process.fate.isDead else { return }
+      if isTroubled, random.chance(0.4) {
+        process.fate.arm(random.int(0..<4), kills: false)
+      }
       if random.chance(0.5) { process.opened.streams.step() }
       do {
         _ = try process.opened.runner.step()
@@ -275,7 +292,15 @@ public final class PipelineSimulation {
     let process = try openQuietly()
     var idleCount = 0
     var failureCount = 0
+    var stepCount = 0
     while idleCount < 3 {
+      stepCount += 1
+      // Steps take time: logs that failed are opened again meanwhile.
+      world.clock.advance(1_000_000)
+      guard stepCount < 20_000 else {
+        let reason = process.opened.streams.unreadyReason ?? "the streams are ready"
+        throw fail("the pipeline does not come to an end; \(reason)")
+      }
       var isIdle = false
       do {
         if case .idle = try process.opened.runner.step() { isIdle = true }
@@ -297,11 +322,21 @@ public final class PipelineSimulation {
   private func flush() throws {
     let process = try open()
     let opened = process.opened
-    let stream = random.pick([opened.source, opened.target, opened.positions])
+    let stream = random.pick(opened.all)
     if random.chance(0.3) {
       nonisolated(unsafe) let simulation = self
+      nonisolated(unsafe) let runner = opened.runner
+      let goesOn = random.chance(0.5)
       world.doMeanwhile {
-        do { try simulation.foreignCommit() } catch {
+        do {
+          if goesOn {
+            // The streams' own steps wait for the flush.
+            _ = try? runner.step()
+            _ = try? runner.step()
+          } else {
+            try simulation.foreignCommit()
+          }
+        } catch {
           simulation.failure = simulation.fail("\(error)")
         }
       }
@@ -310,61 +345,5 @@ public final class PipelineSimulation {
       note("flush \(stream.definition.table.name) failed: \(error)")
     }
     world.doMeanwhile(nil)
-  }
-
-  // MARK: Events
-
-  /// Sends events until they are acknowledged, whatever happens to the process.
-  private func put() throws {
-    let new = events.events(&random, now: Int64(world.clock.now / 1_000))
-    nextSequence += 1
-    let stamp = ProducerStamp(id: "producer", sequence: nextSequence)
-    for attempt in 0..<60 {
-      let process = try open()
-      if attempt > 20 { process.fate.arm(nil) }
-      switch try send(new, stamp, process) {
-      case .success(let receipt):
-        note("put \(new.count) events \(stamp.sequence): \(receipt.offsets)")
-        counts.events += new.count
-        sent.append(SentRequest(rows: new, stamp: stamp, offsets: receipt.offsets))
-        if sent.count > 10 { sent.removeFirst() }
-        return try acknowledge(new, receipt)
-      case .failure(let error): note("put \(stamp.sequence) failed: \(error)")
-      case nil: note("put \(stamp.sequence): no answer")
-      }
-      world.clock.advance(1_500_000_000)
-      // Events may be in the log that nobody is sure of yet.
-      if random.chance(0.3) { try work(process, random.int(1..<4)) }
-    }
-    throw fail("events cannot be sent any more")
-  }
-
-  private func send(
-    _ rows: [LoggedRow], _ stamp: ProducerStamp, _ process: Process
-  ) throws -> Result<StreamReceipt, StreamError>? {
-    try SentRows.send(rows, stamp, to: process.opened.source) { process.opened.source.step() }
-  }
-
-  /// Finds out which event has which offset.
-  private func acknowledge(_ rows: [LoggedRow], _ receipt: StreamReceipt) throws {
-    // The process may have died since.
-    let stream = try openQuietly().opened.source
-    for row in try SentRows.logged(rows, receipt, in: stream)
-    where !oracle.acknowledge(row.row, shard: row.shard, offset: row.offset) {
-      throw fail("the log has another event at \(row.shard)/\(row.offset)")
-    }
-  }
-
-  /// A request that was acknowledged comes again, by the network or by a careful producer.
-  private func sendAgain() throws {
-    guard !sent.isEmpty else { return }
-    let request = random.pick(sent)
-    guard
-      case .success(let receipt)? = try send(request.rows, request.stamp, try open())
-    else { return note("again \(request.stamp.sequence): no answer") }
-    note("again \(request.stamp.sequence): \(receipt.offsets)")
-    guard receipt.isRepeat, receipt.offsets == request.offsets else {
-      throw fail("a request that came again was appended again: \(receipt)")
-    }
   }
 }

@@ -13,7 +13,10 @@ extension PlantedFault {
     }
   }
 
-  /// What the pipeline takes for its source.
+  /// Whether it shows in pipelines with states alone.
+  var isOfProfiles: Bool { self == .stateLostAtRestart }
+
+  /// What the pipeline takes for one of its sources.
   func source(_ stream: any ServedStream) -> any ServedStream {
     self == .logStartSkipped ? HandedStream(stream, self) : stream
   }

@@ -38,15 +38,17 @@ enum SentRows {
     return result.withLock { $0 }
   }
 
-  /// The rows of a request with what the log added, by the tail of the log. Rows are told apart by their
-  /// column `value`.
+  /// The rows of a request with what the log added, by the tail of the log.
+  ///
+  /// - Parameter identity: a column that tells them apart.
   static func logged(
-    _ sent: [LoggedRow], _ receipt: StreamReceipt, in stream: any ServedStream
+    _ sent: [LoggedRow], _ receipt: StreamReceipt, in stream: any ServedStream,
+    identity: String = "value"
   ) throws -> [(shard: Int, offset: Int64, row: LoggedRow)] {
     guard receipt.offsets.values.reduce(0, { $0 + $1.count }) == sent.count else {
       throw Mismatch(description: "the receipt is not about \(sent.count) rows: \(receipt)")
     }
-    let byValue = Dictionary(uniqueKeysWithValues: sent.map { ($0.values["value"], $0) })
+    let byIdentity = Dictionary(uniqueKeysWithValues: sent.map { ($0.values[identity], $0) })
     var seen: Set<Scalar> = []
     var result: [(shard: Int, offset: Int64, row: LoggedRow)] = []
     for (shard, offsets) in receipt.offsets.sorted(by: { $0.key < $1.key }) {
@@ -61,7 +63,7 @@ enum SentRows {
         for index in 0..<batch.rowCount where next < offsets.upperBound {
           let found = logged(batch, index)
           guard found.values[StreamColumns.offset] == .int(next),
-            let value = found.values["value"], let row = byValue[value],
+            let value = found.values[identity], let row = byIdentity[value],
             seen.insert(value).inserted, let logged = asLogged(row, found)
           else { throw Mismatch(description: "the log has another row at \(shard)/\(next)") }
           result.append((shard, next, logged))

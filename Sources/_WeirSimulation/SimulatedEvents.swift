@@ -13,7 +13,6 @@ struct SimulatedEvents {
   let source: StreamDefinition
   let profile: ProfileDefinition
   let target: StreamDefinition
-  let positions: StreamDefinition
   /// Different for every event that is ever sent, in the column `value`.
   private var nextValue: Int64 = 0
 
@@ -50,12 +49,7 @@ struct SimulatedEvents {
     target.flush.intervalMilliseconds = Int64(random.pick([1_000, 5_000, 60_000]))
     target.logRetentionSeconds = source.logRetentionSeconds
     self.target = target
-    var positions = try PipelinePositions.stream()
-    positions.flush.intervalMilliseconds = Int64(random.pick([1_000, 5_000, 60_000]))
-    self.positions = positions
   }
-
-  var streams: [StreamDefinition] { [source, target, positions] }
 
   /// One of each kind, by the names under which `NaiveProfile` knows them.
   private static func features() throws -> [ProfileFeature] {

@@ -2,6 +2,7 @@
 
 internal import WeirColumnar
 internal import WeirStreaming
+internal import WeirTable
 
 /// A feature, bound to the columns of the source.
 struct FeaturePlan: Sendable {
@@ -245,7 +246,9 @@ extension ProfileState {
   /// - Returns: whether the state changed.
   mutating func apply(_ row: Int, of events: ProfileEvents, _ plans: [FeaturePlan]) -> Bool {
     let (shard, offset) = (events.shard(row), events.offset(row))
-    guard offset >= positions[shard] ?? 0 else { return false }
+    guard offset >= positions[shard] ?? 0 || Defect.pipelineForgetsDuplicates.isPlanted else {
+      return false
+    }
     take(row, of: events, plans)
     return true
   }

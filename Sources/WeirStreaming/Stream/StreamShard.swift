@@ -278,16 +278,28 @@ final class StreamShard: Sendable {
   var memory: MemTable { rows.withLock { $0 } }
 
   /// Goes on with another memory for the same rows: one of another layout. Between two steps only.
+  ///
+  /// - Throws: `storage` while there is no log to read them from.
   func replace(_ memory: MemTable) throws(StreamError) {
     try writing.withLock { writing throws(StreamError) in
       if isShared {
         readableOffset.store(self.memory.offsets.upperBound, ordering: .releasing)
         writing.follower.stop()
-      } else if let log = log.withLock({ $0 }) {
-        try Self.read(log, into: memory)
+      } else {
+        let end = self.memory.offsets.upperBound
+        if let log = log.withLock({ $0 }) { try Self.read(log, into: memory) }
+        guard memory.offsets.upperBound >= end else { throw missingRows(below: end) }
       }
       rows.withLock { $0 = memory }
     }
+  }
+
+  /// Says that there is no log from which rows can be read again.
+  func missingRows(below end: Int64) -> StreamError {
+    StreamError(
+      .storage,
+      "the log failed and is opened again soon: rows below offset \(end) cannot be read again yet",
+      shard: number)
   }
 
   /// See `ShardLog.prepare(for:)`.
@@ -344,8 +356,8 @@ final class StreamShard: Sendable {
     log.withLock { $0 }.map { ($0.offsets, $0.byteCount) }
   }
 
-  /// Refuses new rows, and those that wait.
-  func close(_ reason: StreamError) {
+  /// Refuses new rows, and those that wait. Those of the log stay: a flush may have to read them again.
+  func refuse(_ reason: StreamError) {
     let waiting = queue.withLock { queue in
       queue.closed = reason
       defer {
@@ -355,6 +367,11 @@ final class StreamShard: Sendable {
       return queue.pending
     }
     for pending in waiting { pending.completion(.failure(reason)) }
+  }
+
+  /// Refuses new rows, and those that wait, and closes the log.
+  func close(_ reason: StreamError) {
+    refuse(reason)
     writing.withLock { writing in
       writing.isClosed = true
       writing.follower.fail(reason)

@@ -7,7 +7,8 @@ internal import WeirTable
 extension StreamTable {
   /// Goes on from the table as it is, whoever changed it: what is in memory is read from the log again.
   ///
-  /// - Throws: `conflict` when the table holds rows that the log does not know.
+  /// - Throws: `conflict` when the table holds rows that the log does not know, `storage` while the log is
+  ///   being opened again.
   func reload() throws(StreamError) {
     var isLost = false
     do throws(TableError) {
@@ -29,6 +30,10 @@ extension StreamTable {
           .conflict,
           "the table holds rows up to offset \(covered), the log of this process ends at \(end): "
             + "another process writes the stream", shard: shard.number)
+      }
+      // Before anything is changed: rows would be missing until the log is there again.
+      guard covered >= end || shard.isShared || shard.logStatus != nil else {
+        throw shard.missingRows(below: end)
       }
     }
     var memories: [MemTable] = []

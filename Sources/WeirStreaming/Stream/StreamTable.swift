@@ -260,7 +260,10 @@ public final class StreamTable: ServedStream {
     let error = StreamError(
       .closed, "the service is shutting down; send the rows again", stream: "\(definition.table)")
     stopWorkers()
-    for shard in shards { shard.close(error) }
+    for shard in shards {
+      // A log that others write is followed no more.
+      if shard.isShared { shard.close(error) } else { shard.refuse(error) }
+    }
   }
 
   private func stopWorkers() {

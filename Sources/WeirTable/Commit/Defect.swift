@@ -31,6 +31,15 @@ package enum Defect: String, CaseIterable, Sendable {
   /// An erasure takes rows out of the table, and leaves them in the log.
   case erasureForgetsLog = "erasure-forgets-the-log"
 
+  /// A profile counts events again that its rows hold already.
+  case pipelineForgetsDuplicates = "pipeline-forgets-duplicates"
+  /// A pipeline whose rows were not written goes on with the states that they would have had.
+  case pipelineKeepsUnwrittenStates = "pipeline-keeps-unwritten-states"
+  /// A pipeline whose rows were not written goes on behind the events that are in them.
+  case pipelineSkipsFailedBatch = "pipeline-skips-failed-batch"
+  /// A join notes its position behind feedback that still waits for its request.
+  case pipelineForgetsWaiting = "pipeline-forgets-waiting-feedback"
+
   #if WEIR_DEFECTS
     package static let areThere = true
     /// The one that this program has. Set before anything else happens.

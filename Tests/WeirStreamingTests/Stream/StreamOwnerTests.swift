@@ -48,6 +48,24 @@ internal import _WeirTestSupport
     #expect(try second.rows(["id"], live: false).count == 3)
   }
 
+  /// A service that ends brings all rows into the table, also when somebody else has changed it meanwhile.
+  @Test func rowsAreDrainedThoughOthersChangedTheTable() throws {
+    let world = try StreamWorld()
+    let stream = try world.open(Self.definition)
+    try stream.put([[.int(1), .string("a")]])
+    try stream.flush()
+    try stream.put([[.int(2), .string("b")]])
+    let table = try world.catalog.loadTable(Self.definition.table)
+    let other = Table(table, catalog: world.catalog, environment: stream.table.environment)
+    let transaction = other.transaction()
+    transaction.updateSchema().addColumn("theirs", .string)
+    try transaction.commit()
+    stream.closeLogs()
+    #expect(try stream.flush())
+    #expect(try stream.rows(["id"], live: false).count == 2)
+    stream.close()
+  }
+
   @Test func aggregatedColumnsAreSentAsDeclared() throws {
     let world = try StreamWorld()
     var definition = StreamDefinition(
