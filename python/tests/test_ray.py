@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables compacted by a Ray cluster of several workers, one of which is killed."""
+"""Tables compacted and filled by a Ray cluster of several workers, some of which are killed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import StaticTable
 from test_table_cli import BINARY, Lake
@@ -57,15 +59,28 @@ def ids(table: weir.CatalogTable) -> list[int]:
     return sorted(mine)
 
 
-def kill_one(done: threading.Event, killed: list[int]) -> None:
-    """Kills the first process that is seen at work on a group."""
+@contextmanager
+def one_killed(function: str) -> Iterator[None]:
+    """Kills the first process that is seen at work on a task of this name."""
+    done, killed = threading.Event(), []
+    killer = threading.Thread(target=kill_one, args=(function, done, killed))
+    killer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        killer.join()
+    assert killed
+
+
+def kill_one(function: str, done: threading.Event, killed: list[int]) -> None:
     while not done.is_set() and not killed:
         for folder in Path("/proc").iterdir():
             if not folder.name.isdigit():
                 continue
             try:
                 title = (folder / "cmdline").read_bytes()
-                if title.startswith(b"ray::_compact_group"):
+                if title.startswith(b"ray::" + function.encode()):
                     os.kill(int(folder.name), signal.SIGKILL)
                     killed.append(int(folder.name))
                     return
@@ -79,15 +94,8 @@ def test_groups_are_tasks_and_a_worker_may_die(tmp_path: Path, cluster: None) ->
     plan = table.plan_compaction()
     assert len(plan["groups"]) == 4
     assert plan["files"] == 4 * FILES
-    done, killed = threading.Event(), []
-    killer = threading.Thread(target=kill_one, args=(done, killed))
-    killer.start()
-    try:
+    with one_killed("_compact_group"):
         result = weir.ray.compact(tmp_path / "lake", "n.t", sort=["id"], tasks=3)
-    finally:
-        done.set()
-        killer.join()
-    assert killed
     # A task whose worker was killed between its commit and its answer finds nothing left to do.
     assert result["groups"] in (3, 4)
     assert ids(table) == before == list(range(FILES * ROWS // 10, FILES * ROWS))
@@ -105,6 +113,11 @@ def test_errors_are_those_of_the_library(tmp_path: Path, cluster: None) -> None:
         weir.ray.compact(tmp_path / "lake", "n.t", tasks=0)
     with pytest.raises(weir.InvalidArgumentError, match="memory"):
         weir.ray.compact("memory:", "n.t")
+    with pytest.raises(weir.NotFoundError, match="did you mean id"):
+        weir.ray.backfill(tmp_path / "lake", "n.t", "x", pa.table({"id": [1], "x": [2]}), key="idd")
+    with pytest.raises(weir.WeirError, match="new column"):
+        weir.ray.backfill(tmp_path / "lake", "n.t", "id", value="id + 1")
+    assert "x" not in weir.connect(tmp_path / "lake").table("n.t").schema.names
 
 
 @pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
@@ -125,3 +138,127 @@ def test_the_command_joins_a_cluster(tmp_path: Path, cluster: None) -> None:
     assert "idd" in done.stderr
     assert "Traceback" not in done.stderr
     assert "--engine ray" in lake.error("compact", "n.t", "--tasks", "2", code=64)
+
+
+LIVE = range(FILES * ROWS // 10, FILES * ROWS)
+
+
+def values(table: weir.CatalogTable, column: str) -> dict[int, object]:
+    """By id, as Weir reads them."""
+    found = table.refresh().scan(columns=["id", column]).to_arrow()
+    return dict(zip(found["id"].to_pylist(), found[column].to_pylist()))
+
+
+def seen_by_pyiceberg(table: weir.CatalogTable, column: str) -> dict[int, object]:
+    location = str(table.refresh().metadata_location)
+    found = StaticTable.from_metadata(location).scan(selected_fields=("id", column)).to_arrow()
+    return dict(zip(found["id"].to_pylist(), found[column].to_pylist()))
+
+
+def test_parts_are_tasks_and_a_worker_may_die(tmp_path: Path, cluster: None) -> None:
+    lake = tmp_path / "lake"
+    table = filled(tmp_path)
+    scores = pa.table({"id": range(0, FILES * ROWS, 2), "score": range(FILES * ROWS // 2)})
+    with one_killed("_fill_part"):
+        done = weir.ray.backfill(lake, "n.t", "score", scores, key="id", tasks=3)
+    wanted = {i: i // 2 if i % 2 == 0 else None for i in LIVE}
+    assert values(table, "score") == wanted
+    assert (done["rows"], done["rows_without_value"]) == (len(LIVE), len(LIVE) // 2)
+    assert (done["parts"], done["source_rows"]) == (3, scores.num_rows)
+    assert done["added_column"]
+    # A commit for each part, whatever was killed.
+    assert len(set(done["snapshot_ids"])) == 3
+    assert table.inspect.snapshots().count() == FILES + 1 + 3
+    assert done["column_files"] == 4 * FILES
+
+    computed = {"value": "id * 2 + part", "where": "part <> 3"}
+    done = weir.ray.backfill(lake, "n.t", "double", **computed, tasks=2)
+    wanted = {i: 2 * i + i % 4 if i % 4 != 3 else None for i in LIVE}
+    assert values(table, "double") == wanted
+    assert done["parts"] == 2 * weir.ray.PARTS_OF_A_TASK
+    assert done["rows"] == len(LIVE)
+    assert done["source_rows"] == sum(i % 4 != 3 for i in LIVE)
+
+    # As one process fills it, and as others see it once it is compacted.
+    table.backfill("here", **computed)
+    assert values(table, "here") == wanted
+    table.compact(full=True)
+    assert seen_by_pyiceberg(table, "double") == wanted
+
+
+def test_parts_follow_rows_and_take_place_once(tmp_path: Path) -> None:
+    table = filled(tmp_path)
+    parts = table.plan_backfill(4)
+    # Files of a partition belong together.
+    for number, part in enumerate(parts):
+        assert len(part["files"]) == FILES
+        assert all(f"part={number}/" in path for path in part["files"])
+    scores = pa.table({"id": range(FILES * ROWS + 10), "score": range(FILES * ROWS + 10)})
+
+    def fill(part: dict) -> dict:
+        return table.backfill("score", scores, key="id", part=part)
+
+    first, *middle, last = parts
+    done = fill(first)
+    assert done["added_column"]
+    # Others rewrite all files, add rows, remove some, and fill the column with something else.
+    table.compact(full=True)
+    new = {"id": [FILES * ROWS + 1], "part": pa.array([3], pa.int32()), "text": ["x"]}
+    table.append(pa.table(new))
+    table.delete("id >= 9000 and id < 9100")
+    for part in middle:
+        assert not fill(part)["added_column"]
+    others = {i: -i for i in LIVE if i % 1000 < 4}
+    ids_, values_ = list(others), list(others.values())
+    table.backfill("score", pa.table({"id": ids_, "score": values_}), key="id")
+    # Whoever was killed after the commit hears of it, and changes nothing.
+    before = table.refresh().snapshot_id
+    assert {**fill(first), "added_column": True} == done
+    assert fill(middle[0])["rows"] == FILES * ROWS // 4 * 9 // 10
+    assert table.refresh().snapshot_id == before
+    table.compact(full=True)
+    fill(last)
+    # What others filled stays where the part was done before.
+    wanted = {i: others.get(i, i) if i % 4 != 3 else i for i in LIVE if not 9000 <= i < 9100}
+    assert values(table, "score") == {**wanted, FILES * ROWS + 1: None}
+
+    stale = table.plan_backfill(1)[0]
+    table.update({"action": "rollback", "snapshot_id": before})
+    with pytest.raises(weir.ConflictError, match="start the backfill again"):
+        fill(stale)
+    with pytest.raises(weir.InvalidArgumentError, match="new column"):
+        table.backfill("score", value="score + 1", part=table.plan_backfill(1)[0])
+    with pytest.raises(weir.InvalidArgumentError, match="parts"):
+        table.plan_backfill(0)
+    with pytest.raises(weir.WeirError, match="snapshot_id"):
+        fill({"id": "x", "files": []})
+
+
+@pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
+def test_the_command_fills_by_a_cluster(tmp_path: Path, cluster: None) -> None:
+    table = filled(tmp_path)
+    lake = Lake(tmp_path)
+    joined = ("--engine", "ray", "--address", ray.get_runtime_context().gcs_address)
+    python = {"WEIR_PYTHON": sys.executable, "WEIR_CATALOG": str(tmp_path / "lake")}
+
+    def fill(*words: str, code: int = 0) -> str:
+        command = ("backfill", "n.t", "--column", "s", *joined, *words)
+        done = lake.run(*command, code=code, **{**os.environ, **python})
+        assert "Traceback" not in done.stderr
+        return done.stderr if code else done.stdout
+
+    rows = pa.table({"id": LIVE, "unused": LIVE, "s": [f"s{i}" for i in LIVE]})
+    pq.write_table(rows, tmp_path / "s.parquet")
+    source = ("--from", "s.parquet", "--key", "id", "--where", "id < 5000")
+    assert "Filled s (new) of 21,600 rows; 19,000 have" in fill(*source, "--tasks", "2")
+    assert values(table, "s") == {i: f"s{i}" if i < 5000 else None for i in LIVE}
+    pq.write_table(pa.table({"id": range(200_000), "s": range(200_000)}), tmp_path / "many.parquet")
+    many = ("--from", "many.parquet", "--key", "id", "--memory", "1")
+    assert "--where takes a part" in fill(*many, code=1)
+    wrong = lake.error("backfill", "n.t", "--column", "s", "--value", "id", "--tasks", "2", code=64)
+    assert "--engine ray" in wrong
+    # Without rows the column is added.
+    schema = pa.schema([("id", pa.int64())])
+    weir.connect(tmp_path / "lake").create_table("n.empty", schema)
+    done = weir.ray.backfill(tmp_path / "lake", "n.empty", "x", value="id * 2")
+    assert (done["added_column"], done["rows"], done["snapshot_ids"]) == (True, 0, [])

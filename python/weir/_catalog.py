@@ -510,6 +510,7 @@ class CatalogTable:
         value: str | None = None,
         where: str | None = None,
         memory_bytes: int | None = None,
+        part: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
         """Gives a column the values of ``data``, by the rows' keys, and rewrites nothing else.
 
@@ -524,6 +525,8 @@ class CatalogTable:
             its columns, such as ``"clicks / (views + 10)"``; see ``docs/expressions.md``.
         :param where: without ``data``: only such rows of the table.
         :param memory_bytes: the bound for the keys and values, which are held in memory (1 GiB).
+        :param part: one of :meth:`plan_backfill`: only its rows, by a commit that takes place once.
+            ``weir.ray.backfill`` spreads the parts over a cluster.
         """
         capsule = None if data is None else _stream(data)
         keys = [key] if isinstance(key, str) else key
@@ -535,6 +538,8 @@ class CatalogTable:
             options.append(("where", where, None))
         if memory_bytes is not None:
             options.append(("memory_bytes", str(memory_bytes), None))
+        if part is not None:
+            options.append(("part", json.dumps(part), None))
         pairs, count = option_array(options)
         return self._change(
             library.weir_table_backfill,
@@ -545,6 +550,18 @@ class CatalogTable:
             pairs,
             count,
         )
+
+    def plan_backfill(self, parts: int) -> list[dict[str, Any]]:
+        """Divides a backfill of the rows that the table has now, for several processes.
+
+        All parts together, each given to :meth:`backfill` with the same arguments otherwise, leave
+        what one backfill would have: rows that others compact meanwhile are found where they are,
+        and a part that is done again changes nothing. The snapshot must not expire meanwhile.
+
+        :param parts: at most so many, of whole files and about as many rows each; none for a table
+            without rows.
+        """
+        return list(self._ask("plan_backfill", parts=parts)["parts"])
 
     def delete(self, where: str, *, branch: str | None = None) -> dict[str, Any]:
         """Deletes the rows that ``where`` matches, in one commit."""

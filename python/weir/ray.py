@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Care of tables by a Ray cluster: ``weir.ray.compact``, and ``weir table compact --engine ray``.
+"""Care of tables by a Ray cluster: ``compact``, ``backfill``, and ``weir table ... --engine ray``.
 
 Each task calls the library that a single process calls. Workers need the package ``weir``, and
 reach the catalog and its store by the address that is given here.
@@ -20,14 +20,18 @@ except ImportError as error:
     raise ImportError(f"{error}; weir.ray needs: pip install 'weir[ray]'") from None
 
 from ._catalog import connect
-from ._errors import ConflictError, InvalidArgumentError, WeirError
+from ._errors import ConflictError, InvalidArgumentError, UnknownOutcomeError, WeirError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: What becomes of a task whose worker dies: Ray starts it again, so often. A group whose files were
-#: replaced by then has nothing left to do.
+#: replaced by then has nothing left to do, nor has a part of a backfill that was committed by then.
 RETRIES = 3
+
+#: Parts of a backfill for each task at a time, where values are computed: what a task holds is
+#: small, and little is done again when a worker dies. From data, each part costs reading all of it.
+PARTS_OF_A_TASK = 4
 
 
 def compact(
@@ -53,8 +57,7 @@ def compact(
     :return: the sums of what :meth:`weir.CatalogTable.compact` returns.
     :raises WeirError: the first group that failed; those of others are done, or go on.
     """
-    if tasks is not None and tasks < 1:
-        raise InvalidArgumentError(f"tasks is {tasks}; it takes 1 or more")
+    _check(tasks)
     place = _place(os.fspath(address))
     settings = dict(properties or {})
     options = {"where": where, "full": full, "sort": sort, "convert": convert, "trigger": trigger}
@@ -62,20 +65,76 @@ def compact(
         groups = catalog.table(table).plan_compaction(**options)["groups"]
     if not groups:
         return {}
-    if not ray.is_initialized():
-        _join(None)
-    limit = tasks or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    _join(None)
     total: dict[str, int] = {}
-    running: list[Any] = []
-    waiting = iter(groups)
-    while True:
-        while len(running) < limit and (files := next(waiting, None)) is not None:
-            running.append(_compact_group.remote(place, settings, table, options, files))
-        if not running:
-            return total
-        done, running = ray.wait(running, num_returns=1)
-        for name, count in _result(done[0]).items():
+    calls = ((place, settings, table, options, files) for files in groups)
+    for result in _results(_compact_group, calls, _limit(tasks)):
+        for name, count in result.items():
             total[name] = total.get(name, 0) + count
+    return total
+
+
+def backfill(
+    address: str | os.PathLike[str],
+    table: str,
+    column: str,
+    data: object = None,
+    *,
+    properties: Mapping[str, object] | None = None,
+    key: str | Sequence[str] | None = None,
+    value: str | None = None,
+    where: str | None = None,
+    memory_bytes: int | None = None,
+    tasks: int | None = None,
+) -> dict[str, Any]:
+    """Gives a column values, as :meth:`weir.CatalogTable.backfill` does, with a task for each part.
+
+    The rows are those that the table has when it begins. Every task commits by itself, once;
+    writers, readers and compactions may go on, and workers may die. What fails in the middle leaves
+    the parts that are done, and can be done again. ``address``, ``properties`` and ``tasks`` are
+    those of :func:`compact`.
+
+    :param data: anything with ``__arrow_c_stream__``. It is read once, and goes to all tasks, each
+        of which holds its keys and values in memory.
+    :return: the sums of what :meth:`weir.CatalogTable.backfill` returns, with ``snapshot_ids`` and
+        the number of ``parts``.
+    :raises WeirError: the first part that failed; the others are done, or go on.
+    """
+    _check(tasks)
+    place = _place(os.fspath(address))
+    settings = dict(properties or {})
+    options = {"key": key, "value": value, "where": where, "memory_bytes": memory_bytes}
+    with connect(place, **settings) as catalog:
+        target = catalog.table(table)
+        _join(None)
+        limit = _limit(tasks)
+        parts = target.plan_backfill(limit if data is not None else limit * PARTS_OF_A_TASK)
+        if not parts:
+            # The column is added all the same, and what is wrong is said.
+            return _filled([target.backfill(column, data, **options)], 0)
+    rows = None if data is None else ray.put(_arrow(data))
+    calls = ((place, settings, table, column, rows, options, part) for part in parts)
+    results = list(_results(_fill_part, calls, limit))
+    total = _filled(results, len(parts))
+    if data is not None:
+        total["source_rows"] = results[0]["source_rows"]
+    return total
+
+
+def _filled(results: list[dict[str, Any]], parts: int) -> dict[str, Any]:
+    names = ("rows", "rows_without_value", "source_rows", "column_files", "bytes")
+    total: dict[str, Any] = {name: sum(result[name] for result in results) for name in names}
+    total["added_column"] = any(result["added_column"] for result in results)
+    ids = [result["snapshot_id"] for result in results]
+    total["snapshot_ids"] = [number for number in ids if number is not None]
+    total["parts"] = parts
+    return total
+
+
+def _arrow(data: object) -> Any:
+    import pyarrow
+
+    return pyarrow.table(data)
 
 
 @ray.remote(max_retries=RETRIES, retry_exceptions=[ConflictError], num_cpus=1)
@@ -90,6 +149,34 @@ def _compact_group(
         return catalog.table(table).compact(files=files, **options)
 
 
+@ray.remote(max_retries=RETRIES, retry_exceptions=[ConflictError, UnknownOutcomeError], num_cpus=1)
+def _fill_part(
+    address: str,
+    properties: dict[str, object],
+    table: str,
+    column: str,
+    rows: object,
+    options: dict[str, Any],
+    part: dict[str, object],
+) -> dict[str, Any]:
+    with connect(address, **properties) as catalog:
+        return catalog.table(table).backfill(column, rows, part=part, **options)
+
+
+def _results(
+    function: Any, calls: Iterator[tuple[object, ...]], limit: int
+) -> Iterator[dict[str, Any]]:
+    """Calls a task for each tuple, ``limit`` at a time; gives the results as they come."""
+    running: list[Any] = []
+    while True:
+        while len(running) < limit and (arguments := next(calls, None)) is not None:
+            running.append(function.remote(*arguments))
+        if not running:
+            return
+        done, running = ray.wait(running, num_returns=1)
+        yield _result(done[0])
+
+
 def _result(task: Any) -> dict[str, int]:
     try:
         return dict(ray.get(task))
@@ -100,7 +187,17 @@ def _result(task: Any) -> dict[str, int]:
 
 
 def _join(address: str | None) -> None:
-    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    if not ray.is_initialized():
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+
+
+def _check(tasks: int | None) -> None:
+    if tasks is not None and tasks < 1:
+        raise InvalidArgumentError(f"tasks is {tasks}; it takes 1 or more")
+
+
+def _limit(tasks: int | None) -> int:
+    return tasks or max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _place(address: str) -> str:
@@ -123,6 +220,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    properties = dict(_setting(text) for text in options.property)
+    # What a task says is said once, also where several say it.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    if options.address:
+        _join(options.address)
+    return int(options.run(options, properties))
+
+
+def _run_compact(options: argparse.Namespace, properties: dict[str, str]) -> int:
     chosen = {
         "where": options.where,
         "full": options.full,
@@ -130,7 +236,6 @@ def _run(options: argparse.Namespace) -> int:
         "convert": options.convert,
         "trigger": options.trigger,
     }
-    properties = dict(_setting(text) for text in options.property)
     if options.dry_run:
         with connect(_place(options.catalog), **properties) as catalog:
             plan = catalog.table(options.table).plan_compaction(**chosen)
@@ -143,8 +248,6 @@ def _run(options: argparse.Namespace) -> int:
                 "would come together, each by a task."
             )
         return 0
-    if options.address:
-        _join(options.address)
     result = compact(
         options.catalog, options.table, properties=properties, tasks=options.tasks, **chosen
     )
@@ -161,6 +264,40 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_backfill(options: argparse.Namespace, properties: dict[str, str]) -> int:
+    result = backfill(
+        options.catalog,
+        options.table,
+        options.column,
+        _stream(options.rows) if options.rows else None,
+        properties=properties,
+        key=options.key.split(",") if options.key else None,
+        value=options.value,
+        where=options.where,
+        memory_bytes=options.memory << 20 if options.memory else None,
+        tasks=options.tasks,
+    )
+    if options.json:
+        print(json.dumps({"column": options.column, **result}))
+        return 0
+    missing = result["rows_without_value"]
+    print(
+        f"Filled {options.column}{' (new)' if result['added_column'] else ''} of "
+        f"{result['rows']:,} rows"
+        + (f"; {missing:,} have no value in the source" if missing else "")
+        + f": {result['column_files']} column files, {result['bytes']:,} bytes, "
+        f"by {result['parts']} tasks."
+    )
+    return 0
+
+
+def _stream(path: str) -> Any:
+    import pyarrow
+
+    with open(path, "rb") as file, pyarrow.ipc.open_stream(file) as reader:
+        return reader.read_all()
+
+
 def _setting(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found or not name:
@@ -171,19 +308,30 @@ def _setting(text: str) -> tuple[str, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="weir table", description="Care of tables by Ray.")
     command = parser.add_subparsers(dest="command", required=True)
-    add = command.add_parser("compact", help="bring small files together").add_argument
-    add("table", help="NAMESPACE.NAME")
-    add("--catalog", default=os.environ.get("WEIR_CATALOG", "lake"), help="its address")
-    add("--property", action="append", default=[], metavar="name=value")
-    add("--where", help="only files that may hold such rows")
-    add("--full", action="store_true", help="all files that are not full")
-    add("--sort", help="columns, with commas")
-    add("--convert", action="store_true", help="also files of another format")
-    add("--trigger", type=int, help="files that make a group due")
-    add("--address", help="the cluster (RAY_ADDRESS, or one of this machine's own)")
-    add("--tasks", type=int, help="at a time")
-    add("--dry-run", action="store_true", help="only say what would come together")
-    add("--json", action="store_true")
+    for name, text in [("compact", "bring small files together"), ("backfill", "fill a column")]:
+        own = command.add_parser(name, help=text)
+        own.set_defaults(run=_run_compact if name == "compact" else _run_backfill)
+        add = own.add_argument
+        add("table", help="NAMESPACE.NAME")
+        add("--catalog", default=os.environ.get("WEIR_CATALOG", "lake"), help="its address")
+        add("--property", action="append", default=[], metavar="name=value")
+        add("--address", help="the cluster (RAY_ADDRESS, or one of this machine's own)")
+        add("--tasks", type=int, help="at a time")
+        add("--json", action="store_true")
+        if name == "compact":
+            add("--where", help="only files that may hold such rows")
+            add("--full", action="store_true", help="all files that are not full")
+            add("--sort", help="columns, with commas")
+            add("--convert", action="store_true", help="also files of another format")
+            add("--trigger", type=int, help="files that make a group due")
+            add("--dry-run", action="store_true", help="only say what would come together")
+        else:
+            add("--column", required=True, help="the column to fill")
+            add("--rows", help="keys and values, an Arrow IPC stream (the table's own rows)")
+            add("--key", help="columns, with commas")
+            add("--value", help="a column of the rows, or an expression")
+            add("--where", help="without --rows: only such rows")
+            add("--memory", type=int, help="MB for keys and values")
     return parser
 
 

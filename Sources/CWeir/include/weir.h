@@ -339,7 +339,7 @@ WEIR_EXPORT int32_t weir_table_upsert(
 
 // Gives a column (new, if there is none of the name) the values of a stream by its rows' keys, and rewrites
 // nothing else. `keys` NULL means the identifier columns. `stream` NULL means values that are computed from
-// the table's own columns. Options: "value", "where", "memory_bytes" (docs/c.md).
+// the table's own columns. Options: "value", "where", "memory_bytes", "part" (docs/c.md).
 WEIR_EXPORT int32_t weir_table_backfill(
     weir_table *table, const char *column, struct ArrowArrayStream *stream,
     const char *const *keys, int64_t key_count, const weir_option *options, int64_t option_count,

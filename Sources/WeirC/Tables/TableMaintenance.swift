@@ -6,7 +6,8 @@ internal import WeirTable
 /// The operations of `weir_table_request` that look after a table; docs/c.md lists them.
 struct TableMaintenance {
   static let names = [
-    "analyze", "compact", "diff", "expire_snapshots", "plan_compaction", "remove_orphans",
+    "analyze", "compact", "diff", "expire_snapshots", "plan_backfill", "plan_compaction",
+    "remove_orphans",
   ]
 
   private let table: Table
@@ -24,6 +25,7 @@ struct TableMaintenance {
       let options = try compactionOptions(request.arguments)
       try table.refresh()
       return try table.compact(options).json
+    case "plan_backfill": return try planBackfill(request.arguments)
     case "plan_compaction": return try planCompaction(request.arguments)
     case "diff":
       let from = try Self.selector(request.arguments.optionalString("from"))
@@ -90,6 +92,14 @@ struct TableMaintenance {
       "files": .int(Int64(compaction.plannedFileCount)),
       "bytes": .int(Int64(compaction.plannedByteCount)),
     ]
+  }
+
+  private func planBackfill(_ arguments: JSONObject) throws -> JSONValue {
+    let count = try arguments.int64("parts")
+    guard count > 0 else {
+      throw CError.invalidArgument("parts is \(count); a backfill has 1 or more")
+    }
+    return ["parts": .array(try table.backfillParts(Int(count)).map { $0.json() })]
   }
 
   private func removeOrphans(_ arguments: JSONObject) throws -> JSONValue {

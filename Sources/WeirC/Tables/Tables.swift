@@ -193,7 +193,8 @@ public func weir_table_backfill(
       case "value": backfill.value = option.value
       case "where": filter = try Predicate(parsing: option.value)
       case "memory_bytes": backfill.sourceBytesMax = try option.integer(1...(1 << 50))
-      default: throw option.unknown(["value", "where", "memory_bytes"])
+      case "part": backfill.part = try BackfillPart(json: JSONValue(parsing: option.value))
+      default: throw option.unknown(["value", "where", "memory_bytes", "part"])
       }
     }
     let result: BackfillResult

@@ -26,6 +26,9 @@ final class AddColumnFiles: SnapshotProducer {
   /// The column files of the last attempt.
   private(set) var usedColumnFiles: Set<String> = []
   private(set) var remadeCount = 0
+  /// The part of the backfill that is done, and the commit of others that did it already.
+  private var part: BackfillPart?
+  private(set) var doneBy: Snapshot?
 
   /// In the summary of the snapshot: the column.
   private static let columnProperty = "weir.backfilled-column"
@@ -37,20 +40,27 @@ final class AddColumnFiles: SnapshotProducer {
 
   func begin(
     _ field: TableField, _ made: [BackfilledFile], liveFiles: Set<String>,
-    startList: ColumnFileList
+    startList: ColumnFileList, part: BackfillPart?, _ result: BackfillResult
   ) {
     self.field = field
     self.made = made
     self.liveFiles = liveFiles
     self.startList = startList
-    let bytes = made.reduce(0) { $0 + $1.file.byteCount }
+    self.part = part
     set(Self.columnProperty, field.name)
-    set("weir.backfilled-bytes", String(bytes))
+    for (name, value) in result.summary { set(name, value) }
+    if let part { set(BackfillPart.property, part.id) }
   }
 
   override var operation: Snapshot.Operation { .replace }
 
   override var otherUsedFiles: Set<String> { usedColumnFiles }
+
+  override func validate(_ scan: ConflictScan) throws(TableError) {
+    guard let part else { return }
+    doneBy = try scan.newSnapshots().first(where: part.isDone)
+    if doneBy != nil { usedColumnFiles = [] }
+  }
 
   override func columnFiles(
     on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ changes: FileChanges,
@@ -148,7 +158,9 @@ final class AddColumnFiles: SnapshotProducer {
     return list
   }
 
-  override func isNothing(_ changes: FileChanges) -> Bool { made.isEmpty }
+  override func isNothing(_ changes: FileChanges) -> Bool {
+    made.isEmpty || doneBy != nil
+  }
 }
 
 /// Data files that others added and removed since an operation began.

@@ -14,6 +14,8 @@ public struct BackfillOptions: Hashable, Sendable {
   public var sourceBytesMax = 1 << 30
   /// How often it begins anew where others rewrote files in a way that cannot be followed.
   public var attemptsMax = 5
+  /// The share of the table's rows that is filled; all when `nil`.
+  public var part: BackfillPart?
 
   public init(column: String, keys: [String]? = nil) {
     self.column = column
@@ -40,4 +42,26 @@ public struct BackfillResult: Hashable, Sendable {
   public var movedFileCount = 0
 
   public init() {}
+
+  /// Counts of what a commit did, in its summary.
+  private static let rows = "weir.backfilled-rows"
+  private static let missingRows = "weir.backfilled-rows-without-value"
+  private static let files = "weir.backfilled-files"
+  private static let bytes = "weir.backfilled-bytes"
+
+  var summary: [(name: String, value: String)] {
+    [
+      (Self.rows, rowCount), (Self.missingRows, missingRowCount), (Self.files, fileCount),
+      (Self.bytes, writtenByteCount),
+    ].map { ($0.0, String($0.1)) }
+  }
+
+  /// Takes over what somebody else's commit did.
+  mutating func adopt(_ snapshot: Snapshot) {
+    func count(_ name: String) -> Int { snapshot.summary?.int(name) ?? 0 }
+    snapshotID = snapshot.snapshotID
+    (rowCount, missingRowCount) = (count(Self.rows), count(Self.missingRows))
+    (fileCount, writtenByteCount) = (count(Self.files), count(Self.bytes))
+    movedFileCount = 0
+  }
 }

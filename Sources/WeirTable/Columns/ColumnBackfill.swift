@@ -31,6 +31,9 @@ public final class ColumnBackfill {
   private var written: [String: BackfilledFile] = [:]
   private var liveFiles: Set<String> = []
   private var columnFiles = ColumnFileList()
+  /// Whether a part begins with the snapshot that was divided: until others rewrote its files in a way
+  /// that cannot be followed from there.
+  private var isAtDivision = true
   /// Whether a commit's outcome was not known.
   private var isInDoubt = false
 
@@ -126,6 +129,14 @@ public final class ColumnBackfill {
   @discardableResult
   public func plan() throws(TableError) -> Int {
     start = try table.refresh()
+    if let done = options.part?.snapshot(in: start) {
+      discard()
+      result.adopt(done)
+      return 0
+    }
+    let division = try options.part?.start(in: start) ?? start
+    let wanted = BackfilledFiles(options.part, division)
+    if isAtDivision { start = division }
     let field = try field()
     let planner = try ScanPlanner(
       start, stores: table.stores, cache: table.environment.manifestCache)
@@ -136,6 +147,7 @@ public final class ColumnBackfill {
     while let task = try planner.next() {
       let path = task.dataFile.path
       liveFiles.insert(path)
+      guard wanted.contain(task) else { continue }
       let rows = task.dataFile.recordCount
       // Of a file whose rows are all deleted (a stream's tombstones) nobody sees the column.
       guard rows > 0, task.deletes.deletionVector?.recordCount != rows else { continue }
@@ -219,18 +231,21 @@ public final class ColumnBackfill {
     if let check { transaction.check(check) }
     let producer = transaction.producer(AddColumnFiles.self)
     producer.begin(
-      try field(), Array(written.values), liveFiles: liveFiles, startList: columnFiles)
+      try field(), Array(written.values), liveFiles: liveFiles, startList: columnFiles,
+      part: options.part, result)
     let metadata: TableMetadata
     do throws(TableError) {
       metadata = try transaction.commit()
     } catch {
       isInDoubt = isInDoubt || error.code == .unknownOutcome
+      if error.code == .conflict { isAtDivision = false }
       throw error
     }
     let used = producer.usedColumnFiles
     table.stores.delete(written.values.map(\.file.path).filter { !used.contains($0) })
     result.movedFileCount += producer.remadeCount
     result.snapshotID = producer.snapshotID
+    if let done = producer.doneBy { result.adopt(done) }
     written = [:]
     return metadata
   }
@@ -260,7 +275,7 @@ public final class ColumnBackfill {
       }
     } catch {
       discard()
-      throw error
+      throw error.adding(table: table.identifier.description)
     }
   }
 }
@@ -270,11 +285,11 @@ extension Table {
   /// a backfill from the table itself by `_row_id`. `options.keys` is not looked at.
   ///
   /// Rows have the values of their columns when they were read; rows that `filter` leaves out keep what
-  /// they have. Cost: reads the columns of the expression and the filter, holds row ids and values, writes
-  /// the column.
+  /// they have. Of a part, rows have the values that they had when the backfill was divided. Cost: reads the
+  /// columns of the expression and the filter, holds row ids and values, writes the column.
   ///
-  /// - Throws: as `ColumnBackfill`; `invalidArgument` without `options.value`, or where that is no
-  ///   expression of the table's columns.
+  /// - Throws: as `ColumnBackfill`; `invalidArgument` without `options.value`, where that is no expression
+  ///   of the table's columns, and for a part whose values are made of the column itself.
   @discardableResult
   public func backfill(
     _ options: BackfillOptions, where filter: Predicate = .always(true)
@@ -293,7 +308,20 @@ extension Table {
     options.keys = [id]
     var scanned = ScanOptions(where: filter)
     scanned.columns = names
-    return try backfill(from: try scan(scanned), options)
+    guard let part = options.part else { return try backfill(from: try scan(scanned), options) }
+    guard !names.contains(where: { $0 == options.column || $0.hasPrefix("\(options.column).") })
+    else {
+      throw TableError(
+        .invalidArgument,
+        "values that are made of the column itself cannot be filled in parts: after a part alone nobody "
+          + "could do the backfill again; fill a new column, or do it as a whole",
+        table: identifier.description, column: options.column)
+    }
+    do throws(TableError) {
+      let start = try part.start(in: try refresh())
+      let wanted = BackfilledFiles(part, start)
+      return try backfill(from: try scan(scanned, of: start, files: wanted.contain), options)
+    } catch { throw error.adding(table: identifier.description) }
   }
 
   /// Gives a column values by key, without rewriting anything else; see `ColumnBackfill`.

@@ -33,9 +33,21 @@ extension Table {
   ///
   /// Planning goes on while the rows are read: the first batch comes before all manifests are read.
   public func scan(_ options: ScanOptions = ScanOptions()) throws(TableError) -> TableReader {
-    let metadata = metadata
+    try scan(options, of: metadata) { _ in true }
+  }
+
+  /// The rows of some data files, of other metadata than was last seen.
+  func scan(
+    _ options: ScanOptions, of metadata: TableMetadata,
+    files isWanted: @escaping (FileScanTask) -> Bool
+  ) throws(TableError) -> TableReader {
     let planner = try planner(options, metadata)
-    return try reader(planner.schema, options) { () throws(TableError) in try planner.next() }
+    return try reader(planner.schema, metadata, options) { () throws(TableError) in
+      while let task = try planner.next() {
+        if isWanted(task) { return task }
+      }
+      return nil
+    }
   }
 
   /// The files that hold the rows that `options` ask for, one after the other.
@@ -66,11 +78,13 @@ extension Table {
     after start: SnapshotSelector?, _ options: ScanOptions = ScanOptions()
   ) throws(TableError) -> TableReader {
     let planner = try planAppends(after: start, options)
-    return try reader(planner.schema, options) { () throws(TableError) in try planner.next() }
+    return try reader(planner.schema, metadata, options) { () throws(TableError) in
+      try planner.next()
+    }
   }
 
   private func reader(
-    _ schema: TableSchema, _ options: ScanOptions,
+    _ schema: TableSchema, _ metadata: TableMetadata, _ options: ScanOptions,
     _ nextTask: @escaping () throws(TableError) -> FileScanTask?
   ) throws(TableError) -> TableReader {
     do {

@@ -17,13 +17,14 @@ struct TableBackfillCommand: ParsableCommand {
       that the source does not name keep what they have: null in a new column.
 
       It may run beside writers, readers, compactions and other backfills, and be killed: the values follow \
-      the rows. Readers of Weir see them at once; other engines see the column empty until it is compacted.
+      the rows. With --engine ray each part of the table is filled by a commit of its own. Readers of Weir see them at once; other engines see the column empty until it is compacted.
 
       Examples:
         weir table backfill shop.samples --column score --from scores.parquet --key request_id
         weir table backfill shop.items --column ctr --value 'clicks / (views + 10)'
         weir table backfill shop.users --column segment --from shop.segments --key user_id --value name
         weir table backfill shop.orders --column fraud --from checked.arrow --where "model = 'v2'"
+        weir table backfill shop.orders --column tax --value 'price * 0.19' --engine ray
         weir table scan shop.orders --columns _row_id,price --json >rows.jsonl  # and then --key _row_id
       """)
 
@@ -61,6 +62,7 @@ struct TableBackfillCommand: ParsableCommand {
     help: ArgumentHelp(
       "Memory for the source's keys and values, in MB (default: 1024).", valueName: "MB"))
   var memory: Int?
+  @OptionGroup var engine: EngineSelection
   @OptionGroup var output: JSONSelection
 
   func validate() throws {
@@ -83,6 +85,7 @@ struct TableBackfillCommand: ParsableCommand {
   }
 
   func run() throws {
+    if engine.engine == .ray { return try runOnRay() }
     let table = try table.open()
     var options = BackfillOptions(
       column: column, keys: key.map { $0.split(separator: ",").map(String.init) })
@@ -118,7 +121,7 @@ struct TableBackfillCommand: ParsableCommand {
   }
 
   /// The rows that hold the values.
-  private func source(_ from: String, _ predicate: Predicate?) throws -> any RecordBatchReader {
+  func source(_ from: String, _ predicate: Predicate?) throws -> any RecordBatchReader {
     if access(from, F_OK) == 0 {
       guard fromAt == nil else {
         throw CommandFailure("--from-at is for tables, and \(from) is a file")

@@ -44,37 +44,17 @@ struct TableCompactCommand: ParsableCommand {
   var trigger: Int?
   @Flag(name: .long, help: "Only say what would come together.")
   var dryRun = false
-  @Option(
-    name: .long,
-    help:
-      "Where the work is done: here, or by a Ray cluster with a task for each group (weir[ray]).")
-  var engine = Engine.local
-  @Option(
-    name: .long,
-    help: ArgumentHelp(
-      "The Ray cluster (default: RAY_ADDRESS, or one of this machine's own).",
-      valueName: "host:port"))
-  var address: String?
-  @Option(name: .long, help: ArgumentHelp("Tasks at a time on Ray (default: its processors)."))
-  var tasks: Int?
+  @OptionGroup var engine: EngineSelection
   @OptionGroup var output: JSONSelection
 
-  enum Engine: String, ExpressibleByArgument, CaseIterable {
-    case local, ray
-  }
-
   func validate() throws {
-    if engine == .local, address != nil || tasks != nil {
-      throw ValidationError("--address and --tasks are for --engine ray")
-    }
-    if let tasks, tasks < 1 { throw ValidationError("--tasks needs 1 or more, not \(tasks)") }
     if let trigger, trigger < 2 {
       throw ValidationError("--trigger needs 2 or more, not \(trigger)")
     }
   }
 
   func run() throws {
-    if engine == .ray { return try PythonModule("weir.ray").become(rayArguments()) }
+    if engine.engine == .ray { return try runOnRay() }
     let table = try table.open()
     var options = CompactionOptions()
     options.isFull = full
@@ -107,19 +87,12 @@ struct TableCompactCommand: ParsableCommand {
         + "\(Numbers.counted(result.rowCount, "row", "rows")).", result.json)
   }
 
-  /// What `python -m weir.ray` takes.
-  private func rayArguments() throws -> [String] {
-    _ = try table.identifier()
-    var words = ["compact", table.name, "--catalog", table.selection.address]
-    for setting in table.selection.settings { words += ["--property", setting] }
-    let options = [
-      ("--sort", sort), ("--where", filter), ("--trigger", trigger.map(String.init)),
-      ("--address", address), ("--tasks", tasks.map(String.init)),
-    ]
-    for (name, value) in options { if let value { words += ["\(name)=\(value)"] } }
-    let flags = [
-      ("--full", full), ("--convert", convert), ("--dry-run", dryRun), ("--json", output.json),
-    ]
-    return words + flags.filter(\.1).map(\.0)
+  private func runOnRay() throws {
+    try engine.become(
+      "compact", table,
+      [("--sort", sort), ("--where", filter), ("--trigger", trigger.map(String.init))],
+      flags: [
+        ("--full", full), ("--convert", convert), ("--dry-run", dryRun), ("--json", output.json),
+      ])
   }
 }

@@ -116,6 +116,7 @@ internal import _WeirTestSupport
     var column: String
     var values: [Int64: Int64?]
     var scope: Set<Scalar>
+    var part: BackfillPart?
   }
 
   @Test(arguments: 0..<32) func rowsHaveTheirValuesWhateverHappensMeanwhile(_ seed: Int) throws {
@@ -180,12 +181,31 @@ internal import _WeirTestSupport
       values[id] = random.chance(0.1) ? nil : Int64(random.int(0..<10))
     }
     let other = try table.catalog.table(table.identifier)
-    let backfill = try ColumnBackfill(
-      other, from: try Self.source(values, column), BackfillOptions(column: column))
+    var options = BackfillOptions(column: column)
+    var scope = Set(try rows(other, []).keys)
+    if random.chance(0.5) {
+      options.part = random.pick(try other.backfillParts(3))
+      scope = try rowIDs(other) { options.part?.paths.contains($0.dataFile.path) ?? true }
+      // It may begin long after it was planned.
+      if random.chance(0.5) { try table.compact(Self.full) }
+    }
+    let backfill = try ColumnBackfill(other, from: try Self.source(values, column), options)
     try backfill.plan()
     while try backfill.write() {}
     return Held(
-      backfill: backfill, column: column, values: values, scope: Set(try rows(other, []).keys))
+      backfill: backfill, column: column, values: values, scope: scope, part: options.part)
+  }
+
+  private func rowIDs(
+    _ table: Table, files isWanted: @escaping (FileScanTask) -> Bool
+  ) throws -> Set<Scalar> {
+    let reader = try table.scan(
+      ScanOptions(columns: ["_row_id"]), of: table.metadata, files: isWanted)
+    var ids: Set<Scalar> = []
+    while let batch = try reader.next() {
+      for row in 0..<batch.rowCount { ids.insert(batch.columns[0].scalar(at: row)) }
+    }
+    return ids
   }
 
   private func commit(
@@ -200,10 +220,18 @@ internal import _WeirTestSupport
       #expect(error.code == .conflict, "\(error)")
       try held.backfill.plan()
       while try held.backfill.write() {}
-      held.scope = Set(before.keys)
+      held.scope = try scope(held, table)
       try held.backfill.commit()
     }
     try table.refresh()
+    // Once more, as if its answer had been lost.
+    if let part = held.part, table.metadata.currentSnapshot.map(part.isDone) ?? false {
+      var options = BackfillOptions(column: held.column)
+      options.part = part
+      let again = try table.backfill(from: try Self.source([0: 99], held.column), options)
+      #expect(again.snapshotID == table.currentSnapshot?.snapshotID)
+      #expect(again.rowCount == held.backfill.result.rowCount)
+    }
     let index = columns.firstIndex(of: held.column)! + 1
     var wanted = before
     for (row, values) in before where held.scope.contains(row) {
@@ -211,6 +239,13 @@ internal import _WeirTestSupport
       wanted[row]![index] = value.map { .int($0) } ?? .null
     }
     #expect(try rows(table, columns) == wanted, "seed \(seed), \(held.column)")
+  }
+
+  /// Rows that are looked at again after a conflict: of a part those in files that are new since, too.
+  private func scope(_ held: Held, _ table: Table) throws -> Set<Scalar> {
+    guard let part = held.part else { return Set(try rows(table, []).keys) }
+    let files = BackfilledFiles(part, try part.start(in: table.metadata))
+    return try rowIDs(table, files: files.contain)
   }
 
   private func commit(
