@@ -42,7 +42,8 @@ struct KernelTests {
       #expect(wide == expected + [UInt64](repeating: 7, count: 8))
       #expect(wide == portable)
       var narrow = [UInt64](repeating: 7, count: number + 8)
-      if weir_unpack_add_64_avx2(bytes, bytes.count, CInt(width), base, start, &narrow, number) != 0 {
+      if weir_unpack_add_64_avx2(bytes, bytes.count, CInt(width), base, start, &narrow, number) != 0
+      {
         #expect(narrow == portable)
       }
       if width > 32 { continue }
