@@ -148,7 +148,7 @@ public final class StreamSimulation {
     if random.chance(0.1) { world.late.arrive() }
     process?.fate.arm(
       random.chance(0.35) ? random.int(0..<(random.chance(0.3) ? 150 : 40)) : nil)
-    switch random.int(0..<124) {
+    switch random.int(0..<122) {
     case 0..<38: try put()
     case 38..<44: try compact()
     case 44..<48: try sendAgain()
@@ -172,7 +172,7 @@ public final class StreamSimulation {
     case 107..<109: try goOnReading()
     case 109..<112: try readAcrossExpiry()
     case 112..<120: try fillColumn()
-    case 120..<124: try erase()
+    case 120..<122: try erase()
     default: try checkHistory()
     }
     try bury()
