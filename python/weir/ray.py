@@ -4,6 +4,8 @@
 Each task calls the library that a single process calls; for histories of examples, whose code is
 not in the library, the program ``weir``. Workers need both, and reach the catalog and its store, or
 the service, by the address that is given here.
+
+Length: the three kinds of work share their tasks' handling and are one command line.
 """
 
 from __future__ import annotations
