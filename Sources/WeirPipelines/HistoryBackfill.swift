@@ -7,11 +7,13 @@ internal import WeirTable
 /// Makes the examples of a table's history, out of all events that there are when it begins.
 ///
 /// It may run beside the live join, and again: the same events give the same rows under the same keys. All
-/// events are held in memory. Single steps, one thread at a time.
+/// events are held in memory. Several processes may each make a part (`HistoryPart`). Single steps, one
+/// thread at a time.
 public final class HistoryBackfill {
   private let shape: ExampleShape
   private let target: any ServedStream
   private let eventCountMax: Int
+  private let part: HistoryPart?
   /// What is still to be read, the next last.
   private var unread: [Unread] = []
   private var reader: (any RecordBatchReader)?
@@ -50,11 +52,12 @@ public final class HistoryBackfill {
 
   /// - Parameters:
   ///   - streams: with the feedback, the view's tables, the sources of its profiles, and the examples.
+  ///   - part: all of it when `nil`.
   ///   - eventCountMax: with more events it fails.
   /// - Throws: `invalidArgument` for examples that declare no history, or that do not fit.
   public init(
     _ definition: ExampleDefinition, view: FeatureView, streams: any StreamService,
-    eventCountMax: Int = 50_000_000
+    part: HistoryPart? = nil, eventCountMax: Int = 50_000_000
   ) throws(StreamError) {
     guard definition.history != nil else {
       throw StreamError(
@@ -64,6 +67,7 @@ public final class HistoryBackfill {
     let feedback = try streams.stream(definition.feedback)
     shape = try ExampleShape(definition, view: view, feedback: feedback.definition)
     target = try streams.stream(definition.table)
+    self.part = part
     self.eventCountMax = eventCountMax
     var columns = [feedback.definition.table: shape.feedbackColumns()]
     for source in view.user.sources + view.item.sources {
@@ -82,6 +86,17 @@ public final class HistoryBackfill {
     }
   }
 
+  /// Divides what there is by now, before the first step.
+  public func parts(_ count: Int) -> [HistoryPart] {
+    var ends: [TableIdentifier: [Int: Int64]] = [:]
+    for next in unread where !next.stream.definition.isKeyed {
+      for shard in next.stream.status().shards {
+        ends[next.stream.definition.table, default: [:]][shard.shard] = shard.logOffsets.upperBound
+      }
+    }
+    return (0..<count).map { HistoryPart(index: $0, count: count, ends: ends) }
+  }
+
   /// Does one thing: reads some events, makes or writes some examples.
   ///
   /// - Throws: what kept it from going on: after `unsupported`, which says that there is too much, for
@@ -93,7 +108,7 @@ public final class HistoryBackfill {
         return .worked
       }
       guard let history else {
-        history = try HistoryExamples(shape, events: events, rows: rows)
+        history = try HistoryExamples(shape, events: events, rows: rows, part: part)
         (events, rows) = ([:], [:])
         progress.impressionCount = history?.impressionCount.all ?? 0
         return .worked
@@ -107,7 +122,8 @@ public final class HistoryBackfill {
     if let open = self.reader {
       reader = open
     } else {
-      reader = try next.stream.scan(StreamScan(columns: next.columns))
+      let filter = try part?.filter(next.stream.definition.table)
+      reader = try next.stream.scan(StreamScan(columns: next.columns, filter: filter))
       batches = []
     }
     self.reader = reader

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -16,6 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import StaticTable
+from stream_server import StreamServer
+from test_examples import PROJECT, append, examples, history, text
+from test_examples import backfill as backfill_in_service
 from test_table_cli import BINARY, Lake
 
 import weir
@@ -262,3 +267,38 @@ def test_the_command_fills_by_a_cluster(tmp_path: Path, cluster: None) -> None:
     weir.connect(tmp_path / "lake").create_table("n.empty", schema)
     done = weir.ray.backfill(tmp_path / "lake", "n.empty", "x", value="id * 2")
     assert (done["added_column"], done["rows"], done["snapshot_ids"]) == (True, 0, [])
+
+
+@pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
+def test_a_history_is_made_by_tasks(tmp_path: Path, cluster: None) -> None:
+    events = history(400, random.Random(3))
+    items = [
+        {"item_id": item, "category": f"c{item % 3}", "_known_at": text(item * 86_400)}
+        for item in range(25)
+    ]
+    with StreamServer(tmp_path / "project", project=PROJECT) as server:
+        append(server, "shop.events", events)
+        append(server, "shop.items", items)
+        place = (server.uri, "shop.examples", tmp_path / "project")
+        with one_killed("_history_part"):
+            done = weir.ray.history(*place, weir=str(BINARY), tasks=3)
+        found = examples(server, "history")
+        ratings = sum(row["kind"] == "rating" for row in events)
+        assert (done["parts"], done["events"], done["impressions"]) == (3, 425, ratings)
+        assert done["rows"] == len(found)
+        # The service makes the same rows under the same keys.
+        assert backfill_in_service(server)["rows"] == done["rows"]
+        assert examples(server, "history") == found
+        command = [str(BINARY), "pipeline", "backfill", "--url", server.uri, "--engine", "ray"]
+        command += ["--project", str(tmp_path / "project"), "--tasks", "2", "--json"]
+        command += ["--address", ray.get_runtime_context().gcs_address]
+        environment = {**os.environ, "WEIR_PYTHON": sys.executable}
+        ran = subprocess.run(
+            [*command, "shop.examples"], env=environment, capture_output=True, check=True
+        )
+        assert json.loads(ran.stdout) == {**done, "parts": 2}
+        assert examples(server, "history") == found
+        wrong = subprocess.run([*command, "shop.example"], capture_output=True, text=True)
+        assert (wrong.returncode, "Did you mean 'shop.examples'" in wrong.stderr) == (1, True)
+        with pytest.raises(weir.NotFoundError, match="WEIR_BIN"):
+            weir.ray.history(*place, weir="/nowhere/weir")

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Care of tables by a Ray cluster: ``compact``, ``backfill``, and ``weir table ... --engine ray``.
+"""Work of a Ray cluster: ``compact``, ``backfill``, ``history``, and what ``--engine ray`` runs.
 
-Each task calls the library that a single process calls. Workers need the package ``weir``, and
-reach the catalog and its store by the address that is given here.
+Each task calls the library that a single process calls; for histories of examples, whose code is
+not in the library, the program ``weir``. Workers need both, and reach the catalog and its store, or
+the service, by the address that is given here.
+
+Length: the three kinds of work share their tasks' handling and are one command line.
 """
 
 from __future__ import annotations
@@ -11,7 +14,10 @@ import argparse
 import json
 import logging
 import os
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -20,7 +26,13 @@ except ImportError as error:
     raise ImportError(f"{error}; weir.ray needs: pip install 'weir[ray]'") from None
 
 from ._catalog import connect
-from ._errors import ConflictError, InvalidArgumentError, UnknownOutcomeError, WeirError
+from ._errors import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnknownOutcomeError,
+    WeirError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,6 +131,70 @@ def backfill(
     if data is not None:
         total["source_rows"] = results[0]["source_rows"]
     return total
+
+
+def history(
+    url: str,
+    table: str,
+    project: str | os.PathLike[str] = "weir.yaml",
+    *,
+    token: str | None = None,
+    weir: str | None = None,
+    tasks: int | None = None,
+) -> dict[str, int]:
+    """Makes the history of a table of examples, as ``weir pipeline backfill`` has the service do.
+
+    Each task reads all events that there are now from the service, makes the rows of its share of
+    the impressions, and sends them there. The same events give the same rows under the same keys,
+    so that a task whose worker died, and all of it, may be done again.
+
+    :param url: of the service, as the workers reach it; ``token`` is what it asks for.
+    :param project: the project file, or its folder; the workers need none.
+    :param weir: the program, at the same place on all workers (``WEIR_BIN``, or ``weir`` in the
+        path).
+    :return: ``events``, ``impressions``, ``rows``, and the number of ``parts``.
+    :raises WeirError: what the first task that failed says; the others are done, or go on.
+    """
+    _check(tasks)
+    path = Path(project)
+    path = path / "weir.yaml" if path.is_dir() else path
+    program = weir or os.environ.get("WEIR_BIN") or "weir"
+    place = (program, url, token or os.environ.get("WEIR_TOKEN"), table, path.read_text())
+    _join(None)
+    limit = _limit(tasks)
+    parts = _ask_program(*place, f"--plan={limit}")
+    calls = ((*place, f"--part={json.dumps(part)}") for part in parts)
+    results = list(_results(_history_part, calls, limit))
+    total = {name: sum(result[name] for result in results) for name in ("impressions", "rows")}
+    return {"events": results[0]["events"], **total, "parts": len(parts)}
+
+
+@ray.remote(max_retries=RETRIES, num_cpus=1)
+def _history_part(*arguments: Any) -> dict[str, int]:
+    return dict(_ask_program(*arguments))
+
+
+def _ask_program(
+    program: str, url: str, token: str | None, table: str, project: str, option: str
+) -> Any:
+    """What ``weir pipeline backfill`` says; it sees the project file by the text."""
+    environment = {**os.environ, **({"WEIR_TOKEN": token} if token else {})}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "weir.yaml")
+        file.write_text(project)
+        words = ["pipeline", "backfill", table, "--url", url, "--project", str(file), option]
+        try:
+            done = subprocess.run(
+                [program, *words], env=environment, capture_output=True, text=True, check=False
+            )
+        except OSError as error:
+            raise NotFoundError(
+                f"the program {program} cannot be started: {error}; name it by WEIR_BIN, and have "
+                "it at the same place on all workers"
+            ) from None
+    if done.returncode:
+        raise WeirError(done.stderr.strip().replace("error: ", "", 1))
+    return json.loads(done.stdout)
 
 
 def _filled(results: list[dict[str, Any]], parts: int) -> dict[str, Any]:
@@ -291,6 +367,20 @@ def _run_backfill(options: argparse.Namespace, properties: dict[str, str]) -> in
     return 0
 
 
+def _run_history(options: argparse.Namespace, _: dict[str, str]) -> int:
+    done = history(
+        options.url, options.table, options.project, weir=options.weir, tasks=options.tasks
+    )
+    if options.json:
+        print(json.dumps(done))
+    else:
+        print(
+            f"{options.table}: {done['rows']} examples of {done['impressions']} impressions, from "
+            f"{done['events']} events, by {done['parts']} tasks"
+        )
+    return 0
+
+
 def _stream(path: str) -> Any:
     import pyarrow
 
@@ -306,18 +396,27 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="weir table", description="Care of tables by Ray.")
+    parser = argparse.ArgumentParser(prog="python -m weir.ray", description="Work of Ray.")
     command = parser.add_subparsers(dest="command", required=True)
-    for name, text in [("compact", "bring small files together"), ("backfill", "fill a column")]:
+    for name, run, text in [
+        ("compact", _run_compact, "bring small files together"),
+        ("backfill", _run_backfill, "fill a column"),
+        ("history", _run_history, "make the history of examples"),
+    ]:
         own = command.add_parser(name, help=text)
-        own.set_defaults(run=_run_compact if name == "compact" else _run_backfill)
+        own.set_defaults(run=run)
         add = own.add_argument
         add("table", help="NAMESPACE.NAME")
-        add("--catalog", default=os.environ.get("WEIR_CATALOG", "lake"), help="its address")
-        add("--property", action="append", default=[], metavar="name=value")
         add("--address", help="the cluster (RAY_ADDRESS, or one of this machine's own)")
         add("--tasks", type=int, help="at a time")
         add("--json", action="store_true")
+        add("--property", action="append", default=[], metavar="name=value")
+        if name == "history":
+            add("--url", required=True, help="of the service")
+            add("--project", default="weir.yaml", help="its file or folder")
+            add("--weir", help="the program (WEIR_BIN, or weir)")
+            continue
+        add("--catalog", default=os.environ.get("WEIR_CATALOG", "lake"), help="its address")
         if name == "compact":
             add("--where", help="only files that may hold such rows")
             add("--full", action="store_true", help="all files that are not full")

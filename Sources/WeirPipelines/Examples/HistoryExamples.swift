@@ -40,9 +40,10 @@ final class HistoryExamples {
   /// - Parameters:
   ///   - events: by stream: those of all profiles' sources, and the feedback.
   ///   - rows: by table: those of the other tables of the view.
+  ///   - part: whose impressions are made; all when `nil`.
   init(
     _ shape: ExampleShape, events: [TableIdentifier: RecordBatch],
-    rows: [TableIdentifier: RecordBatch]
+    rows: [TableIdentifier: RecordBatch], part: HistoryPart? = nil
   ) throws(StreamError) {
     self.shape = shape
     var known: [TableIdentifier: KnownEvents] = [:]
@@ -66,7 +67,10 @@ final class HistoryExamples {
     else { throw StreamError(.notFound, "the feedback's events are missing") }
     (self.feedback, self.users, self.items) = (feedback, users, items)
     labels = try HistoryLabels(shape, feedback)
-    impressions = try Self.impressions(shape, feedback, users, items)
+    let all = try Self.impressions(shape, feedback, users, items)
+    impressions = all.filter {
+      part?.holds(shard: feedback.shards[$0.row], offset: feedback.offsets[$0.row]) ?? true
+    }
   }
 
   /// How many impressions there are, and how many are done.

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import WeirColumnar
 internal import WeirPipelines
+internal import WeirStreaming
 
 struct BackfillCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,8 +17,12 @@ struct BackfillCommand: ParsableCommand {
       so that it may be done again. Profiles and candidates need no such job: they begin with the first \
       event that there is.
 
+      With --engine ray the tasks of a Ray cluster make it beside the service: each reads all events from \
+      there, and makes the rows of its share of the impressions.
+
       Examples:
         weir pipeline backfill shop.examples
+        weir pipeline backfill shop.examples --engine ray --tasks 8 --project shop
         weir pipeline backfill shop.examples --no-wait --url http://10.0.0.7:8181
       """)
 
@@ -30,9 +35,35 @@ struct BackfillCommand: ParsableCommand {
   @Flag(name: .long, help: "Print the last state as JSON.")
   var json = false
 
+  @OptionGroup var engine: EngineSelection
+
+  @Option(
+    name: .long, help: "With --engine ray: the project file, or its folder.",
+    completion: .file(extensions: ["yaml"]))
+  var project = "weir.yaml"
+
+  /// What Ray's tasks ask for.
+  @Option(name: .long, help: .hidden)
+  var plan: Int?
+  @Option(name: .long, help: .hidden)
+  var part: String?
+
   @OptionGroup var service: ServiceOptions
 
+  func validate() throws {
+    if noWait, engine.engine == .ray {
+      throw ValidationError("--no-wait is for the job of the service, not for --engine ray")
+    }
+    if let plan, plan < 1 { throw ValidationError("--plan needs 1 or more, not \(plan)") }
+  }
+
   func run() throws {
+    if engine.engine == .ray { return try runOnRay() }
+    if let plan {
+      let parts = try history(part: nil).parts(plan)
+      return Terminal.writeLine(JSONValue.array(parts.map { $0.json() }).text)
+    }
+    if let part { return try make(HistoryPart(json: JSONValue(parsing: part))) }
     let client = service.client()
     let name = Self.newName()
     let request: JSONObject = ["pipeline": .string(table), "job": .string(name)]

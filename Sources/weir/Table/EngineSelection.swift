@@ -31,17 +31,26 @@ struct EngineSelection: ParsableArguments {
 
   /// Has `python -m weir.ray` do the work.
   ///
-  /// - Parameter options: with their names; those without a value are left out.
+  /// - Parameters:
+  ///   - words: the command, and what it is about.
+  ///   - options: with their names; those without a value are left out.
   /// - Returns: never, when the interpreter starts.
   func become(
-    _ command: String, _ table: TableSelection, _ options: [(name: String, value: String?)],
+    _ words: [String], _ options: [(name: String, value: String?)],
     flags: [(name: String, isSet: Bool)]
   ) throws {
-    _ = try table.identifier()
-    var words = [command, table.name, "--catalog", table.selection.address]
-    for setting in table.selection.settings { words += ["--property", setting] }
+    var words = words
     let all = options + [("--address", address), ("--tasks", tasks.map(String.init))]
     for (name, value) in all { if let value { words += ["\(name)=\(value)"] } }
     try PythonModule("weir.ray").become(words + flags.filter(\.isSet).map(\.name))
+  }
+}
+
+extension TableSelection {
+  /// The table as `python -m weir.ray` takes it.
+  func rayWords() throws -> [String] {
+    _ = try identifier()
+    return [name, "--catalog", selection.address]
+      + selection.settings.flatMap { ["--property", $0] }
   }
 }

@@ -20,7 +20,8 @@ extension TableBackfillCommand {
     } else {
       options.append(("--where", filter))
     }
-    try engine.become("backfill", table, options, flags: [("--json", output.json)])
+    try engine.become(
+      ["backfill"] + table.rayWords(), options, flags: [("--json", output.json)])
   }
 
   /// What of a source is needed: all of it where a name is not there, for the library says what is wrong.

@@ -89,7 +89,7 @@ struct TableCompactCommand: ParsableCommand {
 
   private func runOnRay() throws {
     try engine.become(
-      "compact", table,
+      ["compact"] + table.rayWords(),
       [("--sort", sort), ("--where", filter), ("--trigger", trigger.map(String.init))],
       flags: [
         ("--full", full), ("--convert", convert), ("--dry-run", dryRun), ("--json", output.json),
