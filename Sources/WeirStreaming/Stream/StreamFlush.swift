@@ -52,7 +52,7 @@ extension StreamTable {
     return true
   }
 
-  /// Brings all rows that are in memory now into the table, by one commit.
+  /// Brings all rows that are in memory now into the table, by one commit; by two after one that failed.
   ///
   /// - Returns: whether there were any.
   /// - Throws: what kept the table from taking them. They stay in the log and in memory.
@@ -61,7 +61,12 @@ extension StreamTable {
     do throws(StreamError) {
       let start = environment.nowMicroseconds
       let flushed = try flushing.withLock { state throws(StreamError) in
+        let ends = shards.map(\.memory.offsets.upperBound)
         let flushed = try flushOnce(&state)
+        // A flush that failed before had set rows aside; those that came later are not among them.
+        if flushed, zip(ends, published.withLock { $0.covered.ends }).contains(where: { $0 > $1 }) {
+          _ = try flushOnce(&state)
+        }
         if flushed {
           noteFlush(since: start, failures: state.failures)
           state.failures = 0
