@@ -17,7 +17,9 @@ internal import WeirColumnar
 final class CompactFiles: SnapshotProducer {
   private var groups: [CompactedGroup] = []
   private var vectors: (existing: DeletesOfFiles, gone: Set<String>, made: Made)?
-  private var mapLocation: String?
+  /// The maps that are written, and where.
+  private var written: (maps: [RowMap], location: String)?
+  private var maps: [RowMap] = []
   /// Whether rows that are live in the sources are left away: `TableErasure` does, with groups or, only to
   /// have manifests forget values, without.
   var erases = false
@@ -35,6 +37,7 @@ final class CompactFiles: SnapshotProducer {
     var changes: FileChanges
     var deleteCount: Int
     var unfollowed: (sources: Set<String>, outputs: [String]) = ([], [])
+    var maps: [RowMap] = []
   }
 
   func add(_ group: CompactedGroup) {
@@ -64,6 +67,7 @@ final class CompactFiles: SnapshotProducer {
     changes.addedDataSequenceNumber = start.lastSequenceNumber
     let isUnchanged =
       parent?.snapshotID == startingSnapshotID || Defect.compactionLosesUpdates.isPlanted
+    maps = groups.map(\.map)
     if isUnchanged, !groups.contains(where: \.keepsDeletedRows) { return changes }
     let sources = changes.removedDataFiles.compactMapValues { $0 }
     let gone = try goneSources(sources, base, parent, scan, context)
@@ -71,6 +75,7 @@ final class CompactFiles: SnapshotProducer {
     if let vectors, vectors.existing == existing, vectors.gone == gone {
       followedDeleteCount = vectors.made.deleteCount
       unfollowed = vectors.made.unfollowed
+      maps = vectors.made.maps
       return vectors.made.changes
     }
     // What an erasure took must not come back in an output, not even as a deleted row; and tombstones that
@@ -98,6 +103,9 @@ final class CompactFiles: SnapshotProducer {
         given.contains { $0.sources.contains { $0.dataFile.path == source.dataFile.path } }
       }
     }
+    // Who took a file away tells where its rows went, not this commit: in its outputs they are deleted.
+    made.maps = kept.map { $0.map.leavingOut(gone) }
+    maps = made.maps
     try follow(kept, base, gone, existing, context, &made)
     vectors = (existing, gone, made)
     followedDeleteCount = made.deleteCount
@@ -202,15 +210,16 @@ final class CompactFiles: SnapshotProducer {
   override func updates(
     on base: TableMetadata, _ context: inout CommitContext
   ) throws(TableError) -> [TableUpdate] {
-    if mapLocation == nil, !groups.isEmpty {
+    if maps.isEmpty {
+      written = nil
+    } else if written?.maps != maps {
       let path = context.files.newLocation(
         "\(snapshotID)-\(context.environment.uuid())-rows.puffin")
       wrote(path)
-      try context.files.write(
-        try RowMap.file(groups.map(\.map), snapshotID: snapshotID), to: path)
-      mapLocation = path
-      summaryProperties[RowMap.property] = path
+      try context.files.write(try RowMap.file(maps, snapshotID: snapshotID), to: path)
+      written = (maps, path)
     }
+    summaryProperties[RowMap.property] = written?.location
     let updates = try super.updates(on: base, &context)
     isCommittedWithMap = !updates.isEmpty
     return updates
@@ -218,7 +227,7 @@ final class CompactFiles: SnapshotProducer {
 
   override var otherUsedFiles: Set<String> {
     columns.used.union(
-      [vectors?.made.location, isCommittedWithMap ? mapLocation : nil].compactMap { $0 })
+      [vectors?.made.location, isCommittedWithMap ? written?.location : nil].compactMap { $0 })
   }
 
   /// Where all sources are gone, there is nothing to replace.

@@ -13,7 +13,7 @@ internal import WeirColumnar
 /// |---|---|
 /// | 1 | version: 1 |
 /// | 4 | number of sources |
-/// | each source | bytes of its path (4), the path in UTF-8, rows (8) |
+/// | each source | bytes of its path (4; 0 for a file that others took away before), the path in UTF-8, rows (8) |
 /// | 4, and each output | likewise |
 /// | 4 for each row of each source | ordinal of the row among all rows of the outputs plus 1, or 0 for a row that was deleted; less that of the row before, modulo 2^32 |
 ///
@@ -49,6 +49,16 @@ package struct RowMap: Hashable, Sendable {
     var starts = [0]
     for output in outputs { starts.append(starts[starts.count - 1] + output.rowCount) }
     self.starts = starts
+  }
+
+  /// The map without a word of some sources: their paths are empty.
+  func leavingOut(_ paths: Set<String>) -> RowMap {
+    guard sources.contains(where: { paths.contains($0.path) }) else { return self }
+    var result = self
+    for index in sources.indices where paths.contains(sources[index].path) {
+      result.sources[index].path = ""
+    }
+    return result
   }
 
   /// The output and the row in it of an ordinal.

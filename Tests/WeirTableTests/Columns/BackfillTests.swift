@@ -103,6 +103,51 @@ internal import _WeirTestSupport
     try WrittenTables.finish(table)
   }
 
+  /// Another engine rewrites a file while a compaction works on it: in the compaction's files its rows are
+  /// deleted, and it must not tell that they went there.
+  @Test func rowsAreFollowedToWhoeverTookTheirFile() throws {
+    var world = try ChangeWorld(seed: 1, isUnique: true)
+    let table = try WrittenTables().table("followed", ChangeWorld.schema, .unpartitioned, version: 3)
+    for _ in 0..<2 { try table.append([try world.batch(world.newRows())]) }
+    let before = try WrittenTables.sortedRows(table)
+    let other = try table.catalog.table(table.identifier)
+    let compaction = try Compaction(other, Self.full)
+    try compaction.plan()
+    while try compaction.rewrite() {}
+    let values = Dictionary(uniqueKeysWithValues: (0..<Int64(200)).map { ($0, $0 as Int64?) })
+    let stale = try table.catalog.table(table.identifier)
+    let backfill = try ColumnBackfill(
+      stale, from: try Self.source(values, "score"), BackfillOptions(column: "score"))
+    try backfill.plan()
+    while try backfill.write() {}
+    let deleting = try table.catalog.table(table.identifier)
+    // The rewrite, which tells nobody where the rows went.
+    let task = try plannedFiles(table)[0]
+    let rows = try TableReader(table.metadata, stores: table.stores, tasks: [task])
+    let writer = try table.writer()
+    var gone = Scalar.null
+    while let batch = try rows.next() {
+      gone = batch["id"]?.scalar(at: 0) ?? .null
+      try writer.write(batch)
+    }
+    let transaction = table.transaction()
+    let rewrite = transaction.rewriteFiles().remove(task.dataFile)
+    for file in try writer.close() { rewrite.add(file) }
+    try transaction.commit()
+    try compaction.commit()
+    // By what the table was before both.
+    try deleting.delete(where: try Predicate(parsing: "id = \(gone.text(as: .int64))"))
+    #expect(throws: TableError.self) { try backfill.commit() }
+    try backfill.plan()
+    while try backfill.write() {}
+    try backfill.commit()
+    try table.refresh()
+    let after = try WrittenTables.sortedRows(table)
+    #expect(after.count == before.count - 1)
+    #expect(after.allSatisfy { $0["id"] != gone && $0["score"] == $0["id"] })
+    try WrittenTables.finish(table)
+  }
+
   private func plannedFiles(_ table: Table) throws -> [FileScanTask] {
     let planner = try table.plan()
     var tasks: [FileScanTask] = []
