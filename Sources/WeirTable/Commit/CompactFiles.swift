@@ -60,6 +60,14 @@ final class CompactFiles: SnapshotProducer {
   override func resolved(
     on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ context: CommitContext
   ) throws(TableError) -> FileChanges {
+    let changes = try followed(on: base, parent, scan, context)
+    try writeMaps(context)
+    return changes
+  }
+
+  private func followed(
+    on base: TableMetadata, _ parent: Snapshot?, _ scan: ConflictScan, _ context: CommitContext
+  ) throws(TableError) -> FileChanges {
     followedDeleteCount = 0
     unfollowed = ([], [])
     changes.forgetsValues = erases
@@ -207,9 +215,7 @@ final class CompactFiles: SnapshotProducer {
     try columns.follow(groups, on: base, parent, changes, context) { wrote($0) }
   }
 
-  override func updates(
-    on base: TableMetadata, _ context: inout CommitContext
-  ) throws(TableError) -> [TableUpdate] {
+  private func writeMaps(_ context: CommitContext) throws(TableError) {
     if maps.isEmpty {
       written = nil
     } else if written?.maps != maps {
@@ -220,6 +226,11 @@ final class CompactFiles: SnapshotProducer {
       written = (maps, path)
     }
     summaryProperties[RowMap.property] = written?.location
+  }
+
+  override func updates(
+    on base: TableMetadata, _ context: inout CommitContext
+  ) throws(TableError) -> [TableUpdate] {
     let updates = try super.updates(on: base, &context)
     isCommittedWithMap = !updates.isEmpty
     return updates
