@@ -136,7 +136,10 @@ internal import _WeirTestSupport
     try transaction.commit()
     try compaction.commit()
     // By what the table was before both.
-    try deleting.delete(where: try Predicate(parsing: "id = \(gone.text(as: .int64))"))
+    let filter = try Predicate(parsing: "id = \(gone.text(as: .int64))")
+    #expect(throws: TableError.self) { try deleting.delete(where: filter) }
+    try deleting.refresh()
+    try deleting.delete(where: filter)
     #expect(throws: TableError.self) { try backfill.commit() }
     try backfill.plan()
     while try backfill.write() {}
