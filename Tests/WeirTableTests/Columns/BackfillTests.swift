@@ -107,7 +107,8 @@ internal import _WeirTestSupport
   /// deleted, and it must not tell that they went there.
   @Test func rowsAreFollowedToWhoeverTookTheirFile() throws {
     var world = try ChangeWorld(seed: 1, isUnique: true)
-    let table = try WrittenTables().table("followed", ChangeWorld.schema, .unpartitioned, version: 3)
+    let table = try WrittenTables().table(
+      "followed", ChangeWorld.schema, .unpartitioned, version: 3)
     for _ in 0..<2 { try table.append([try world.batch(world.newRows())]) }
     let before = try WrittenTables.sortedRows(table)
     let other = try table.catalog.table(table.identifier)
