@@ -190,8 +190,9 @@ private struct StreamErasureCommitter: ErasureCommitter {
             }
           }
         } catch { failure = error }
-        try stream.reload()
-        state.isBroken = false
+        // What was committed stays so when this fails, and its files are the table's: the next flush, or what
+        // the erasure does next, tries it again.
+        if (try? stream.reload()) != nil { state.isBroken = false }
         if let failure { throw StreamError(failure) }
       }
     } catch {
