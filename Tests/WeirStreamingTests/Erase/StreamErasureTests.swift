@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import Testing
 internal import WeirColumnar
 internal import WeirTable
@@ -121,6 +122,28 @@ internal import _WeirTestSupport
     }
   }
 
+  /// The key index fails at some call, perhaps behind the erasure's commit, whose files must stay.
+  @Test(arguments: 0..<12) func anIndexMayFail(_ call: Int) throws {
+    let world = try StreamWorld()
+    let countdown = Countdown()
+    let stream = try world.open(definition(true, shards: 1)) {
+      (definition, shard, environment) throws(StreamError) in
+      FailingIndex(
+        try StreamEnvironment.openMemoryIndex(definition, shard, environment), countdown)
+    }
+    try stream.put((0..<20).map { [.int(Int64($0)), .string("x"), .int(0)] })
+    try stream.flush()
+    countdown.left.withLock { $0 = call }
+    _ = try? stream.erase(target(3))
+    countdown.left.withLock { $0 = nil }
+    world.clock.advance(31_000_000_000)
+    while stream.step() {}
+    #expect(try stream.erase(target(3)).isComplete)
+    #expect(try stream.rows(["id"]).count == 19)
+    #expect(try stream.rows(["id"], live: false).count == 19)
+    #expect(try indexed(stream) == 19)
+  }
+
   @Test func aLogBeginsANewFile() throws {
     let world = try StreamWorld()
     let stream = try world.open(definition(false, shards: 1))
@@ -176,4 +199,55 @@ internal import _WeirTestSupport
       _ = chooser.holds(bytes)
     }
   }
+}
+
+/// Calls until one fails; none does with `nil`.
+private final class Countdown: Sendable {
+  let left = Mutex<Int?>(nil)
+
+  func step() throws(StreamError) {
+    let fails = left.withLock { (left) -> Bool in
+      guard let count = left else { return false }
+      left = count == 0 ? nil : count - 1
+      return count == 0
+    }
+    if fails { throw StreamError(.storage, "the index fails for once") }
+  }
+}
+
+private final class FailingIndex: KeyIndex {
+  private let index: any KeyIndex
+  private let countdown: Countdown
+
+  init(_ index: any KeyIndex, _ countdown: Countdown) {
+    (self.index, self.countdown) = (index, countdown)
+  }
+
+  var position: IndexPosition? { index.position }
+  func reader() throws(StreamError) -> any KeyIndexReader {
+    try countdown.step()
+    return try index.reader()
+  }
+  func layout(for schema: Schema) throws(StreamError) -> UInt16 { try index.layout(for: schema) }
+  func stage(_ batch: IndexBatch) throws(StreamError) -> any StagedIndexBatch {
+    try countdown.step()
+    return try index.stage(batch)
+  }
+  func publish(_ staged: any StagedIndexBatch) throws(StreamError) {
+    try countdown.step()
+    try index.publish(staged)
+  }
+  func move(to position: IndexPosition) throws(StreamError) {
+    try countdown.step()
+    try index.move(to: position)
+  }
+  func forEach(
+    batchRows: Int, _ body: (ArrayData, IndexedRows) throws(StreamError) -> Bool
+  ) throws(StreamError) { try index.forEach(batchRows: batchRows, body) }
+  func clear() throws(StreamError) {
+    try countdown.step()
+    try index.clear()
+  }
+  func wipe() throws(StreamError) -> Bool { try index.wipe() }
+  func close() { index.close() }
 }
