@@ -38,6 +38,7 @@ internal import _WeirTestSupport
     await #expect(processExitsWith: .signal(SIGKILL)) {
       [root = root as String, acknowledged = acknowledged as String, seed = seed as Int] in
       let store = try LocalObjectStore(root: root, syncs: false)
+      let log = Glibc.open(acknowledged, O_WRONLY | O_CREAT | O_APPEND, 0o600)
       var random = SeededRandom(seed: UInt64(seed))
       var delay = UInt32(1_000 + random.next() % 60_000)
       var thread = pthread_t()
@@ -48,7 +49,6 @@ internal import _WeirTestSupport
           kill(getpid(), SIGKILL)
           return nil
         }, &delay)
-      let log = Glibc.open(acknowledged, O_WRONLY | O_CREAT | O_APPEND, 0o600)
       var number = 0
       while true {
         let path = "f\(number % 40 % 3)/object-\(number % 40)"

@@ -8,7 +8,8 @@ internal import WeirTable
 /// that got columns by a backfill is another one: the index has their values, and merges go on from them.
 ///
 /// 1. Keys whose place is in a file that went, or is a row that was marked deleted since, are forgotten.
-/// 2. Files that came are read as in a rebuild: tombstones in their order, then rows that are seen.
+/// 2. Files that came are read as in a rebuild: tombstones, unless the index knows better, then rows that
+///    are seen.
 /// 3. A key that was forgotten and did not come back may have an older tombstone: the tombstones that were
 ///    there before are read for those keys.
 ///

@@ -6,8 +6,9 @@ internal import WeirTable
 /// Makes key indexes from the files of a table, or brings them from one snapshot to another.
 ///
 /// Files whose rows are all marked deleted hold tombstones (a flush gives them files of their own, and
-/// any other file that loses its last row is dropped). They are read in the order in which they came,
-/// then the rows that readers see: where a key has a row, it is newer than the key's tombstones.
+/// any other file that loses its last row is dropped). They are read first, then the rows that readers see:
+/// where a key has a row, it is newer than the key's tombstones. Of a key's tombstones the one with the
+/// highest offset counts, whichever file it is in: an erasure of other keys brings old ones to a new file.
 struct KeyIndexRebuild {
   let table: Table
   let layout: StreamLayout
@@ -72,7 +73,7 @@ struct KeyIndexRebuild {
   struct Files {
     /// Rows that readers see.
     var visible: [FileScanTask] = []
-    /// In the order in which they came; their deletes are left away.
+    /// Their deletes are left away.
     var tombstones: [FileScanTask] = []
   }
 
@@ -92,7 +93,6 @@ struct KeyIndexRebuild {
         files.visible.append(task)
       }
     }
-    files.tombstones.sort { $0.sequenceNumber < $1.sequenceNumber }
     return files
   }
 
@@ -111,7 +111,7 @@ struct KeyIndexRebuild {
     for (tasks, state) in [(tombstones, KeyState.deleted), (files.visible, .present)] {
       let columns = layout.fileSchema.fields.map(\.name) + ["_file", "_pos"]
       try read(tasks, columns) { batch throws(StreamError) in
-        let batch = try rows.batch(batch, state)
+        let batch = try rows.batch(batch, state, index)
         if batch.keys.length > 0 { try index.apply(batch) }
       }
     }
@@ -149,6 +149,7 @@ private struct RowsOfIndex {
   private let codec: RowCodec
   private let shard: Int64
   private let shardColumn: Int
+  private let offsetColumn: Int
   private let wanted: Set<[UInt8]>?
 
   init(
@@ -158,24 +159,33 @@ private struct RowsOfIndex {
     self.shard = Int64(shard)
     wanted = keys
     do throws(StreamError) {
-      shardColumn = try StreamLayout.places([StreamColumns.shard], layout.fileSchema, "shard")[0]
+      let places = try StreamLayout.places(
+        [StreamColumns.shard, StreamColumns.offset], layout.fileSchema, "index")
+      (shardColumn, offsetColumn) = (places[0], places[1])
       codec = try RowCodec(
         layout.fileSchema, layoutNumber: try index.layout(for: layout.fileSchema))
     } catch { throw TableError(error) }
   }
 
-  /// - Parameter read: the columns of the file schema, then `_file` and `_pos`.
-  func batch(_ read: RecordBatch, _ state: KeyState) throws(StreamError) -> IndexBatch {
+  /// - Parameters:
+  ///   - read: the columns of the file schema, then `_file` and `_pos`.
+  ///   - index: knows all that was read before.
+  func batch(
+    _ read: RecordBatch, _ state: KeyState, _ index: any KeyIndex
+  ) throws(StreamError) -> IndexBatch {
     let count = layout.fileSchema.fields.count
     let unsorted = RecordBatch(
       trusted: layout.fileSchema, columns: Array(read.columns.prefix(count)),
       rowCount: read.rowCount)
     let keys = try layout.keyEncoder.encode(unsorted)
     let shards = unsorted.columns[shardColumn]
-    let order = (0..<read.rowCount).filter { row in
+    var order = (0..<read.rowCount).filter { row in
       guard case .int(shard) = shards.scalar(at: row) else { return false }
       return wanted?.contains(keys.byteArray(row)) ?? true
     }.sorted { VersionBytes.compare(keys, $0, keys, $1) < 0 }
+    if state == .deleted {
+      order = try newest(order, keys, unsorted.columns[offsetColumn], try index.reader())
+    }
     let rows = try columnar { () throws(ColumnarError) in try unsorted.take(order) }
     var files: [String] = []
     var numbers: [String: UInt32] = [:]
@@ -196,5 +206,42 @@ private struct RowsOfIndex {
       states: [KeyState](repeating: state, count: rows.rowCount), locations: locations,
       versions: try layout.merger.versions(rows, deletes: isDelete) ?? none,
       rows: try codec.encode(rows))
+  }
+
+  /// Tombstones that say more than the index does: not of keys that have a row, nor older ones.
+  ///
+  /// - Parameter order: ascending by key.
+  private func newest(
+    _ order: [Int], _ keys: ArrayData, _ offsets: ArrayData, _ reader: any KeyIndexReader
+  ) throws(StreamError) -> [Int] {
+    func offset(_ offsets: ArrayData, _ row: Int) -> Int64 {
+      if case .int(let offset) = offsets.scalar(at: row) { offset } else { -1 }
+    }
+    var last: [Int] = []
+    for row in order {
+      guard let before = last.last, VersionBytes.compare(keys, before, keys, row) == 0 else {
+        last.append(row)
+        continue
+      }
+      if offset(offsets, before) <= offset(offsets, row) { last[last.count - 1] = row }
+    }
+    let rows = last
+    let sorted = try columnar { () throws(ColumnarError) in try keys.take(rows) }
+    let known = try reader.get(sorted, isSorted: true, withRows: true)
+    let deleted = rows.indices.filter {
+      known.states[$0] == .deleted && !(known.rows?.isNull($0) ?? true)
+    }
+    var knownOffsets: [Int: Int64] = [:]
+    if let encoded = known.rows, !deleted.isEmpty {
+      let taken = try columnar { () throws(ColumnarError) in try encoded.take(deleted) }
+      let batch = try RowResolver(layout: layout).decode(taken, reader, columns: [offsetColumn])
+      for (row, place) in deleted.enumerated() {
+        knownOffsets[place] = offset(batch.columns[0], row)
+      }
+    }
+    return rows.indices.filter { place in
+      known.states[place] != .present
+        && knownOffsets[place] ?? -1 <= offset(offsets, rows[place])
+    }.map { rows[$0] }
   }
 }

@@ -92,6 +92,7 @@ internal import _WeirTestSupport
 private func appendUntilKilled(_ root: String, seed: Int) throws {
   var random = SeededRandom(seed: UInt64(seed))
   let log = try SegmentLog(SystemDisk(), folder: root, .small(segmentBytes: 64 << 10))
+  let notes = open("\(root)/acknowledged", O_WRONLY | O_CREAT | O_APPEND, 0o600)
   var delay = UInt32(500 + random.next() % 40_000)
   var thread = pthread_t()
   pthread_create(
@@ -101,7 +102,6 @@ private func appendUntilKilled(_ root: String, seed: Int) throws {
       kill(getpid(), SIGKILL)
       return nil
     }, &delay)
-  let notes = open("\(root)/acknowledged", O_WRONLY | O_CREAT | O_APPEND, 0o600)
   while true {
     var next = log.offsets.upperBound
     let group = (0..<random.int(1...8)).map { _ in

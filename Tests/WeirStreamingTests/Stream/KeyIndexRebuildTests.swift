@@ -12,6 +12,22 @@ internal import _WeirTestSupport
   internal import Glibc
 #endif
 
+/// Does something behind an erasure's commit, while the snapshot that indexes know is still there.
+private final class CommitAndThen: ErasureCommitter {
+  private let body: @Sendable () throws -> Void
+
+  init(_ body: @escaping @Sendable () throws -> Void) { self.body = body }
+
+  func commit(
+    _ commit: (
+      [(name: String, value: String)], ((TableMetadata) throws(TableError) -> Void)?
+    ) throws(TableError) -> TableMetadata
+  ) throws(TableError) {
+    _ = try commit([], nil)
+    do { try body() } catch { throw TableError(.storage, "\(error)") }
+  }
+}
+
 /// Key indexes on disk are brought to the table's snapshot, from whatever state they are in, and hold then
 /// what one holds that is made anew.
 @Suite struct KeyIndexRebuildTests {
@@ -240,6 +256,50 @@ internal import _WeirTestSupport
     stream.close()
     stream = try world.open(definition)
     #expect(try stream.rows(["id"]).count == 2)
+    try check(stream)
+  }
+
+  /// An erasure brings old tombstones of other keys to a new file: they must win neither over newer ones,
+  /// nor over rows.
+  @Test(arguments: [false, true]) func theNewestTombstoneCounts(isAnew: Bool) throws {
+    let world = try StreamWorld()
+    let definition = Self.definition(.lastWrite(sequence: ["at"]))
+    func rows(_ ids: ClosedRange<Int64>, _ at: Int64, isDeleted: Bool = false) -> [[Scalar]] {
+      ids.map { [.int($0), .int(at), .null, .int(isDeleted ? 1 : 0)] }
+    }
+    var stream = try world.open(definition)
+    for batch in [
+      rows(1...9, 10), rows(1...9, 20, isDeleted: true),
+      rows(1...1, 30, isDeleted: true) + rows(2...2, 40), rows(0...0, 1),
+    ] {
+      try stream.put(batch)
+      try stream.flush()
+    }
+    let (older, opened) = (rows(1...2, 25), stream)
+    var options = ErasureOptions()
+    if !isAnew {
+      options.committer = CommitAndThen {
+        // Somebody else's change: there is more than the erasure's row map to follow.
+        let table = try world.catalog.table(definition.table)
+        try table.delete(where: .compare(.equal, Term("id"), .integer(0)))
+        try opened.put(older)
+        try opened.flush()
+        try opened.put(older)
+      }
+    }
+    try TableErasure(
+      world.catalog.table(definition.table),
+      ErasureTarget(where: .compare(.greaterOrEqual, Term("id"), .integer(3))), options
+    ).run()
+    if isAnew {
+      stream.close()
+      stream = try world.open(definition)
+      try stream.put(older)
+    }
+    let filter = Predicate.compare(.greater, Term("id"), .integer(0))
+    #expect(
+      try stream.rows(["id", "at"], where: filter) == ["\(Scalar.int(2)) \(Scalar.int(40))"])
+    try stream.flush()
     try check(stream)
   }
 }
