@@ -33,16 +33,54 @@ extension ProjectKeys {
   static let maintenance =
     policy + [
       ProjectKey(
-        "budget", "What one round may do; the next one goes on.",
-        ["$ref": "#/definitions/maintenance_budget"])
+        "compaction", "When small files, and files with deleted rows, are brought together.",
+        reference("compaction")),
+      ProjectKey(
+        "budget", "What one round may do; the next one goes on.", reference("maintenance_budget")),
     ]
 
   static let streamMaintenance =
     policy + [
       ProjectKey(
-        "rows", "How long rows stay. They stay for ever without it.",
-        ["$ref": "#/definitions/row_retention"])
+        "compaction", "When small files, and files with deleted rows, are brought together.",
+        reference("stream_compaction")),
+      ProjectKey(
+        "rows", "How long rows stay. They stay for ever without it.", reference("row_retention")),
+      ProjectKey(
+        "tier", "Where the files of old rows go. They stay where they are without it.",
+        reference("tier")),
     ]
+
+  static let compaction = [
+    ProjectKey(
+      "enabled", "Whether files are brought together at all. The default is true.",
+      ["type": "boolean"]),
+    ProjectKey(
+      "runs",
+      "So many files of one partition and shard that are not full come together. The default is 5.",
+      ["type": "integer", "minimum": 2]),
+    ProjectKey(
+      "every", "From the end of one look for such files to the next. The default is 10s.", duration),
+  ]
+
+  static let streamCompaction =
+    compaction + [
+      ProjectKey(
+        "sort",
+        "The columns by which rows are sorted. The default is the table's sort order, or else the "
+          + "primary key.", names)
+    ]
+
+  static let tier = [
+    ProjectKey(
+      "to", "The place, such as s3://cold/weir; the warehouse's storage settings must reach it.",
+      text),
+    ProjectKey("after", "Files move when all their rows are older.", duration),
+    ProjectKey(
+      "column",
+      "The time of a row: a timestamp or a date. Without it the time counts from when a file was "
+        + "added.", text),
+  ]
 
   static let maintenanceBudget = [
     ProjectKey("files", "Files that are removed. The default is 1000.", count),

@@ -74,6 +74,9 @@ extension Project {
       ("maintenance", .object(object(ProjectKeys.maintenance))),
       ("maintenance_budget", .object(object(ProjectKeys.maintenanceBudget))),
       ("stream_maintenance", .object(object(ProjectKeys.streamMaintenance))),
+      ("compaction", .object(object(ProjectKeys.compaction))),
+      ("stream_compaction", .object(object(ProjectKeys.streamCompaction))),
+      ("tier", .object(object(ProjectKeys.tier, required: ["to", "after"]))),
       (
         "row_retention",
         .object(object(ProjectKeys.rowRetention, required: ["column", "keep"]))

@@ -50,15 +50,14 @@ struct StreamReader {
     }
     definition.format = section.format()
     readProperties(section, &definition)
-    definition.maintenance = maintenance
-    if let node = section["maintenance"] {
-      MaintenanceReader(problems: problems)
-        .read(node, schema, all.map(\.field.name), &definition)
-    }
     _ = section.text("doc")
     let checks = StreamChecks(
       table: table, schema: schema, columns: all.map(\.field.name),
       brokenColumns: Set(all.filter(\.isBroken).map(\.field.name)), problems: problems)
+    definition.maintenance = maintenance
+    if let node = section["maintenance"] {
+      MaintenanceReader(problems: problems).read(node, checks, &definition.maintenance)
+    }
     checks.readKeys(section, &definition)
     checks.readPartition(section, &definition)
     MergeReader(checks: checks, primaryKey: definition.primaryKey)

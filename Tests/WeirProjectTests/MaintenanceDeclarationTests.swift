@@ -50,10 +50,32 @@ internal import WeirTable
     #expect(try read("{enabled: false}", "{enabled: true}").streams[0].maintenance.isEnabled)
   }
 
+  @Test func compactionAndTiersAreRead() throws {
+    let project = try read(
+      "{compaction: {runs: 8, every: 1m}}",
+      "{compaction: {every: 5s, sort: [user_id, at]}, tier: {to: s3://cold/weir, after: 30d, column: at}}"
+    )
+    #expect(project.maintenance.compaction?.runsTrigger == 8)
+    #expect(project.maintenance.compactionMilliseconds == 60_000)
+    let events = project.streams[0].maintenance
+    #expect(events.compaction?.runsTrigger == 8)
+    #expect(events.compaction?.sortColumns == ["user_id", "at"])
+    #expect(events.compactionMilliseconds == 5_000)
+    let tier = TableTier(
+      location: "s3://cold/weir", ageMilliseconds: 30 * 86_400_000, column: "at")
+    #expect(events.tier == tier)
+    let letters = DeadLetters.definition(of: project.streams[0]).maintenance
+    #expect(letters.tier == nil && letters.compaction?.sortColumns == nil)
+    #expect(letters.compaction?.runsTrigger == 8)
+    #expect(try read("{compaction: {enabled: false}}", "{}").streams[0].maintenance.compaction == nil)
+    let again = try read("{compaction: {enabled: false}}", "{compaction: {enabled: true, runs: 3}}")
+    #expect(again.streams[0].maintenance.compaction?.runsTrigger == 3)
+  }
+
   @Test(arguments: [
-    ("{}", "{rows: {column: user_id, keep: 1d}}", "5:34: rows cannot be kept by 'user_id'"),
+    ("{}", "{rows: {column: user_id, keep: 1d}}", "5:34: 'rows' names 'user_id', which is a long"),
     ("{}", "{rows: {column: att, keep: 1d}}", "did you mean 'at'?"),
-    ("{}", "{rows: {column: _offset, keep: 1d}}", "no column of the stream"),
+    ("{}", "{rows: {column: _offset, keep: 1d}}", "no column of 'shop.events'"),
     ("{}", "{rows: {keep: 1d}}", "names no column"),
     ("{}", "{rows: {column: day}}", "does not say for how long"),
     ("{}", "{snapshot: 1d}", "did you mean 'snapshots'?"),
@@ -63,6 +85,14 @@ internal import WeirTable
     ("{budget: {files: many}}", "{}", "must be a whole number"),
     ("{budget: 3}", "{}", "'budget' must be a mapping"),
     ("[1]", "{}", "'maintenance' must be a mapping"),
+    ("{compaction: {runs: 1}}", "{}", "'runs' is 1"),
+    ("{compaction: {sort: at}}", "{}", "'compaction' has no key 'sort'"),
+    ("{}", "{compaction: {sort: [at, days]}}", "did you mean 'day'?"),
+    ("{}", "{compaction: false}", "'compaction' must be a mapping"),
+    ("{}", "{tier: {after: 1d}}", "does not say where to"),
+    ("{}", "{tier: {to: 's3://cold/weir'}}", "does not say when files move"),
+    ("{}", "{tier: {to: 's3://c', after: 1d, column: user_id}}", "'tier' names 'user_id'"),
+    ("{tier: {to: 's3://c', after: 1d}}", "{}", "has no key 'tier'"),
   ])
   func whatIsWrongIsSaid(root: String, stream: String, message: String) {
     let found = problems(root, stream)

@@ -23,7 +23,10 @@ public enum DeadLetters {
     definition.flush = stream.flush
     definition.logBytesMax = min(stream.logBytesMax, 1 << 30)
     definition.maintenance = stream.maintenance
+    // Of columns that these rows have not.
     definition.maintenance.rows = nil
+    definition.maintenance.tier = nil
+    definition.maintenance.compaction?.sortColumns = nil
     return definition
   }
 

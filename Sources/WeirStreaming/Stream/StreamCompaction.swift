@@ -160,12 +160,7 @@ extension StreamTable {
     _ options: CompactionOptions = CompactionOptions()
   ) throws(StreamError) -> CompactionResult {
     let compaction = try StreamCompaction(self, options)
-    do throws(StreamError) {
-      while try compaction.rewrite() { try compaction.commit() }
-    } catch {
-      compaction.discard()
-      throw error
-    }
+    do throws(TableError) { try compaction.run() } catch { throw StreamError(error) }
     return compaction.result
   }
 }

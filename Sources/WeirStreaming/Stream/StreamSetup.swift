@@ -15,13 +15,13 @@ struct StreamSetup {
 
   func table() throws(StreamError) -> Table {
     do throws(TableError) {
-      if let table = try found() { return try evolved(table) }
+      if let table = try found() { return try tiered(evolved(table)) }
       try create()
       guard let table = try found() else {
         throw TableError(
           .notFound, "the table was dropped while it was made", table: "\(definition.table)")
       }
-      return table
+      return try tiered(table)
     } catch { throw StreamError(error).adding(stream: "\(definition.table)") }
   }
 
@@ -98,6 +98,15 @@ struct StreamSetup {
       transaction.setProperties([DataFormat.property: format.rawValue])
     }
     try transaction.commit()
+    return table
+  }
+
+  /// The table with the declared tier; without a declaration it keeps what it has.
+  private func tiered(_ table: Table) throws(TableError) -> Table {
+    guard let tier = definition.maintenance.tier else { return table }
+    do throws(TableError) {
+      if try TableTier(table.metadata.properties) != tier { try tier.set(on: table) }
+    } catch { throw error.adding(table: "\(definition.table)") }
     return table
   }
 

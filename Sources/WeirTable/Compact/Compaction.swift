@@ -177,7 +177,7 @@ public final class Compaction {
 }
 
 extension Table {
-  /// Compacts the table's files, group by group, each with a commit of its own.
+  /// Compacts the table's files, group by group (`CompactionWork.run`).
   ///
   /// Cost: reads and writes the rows of the files that come together.
   @discardableResult
@@ -186,6 +186,7 @@ extension Table {
   ) throws(TableError) -> CompactionResult {
     let compaction = try Compaction(self, options)
     try compaction.plan()
-    return try compaction.runToEnd()
+    try compaction.run()
+    return compaction.result
   }
 }

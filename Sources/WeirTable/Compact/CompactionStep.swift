@@ -17,15 +17,41 @@ public protocol CompactionWork: AnyObject {
 }
 
 extension CompactionWork {
-  /// Rewrites all groups, each with a commit of its own; gives up what is not committed when one fails.
-  public func runToEnd() throws(TableError) -> CompactionResult {
+  /// Rewrites group after group. What was written becomes the table's at the end, by one commit: a table of
+  /// many partitions does not get a snapshot for each. Before that, when a crash would cost much.
+  ///
+  /// - Parameter goesOn: asked before each group; the rest is left when it says no.
+  /// - Returns: whether nothing is left.
+  /// - Throws: what rewriting and commits throw; what was not committed is given up.
+  @discardableResult
+  public func run(while goesOn: () -> Bool = { true }) throws(TableError) -> Bool {
     do throws(TableError) {
-      while try rewriteNext() { try commitWritten() }
+      var (isDone, committed) = (false, result)
+      while !isDone, goesOn() {
+        do throws(TableError) { isDone = try !rewriteNext() } catch {
+          // The groups before it are not to be written again and again.
+          try commitWritten()
+          throw error
+        }
+        guard result.isMuch(since: committed) else { continue }
+        try commitWritten()
+        committed = result
+      }
+      try commitWritten()
+      return isDone
     } catch {
       discard()
       throw error
     }
-    return result
+  }
+}
+
+extension CompactionResult {
+  /// Whether the groups since an earlier result are worth a commit.
+  fileprivate func isMuch(since earlier: CompactionResult) -> Bool {
+    readByteCount - earlier.readByteCount >= 1 << 30
+      || rowCount - earlier.rowCount >= 4 << 20
+      || sourceCount - earlier.sourceCount >= 1 << 14
   }
 }
 
@@ -51,7 +77,7 @@ extension Compaction: CompactionWork {
   public func commitWritten() throws(TableError) { try commit() }
 }
 
-/// Brings small files together, group by group, each with a commit of its own.
+/// Brings small files together, group by group.
 public struct CompactionStep: MaintenanceStep {
   public let name = "files"
   public let intervalMilliseconds: Int64
@@ -80,24 +106,24 @@ public struct CompactionStep: MaintenanceStep {
     let bytes = max(Self.groupBytesMin, meter.budget.byteCountMax)
     options.groupBytesMax = min(options.groupBytesMax, bytes)
     let work = try compactor.begin(table, options)
-    do throws(TableError) {
-      while !meter.isSpent {
-        let before = work.result
-        guard try work.rewriteNext() else { return outcome }
-        try work.commitWritten()
-        outcome.replacedFileCount += work.result.sourceCount - before.sourceCount
-        outcome.writtenFileCount += work.result.outputCount - before.outputCount
-        outcome.writtenByteCount += work.result.writtenByteCount - before.writtenByteCount
-        meter.spend(
-          files: work.result.outputCount - before.outputCount,
-          bytes: work.result.readByteCount - before.readByteCount
-            + work.result.writtenByteCount - before.writtenByteCount)
-      }
-      outcome.hasMore = true
-      return outcome
-    } catch {
-      work.discard()
-      throw error
+    var before = work.result
+    func spend() {
+      let result = work.result
+      meter.spend(
+        files: result.outputCount - before.outputCount,
+        bytes: result.readByteCount - before.readByteCount
+          + result.writtenByteCount - before.writtenByteCount)
+      before = result
     }
+    let isDone = try work.run {
+      spend()
+      return !meter.isSpent
+    }
+    spend()
+    outcome.replacedFileCount = work.result.sourceCount
+    outcome.writtenFileCount = work.result.outputCount
+    outcome.writtenByteCount = work.result.writtenByteCount
+    outcome.hasMore = !isDone
+    return outcome
   }
 }

@@ -81,6 +81,18 @@ public struct TableTier: Hashable, Sendable {
     if let column { _ = try limit(0, column, metadata) }
   }
 
+  /// Makes it the tier of a table, which compactions follow from then on.
+  ///
+  /// - Throws: what `check` throws.
+  public func set(on table: Table) throws(TableError) {
+    try check(table.metadata, table.stores)
+    let properties = properties
+    let transaction = table.transaction()
+    transaction.removeProperties(Self.propertyNames.filter { properties[$0] == nil })
+    transaction.setProperties(properties)
+    try transaction.commit()
+  }
+
   private func limit(
     _ now: Int64, _ column: String, _ metadata: TableMetadata
   ) throws(TableError) -> Predicate {

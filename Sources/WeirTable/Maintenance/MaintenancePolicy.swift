@@ -20,6 +20,9 @@ public struct MaintenancePolicy: Hashable, Sendable {
   public var rows: RowRetention?
   /// Small files, and files with many deleted rows, are brought together; they are left alone when `nil`.
   public var compaction: CompactionOptions? = CompactionOptions()
+  /// Where compaction moves old files. The table's properties say it; they are brought to this where it is
+  /// not `nil`.
+  public var tier: TableTier?
   /// From the end of one look for files to bring together to the next; milliseconds.
   public var compactionMilliseconds: Int64 = 10_000
   /// The least time between two counts of distinct values; milliseconds. Only columns that were counted

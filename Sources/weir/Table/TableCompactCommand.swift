@@ -74,7 +74,8 @@ struct TableCompactCommand: ParsableCommand {
           "bytes": .int(Int64(compaction.plannedByteCount)),
         ])
     }
-    let result = try compaction.runToEnd()
+    try compaction.run()
+    let result = compaction.result
     guard result.groupCount > 0 else {
       return output.print(
         "There is nothing to bring together" + (full ? "." : "; --full takes all small files."),

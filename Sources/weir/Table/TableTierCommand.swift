@@ -64,12 +64,7 @@ struct TableTierCommand: ParsableCommand {
         "\(Numbers.counted(aged.count, "file", "files")) would move to \(tier.location).",
         ["files": .int(Int64(aged.count)), "tier": .string(tier.location)])
     }
-    if location != nil {
-      let transaction = table.transaction()
-      transaction.removeProperties(TableTier.propertyNames.filter { tier.properties[$0] == nil })
-      transaction.setProperties(tier.properties)
-      try transaction.commit()
-    }
+    if location != nil { try tier.set(on: table) }
     var options = CompactionOptions().forStream(table.metadata)
     options.paths = aged
     let result = aged.isEmpty ? CompactionResult() : try table.compact(options)

@@ -50,6 +50,37 @@ internal import _WeirTestSupport
     stream.close()
   }
 
+  @Test func aDeclaredTierIsThatOfTheTable() throws {
+    let world = try StreamWorld()
+    var definition = events()
+    func tier() throws -> TableTier? {
+      try TableTier(world.catalog.table(definition.table).metadata.properties)
+    }
+    try world.open(definition).close()
+    #expect(try tier() == nil)
+    for age: Int64 in [1_000, 0] {
+      definition.maintenance.tier = TableTier(
+        location: "memory://cold/weir", ageMilliseconds: age)
+      try world.open(definition).close()
+      #expect(try tier() == definition.maintenance.tier)
+    }
+    definition.maintenance.tier = nil
+    let stream = try world.open(definition)
+    #expect(try tier()?.ageMilliseconds == 0)
+    try stream.put([row(1, "a"), row(2, "b")])
+    try stream.flush()
+    world.clock.advance(1_000_000_000)
+    #expect(try stream.compact().sourceCount == 1)
+    let files = try ScanPlanner(stream.table.metadata, stores: stream.table.stores)
+    #expect(try files.next()?.dataFile.path.hasPrefix("memory://cold/weir/") == true)
+    #expect(try stream.rows(["id"]).count == 2)
+    stream.close()
+    definition.maintenance.tier = TableTier(
+      location: "memory://cold/weir", ageMilliseconds: 0, column: "name")
+    let error = #expect(throws: StreamError.self) { try world.open(definition) }
+    #expect(error?.column == "name", "\(String(describing: error))")
+  }
+
   @Test func aStreamGoesOnWhereItWas() throws {
     let world = try StreamWorld()
     var stream = try world.open(events())

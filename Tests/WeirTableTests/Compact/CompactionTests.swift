@@ -36,8 +36,10 @@ internal import _WeirTestSupport
     try table.delete(where: try Predicate(parsing: "id in (3, 4, 9)"))
     let before = try WrittenTables.sortedRows(table)
     let lineageBefore = version >= 3 ? try lineage(table) : []
+    let snapshotCount = table.metadata.snapshots.count
     var result = try table.compact(Self.full)
     #expect(result.groupCount == 3 && result.sourceCount >= 10)
+    #expect(table.metadata.snapshots.count == snapshotCount + 1)
     #expect(try WrittenTables.sortedRows(table) == before)
     if version >= 3 { #expect(try lineage(table) == lineageBefore) }
     let tasks = try files(table)
@@ -45,13 +47,31 @@ internal import _WeirTestSupport
     #expect(tasks.reduce(0) { $0 + $1.dataFile.recordCount } == before.count)
     let snapshot = try #require(table.currentSnapshot)
     #expect(snapshot.operation == .replace)
-    // The second group's commit; each has its map.
-    let map = try #require(
-      try RowMap.all(of: snapshot, table.stores).first)
-    #expect(map.outputs.count == 1)
+    // Each group has its map.
+    let maps = try RowMap.all(of: snapshot, table.stores)
+    #expect(maps.count == 3 && maps.allSatisfy { $0.outputs.count == 1 })
     result = try table.compact(Self.full)
     #expect(result.groupCount == 0)
     try WrittenTables.finish(table)
+  }
+
+  @Test func aLostFileHoldsUpItsOwnGroupAlone() throws {
+    let table = try WrittenTables().table(
+      "compacted_lost", ChangeWorld.schema, ChangeWorld.spec)
+    var world = try ChangeWorld(seed: 5, isUnique: true)
+    for _ in 0..<7 { try table.append([try world.batch(world.newRows())]) }
+    let compaction = try Compaction(table, Self.full)
+    #expect(try compaction.plan() == 3)
+    let paths = try #require(compaction.plannedPaths.last)
+    let lost = try #require(paths.first)
+    table.stores.delete([lost])
+    let error = #expect(throws: TableError.self) { try compaction.run() }
+    #expect(error?.code == .notFound && error?.file == lost, "\(String(describing: error))")
+    try table.refresh()
+    #expect(table.currentSnapshot?.operation == .replace)
+    let again = try Compaction(table, Self.full)
+    #expect(try again.plan() == 1)
+    #expect(again.plannedPaths == [paths])
   }
 
   @Test func sortsAndSplits() throws {
