@@ -18,10 +18,18 @@ internal import _WeirSimulation
     try PipelineSimulation(seed: seed).run(steps: 40)
   }
 
-  /// Other seeds every time; a failure says which.
-  @Test func streamsOfFreshSeeds() throws {
+  /// Each has found a fault that is mended: an index that is made anew behind an erasure, columns that others
+  /// changed in the middle of a compaction's commit.
+  @Test(arguments: [(500_464, 60), (685, 80)] as [(UInt64, Int)])
+  func streamsOfSeedsThatFoundSomething(seed: UInt64, steps: Int) throws {
+    try StreamSimulation(seed: seed).run(steps: steps)
+  }
+
+  /// With `WEIR_SIMULATE_SEED`, from there on for `WEIR_SIMULATE_SECONDS`; a few fixed ones without it, for
+  /// a change is not to be blamed for what others left.
+  @Test func streamsOfMoreSeeds() throws {
     var counts = StreamSimulation.Counts()
-    try Self.runFreshSeeds("streams") { seed in
+    try Self.runMoreSeeds("streams") { seed in
       let simulation = StreamSimulation(seed: seed)
       try simulation.run(steps: 60)
       counts += simulation.counts
@@ -29,9 +37,9 @@ internal import _WeirSimulation
     print("Streams: \(counts)")
   }
 
-  @Test func pipelinesOfFreshSeeds() throws {
+  @Test func pipelinesOfMoreSeeds() throws {
     var counts = PipelineSimulation.Counts()
-    try Self.runFreshSeeds("pipelines") { seed in
+    try Self.runMoreSeeds("pipelines") { seed in
       let simulation = try PipelineSimulation(seed: seed)
       try simulation.run(steps: 60)
       counts += simulation.counts
@@ -39,14 +47,15 @@ internal import _WeirSimulation
     print("Pipelines: \(counts)")
   }
 
-  private static func runFreshSeeds(
+  private static func runMoreSeeds(
     _ what: String, _ run: (UInt64) throws -> Void
   ) throws {
-    let first = number("WEIR_SIMULATE_SEED") ?? UInt64.random(in: 1 << 20..<1 << 40)
-    let seconds = Double(number("WEIR_SIMULATE_SECONDS") ?? 4)
+    let chosen = number("WEIR_SIMULATE_SEED")
+    let (first, countMax) = chosen.map { ($0, UInt64.max) } ?? (1 << 20, 8)
+    let seconds = Double(number("WEIR_SIMULATE_SECONDS") ?? 60)
     let start = ContinuousClock.now
     var seeds: UInt64 = 0
-    while seeds == 0 || ContinuousClock.now - start < .seconds(seconds) {
+    while seeds < countMax, seeds == 0 || ContinuousClock.now - start < .seconds(seconds) {
       try run(first &+ seeds)
       seeds += 1
     }

@@ -75,9 +75,7 @@ struct FlushRun {
             + "process writes the stream, or the table was changed by hand")
       }
       try stream.lease.checkOwner(metadata)
-      guard metadata.currentSchemaID == start.metadata.currentSchemaID else {
-        throw TableError(.conflict, "somebody else changed the table's columns")
-      }
+      try start.checkColumns(metadata)
       // Places of rows are known for one snapshot.
       guard !isKeyed || metadata.currentSnapshotID == start.metadata.currentSnapshotID else {
         throw TableError(.conflict, "somebody else changed the table")
@@ -89,7 +87,14 @@ struct FlushRun {
     for file in files { delta.add(file) }
     try delete(parts, files, delta)
     transaction.setProperties([StreamOffsets.property: covered.text])
-    return try transaction.commit()
+    let metadata = try transaction.commit()
+    // Its outcome may have become known only after others had gone on.
+    try start.checkColumns(metadata)
+    let parentID = metadata.currentSnapshot?.parentID
+    guard !isKeyed || parentID == start.metadata.currentSnapshotID else {
+      throw TableError(.conflict, "somebody else changed the table behind the commit")
+    }
+    return metadata
   }
 
   /// Marks earlier versions of rows deleted, and tombstones.

@@ -79,13 +79,13 @@ public final class StreamCompaction {
       let isSame =
         metadata.currentSnapshotID == start.metadata.currentSnapshotID
         || !isKeyed && metadata.properties[StreamOffsets.property] == start.covered.text
-      guard isSame, metadata.currentSchemaID == start.metadata.currentSchemaID else {
-        throw TableError(.conflict, "somebody else changed the table")
-      }
+      guard isSame else { throw TableError(.conflict, "somebody else changed the table") }
+      try start.checkColumns(metadata)
     }
     guard let metadata else { return }
     // From here on the table is ahead of the index, until both are published.
     state.isBroken = true
+    try start.checkColumns(metadata)
     do throws(StreamError) {
       try publish(metadata, start)
     } catch { throw TableError(.conflict, "the key index failed: \(error.description)") }

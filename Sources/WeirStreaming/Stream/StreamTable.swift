@@ -26,6 +26,16 @@ public final class StreamTable: ServedStream {
       schemas = StreamSchemas(
         declared: try StreamSetup.declared(definition, metadata), isKeyed: definition.isKeyed)
     }
+
+    /// Checks that a commit which began here led to a table that memory fits.
+    ///
+    /// - Throws: `conflict` when it has other columns: others changed them while the commit took place, or
+    ///   behind it, before its outcome was known. The stream has to be loaded again.
+    func checkColumns(_ committed: TableMetadata) throws(TableError) {
+      guard committed.currentSchemaID == metadata.currentSchemaID else {
+        throw TableError(.conflict, "somebody else changed the table's columns")
+      }
+    }
   }
 
   public let definition: StreamDefinition

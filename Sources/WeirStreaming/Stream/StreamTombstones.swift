@@ -50,6 +50,7 @@ extension StreamTable {
           guard !files.isEmpty else { return false }
           let metadata = try remove(files, start)
           state.isBroken = true
+          try start.checkColumns(metadata)
           try adopt(metadata, start)
           state.isBroken = false
         } catch { throw StreamError(error) }
@@ -85,9 +86,10 @@ extension StreamTable {
     let lease = lease
     transaction.check { (metadata: TableMetadata) throws(TableError) in
       try lease.checkOwner(metadata)
-      guard metadata.currentSnapshotID == start.metadata.currentSnapshotID,
-        metadata.currentSchemaID == start.metadata.currentSchemaID
-      else { throw TableError(.conflict, "somebody else changed the table") }
+      guard metadata.currentSnapshotID == start.metadata.currentSnapshotID else {
+        throw TableError(.conflict, "somebody else changed the table")
+      }
+      try start.checkColumns(metadata)
     }
     let delta = transaction.rowDelta()
     delta.isolation = .snapshot
