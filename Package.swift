@@ -257,7 +257,8 @@ let package = Package(
       name: "weir_simulate", dependencies: ["_WeirSimulation"],
       swiftSettings: weirSettings),
     .testTarget(
-      name: "SimulationTests", dependencies: ["_WeirSimulation", "WeirStreaming"],
+      name: "SimulationTests",
+      dependencies: ["_WeirSimulation", "WeirColumnar", "WeirStreaming", "WeirTable"],
       swiftSettings: weirSettings),
     // A Kafka broker for tests: librdkafka's own, in a process of its own.
     .executableTarget(

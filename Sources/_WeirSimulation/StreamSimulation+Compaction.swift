@@ -16,18 +16,32 @@ extension StreamSimulation {
       guard age < Self.orphanAgeMilliseconds / 2 else { return held.files.discard() }
       return try commit(held.files, of: process)
     }
+    guard let files = try rewrite(by: process) else { return }
+    if random.chance(0.5) {
+      compaction = (files, process, world.clock.now)
+      return
+    }
+    try commit(files, of: process)
+  }
+
+  /// Has new files wait for their commit.
+  func holdCompaction() throws {
+    let process = try open()
+    guard compaction?.process !== process, let files = try rewrite(by: process) else { return }
+    compaction = (files, process, world.clock.now)
+  }
+
+  private func rewrite(by process: SimulatedProcess) throws -> StreamCompaction? {
     do {
       let files = try StreamCompaction(process.stream, options())
       var count = 0
       while try files.rewrite() { count += 1 }
       note("compact: \(count) groups of \(files.result.sourceCount) files")
-      guard count > 0 else { return }
-      if random.chance(0.5) {
-        compaction = (files, process, world.clock.now)
-        return
-      }
-      try commit(files, of: process)
-    } catch let failure as Failure { throw failure } catch { note("compact failed: \(error)") }
+      return count > 0 ? files : nil
+    } catch {
+      note("compact failed: \(error)")
+      return nil
+    }
   }
 
   func options() -> CompactionOptions {

@@ -12,6 +12,8 @@ extension StreamSimulation {
   /// Erases a key by as many processes as it takes; then no byte of it is left that somebody could read.
   func erase() throws {
     let key = Int64(random.int(0..<SimulatedRows.keyCount))
+    // What was read before must not bring it back afterwards.
+    if random.chance(0.5) { try holdCompaction() }
     note("erase key \(key)")
     // Those of other processes are not asked: their files go.
     slowReads.removeAll { $0.process == nil }
@@ -38,6 +40,13 @@ extension StreamSimulation {
     checkedSnapshots = []
     counts.erasures += 1
     erased.insert(key)
+    try checkAll()
+    guard compaction != nil, random.chance(0.7) else { return }
+    try compact()
+    try checkAll()
+  }
+
+  private func checkAll() throws {
     let process = try openQuietly()
     try checkErased(process.stream)
     try check(process)

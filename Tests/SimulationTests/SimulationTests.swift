@@ -18,13 +18,6 @@ internal import _WeirSimulation
     try PipelineSimulation(seed: seed).run(steps: 40)
   }
 
-  /// Each has found a fault that is mended: an index that is made anew behind an erasure, columns that others
-  /// changed in the middle of a compaction's commit.
-  @Test(arguments: [(500_464, 60), (685, 80)] as [(UInt64, Int)])
-  func streamsOfSeedsThatFoundSomething(seed: UInt64, steps: Int) throws {
-    try StreamSimulation(seed: seed).run(steps: steps)
-  }
-
   /// With `WEIR_SIMULATE_SEED`, from there on for `WEIR_SIMULATE_SECONDS`; a few fixed ones without it, for
   /// a change is not to be blamed for what others left.
   @Test func streamsOfMoreSeeds() throws {
