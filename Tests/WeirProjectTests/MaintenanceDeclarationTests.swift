@@ -67,7 +67,8 @@ internal import WeirTable
     let letters = DeadLetters.definition(of: project.streams[0]).maintenance
     #expect(letters.tier == nil && letters.compaction?.sortColumns == nil)
     #expect(letters.compaction?.runsTrigger == 8)
-    #expect(try read("{compaction: {enabled: false}}", "{}").streams[0].maintenance.compaction == nil)
+    #expect(
+      try read("{compaction: {enabled: false}}", "{}").streams[0].maintenance.compaction == nil)
     let again = try read("{compaction: {enabled: false}}", "{compaction: {enabled: true, runs: 3}}")
     #expect(again.streams[0].maintenance.compaction?.runsTrigger == 3)
   }
