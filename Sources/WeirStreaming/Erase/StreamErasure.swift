@@ -108,13 +108,24 @@ struct StreamErasure {
 
   /// The offset of the last such row in the log.
   private func lastMatch(_ shard: StreamShard, before end: Int64) throws(StreamError) -> Int64? {
-    guard let log = shard.logStatus, log.offsets.lowerBound < end,
-      !Defect.erasureForgetsLog.isPlanted
-    else { return nil }
+    guard !Defect.erasureForgetsLog.isPlanted else { return nil }
     var last: Int64?
-    let cursor = try shard.cursor(from: log.offsets.lowerBound)
-    while let entry = try cursor.next(), entry.span.lowerBound < end {
-      if try holds(entry.batch) { last = max(last ?? 0, entry.span.upperBound - 1) }
+    var position = Int64.min
+    while let first = shard.logStatus?.offsets.lowerBound, first < end {
+      position = max(position, first)
+      do throws(StreamError) {
+        let cursor = try shard.cursor(from: position)
+        while let entry = try cursor.next(), entry.span.lowerBound < end {
+          if try holds(entry.batch) { last = max(last ?? 0, entry.span.upperBound - 1) }
+          position = entry.span.upperBound
+        }
+        return last
+      } catch {
+        // What the log has let go of meanwhile needs no look.
+        guard error.code == .notFound, let kept = shard.logStatus?.offsets.lowerBound,
+          kept > position
+        else { throw error }
+      }
     }
     return last
   }
