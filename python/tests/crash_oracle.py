@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -276,8 +277,13 @@ def _compare_letters(oracle: Oracle, data: pa.Table) -> str | None:
 
 
 def scan(server, table: str, query: str = "") -> pa.Table:
-    status, _, answer = server.request(
-        "GET", f"/v1/streams/{table}/scan{query}", None, {"Accept": ARROW}, timeout=120
-    )
-    assert status == 200, answer
-    return pa.ipc.open_stream(answer).read_all()
+    """All rows; waits while the stream asks to come again, for its key index is being rebuilt."""
+    deadline = time.monotonic() + 60
+    while True:
+        status, _, answer = server.request(
+            "GET", f"/v1/streams/{table}/scan{query}", None, {"Accept": ARROW}, timeout=120
+        )
+        if status != 429 or time.monotonic() > deadline:
+            assert status == 200, answer
+            return pa.ipc.open_stream(answer).read_all()
+        time.sleep(0.1)
