@@ -5,7 +5,7 @@ public import WeirColumnar
 public import WeirStorage
 
 /// A store around another one that counts what is read of objects that are open, and, if it is told to,
-/// waits before each request as a store far away would.
+/// waits before each read as a store far away would.
 public final class CountingObjectStore: ObjectStore {
   /// What was read since `reset`.
   public struct Counts: Sendable, Hashable {
@@ -17,7 +17,7 @@ public final class CountingObjectStore: ObjectStore {
   fileprivate let wait: (@Sendable () -> Void)?
   private let state = Mutex(Counts())
 
-  /// - Parameter wait: called before each request to an open object, on the thread that asks.
+  /// - Parameter wait: called before each read of an object, on the thread that asks.
   public init(_ wrapped: any ObjectStore, wait: (@Sendable () -> Void)? = nil) {
     self.wrapped = wrapped
     self.wait = wait
@@ -38,7 +38,8 @@ public final class CountingObjectStore: ObjectStore {
   }
 
   public func get(_ path: String, range: Range<Int>?) throws(StorageError) -> Buffer {
-    try wrapped.get(path, range: range)
+    wait?()
+    return try wrapped.get(path, range: range)
   }
 
   public func open(_ path: String) throws(StorageError) -> any ObjectReader {

@@ -84,8 +84,7 @@ struct TableMaintenance {
 
   private func planCompaction(_ arguments: JSONObject) throws -> JSONValue {
     try table.refresh()
-    let compaction = try Compaction(table, compactionOptions(arguments))
-    try compaction.plan()
+    let compaction = try Compaction.planned(table, compactionOptions(arguments))
     return [
       "groups": .array(
         compaction.plannedPaths.map { .array($0.map { .string($0) }) }),

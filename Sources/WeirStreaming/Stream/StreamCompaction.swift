@@ -24,9 +24,8 @@ public final class StreamCompaction {
   ) throws(StreamError) {
     self.stream = stream
     do throws(TableError) {
-      compaction = try Compaction(
+      compaction = try Compaction.planned(
         stream.table, options.forStream(stream.table.metadata, key: stream.definition.primaryKey))
-      try compaction.plan()
     } catch { throw StreamError(error).adding(stream: "\(stream.definition.table)") }
   }
 

@@ -263,9 +263,9 @@ public final class ColumnBackfill {
     do throws(TableError) {
       var attempt = 1
       while true {
-        try plan()
-        while try write() {}
+        try table.repeatingIfOvertaken { () throws(TableError) in _ = try plan() }
         do throws(TableError) {
+          while try write() {}
           try commit()
           return result
         } catch {

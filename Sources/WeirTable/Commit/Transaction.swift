@@ -163,6 +163,12 @@ private struct CommitRun {
           updates += made
         }
       } catch {
+        // Somebody committed, and removed what this attempt was reading.
+        if error.code == .notFound, try table.refresh() != base {
+          throw TableError(
+            .retryableConflict, "the table changed while its files were read", table: context.table,
+            cause: error.description)
+        }
         throw error.adding(table: context.table)
       }
       let expiry = expiry(metadata, updates, context)

@@ -60,6 +60,20 @@ public final class Compaction {
       sorter: try Self.sorter(start, options))
   }
 
+  /// A compaction of the table as it was last seen, planned; of a newer state where somebody removed the
+  /// files by which it was being planned.
+  ///
+  /// - Throws: what `init` and `plan()` throw.
+  public static func planned(
+    _ table: Table, _ options: CompactionOptions = CompactionOptions()
+  ) throws(TableError) -> Compaction {
+    try table.repeatingIfOvertaken { () throws(TableError) in
+      let compaction = try Compaction(table, options)
+      try compaction.plan()
+      return compaction
+    }
+  }
+
   private static func sorter(
     _ metadata: TableMetadata, _ options: CompactionOptions
   ) throws(TableError) -> RowSorter? {
@@ -184,8 +198,7 @@ extension Table {
   public func compact(
     _ options: CompactionOptions = CompactionOptions()
   ) throws(TableError) -> CompactionResult {
-    let compaction = try Compaction(self, options)
-    try compaction.plan()
+    let compaction = try Compaction.planned(self, options)
     try compaction.run()
     return compaction.result
   }

@@ -66,9 +66,7 @@ private struct PlainCompactor: TableCompactor {
   func begin(
     _ table: Table, _ options: CompactionOptions
   ) throws(TableError) -> any CompactionWork {
-    let compaction = try Compaction(table, options)
-    try compaction.plan()
-    return compaction
+    try Compaction.planned(table, options)
   }
 }
 

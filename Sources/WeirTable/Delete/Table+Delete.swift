@@ -15,7 +15,9 @@ extension Table {
     where filter: Predicate, isolation: IsolationLevel = .serializable,
     branch: String = SnapshotReference.mainBranch
   ) throws(TableError) -> RowChanges {
-    try replace(filter, by: BatchList([]), isolation, branch)
+    try repeatingIfOvertaken { () throws(TableError) in
+      try replace(filter, by: BatchList([]), isolation, branch)
+    }
   }
 
   /// Replaces the rows for which `filter` is true (all, when nobody says otherwise) by `rows`, as one

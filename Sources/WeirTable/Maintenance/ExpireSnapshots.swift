@@ -257,7 +257,12 @@ extension Table {
     result.references = before.references.keys.filter { after.references[$0] == nil }.sorted()
     if options.removesFiles {
       do {
-        try ExpiredFiles(TableFiles(self, after), before: before, after: after).remove(&result)
+        var isFirst = true
+        try repeatingIfOvertaken { () throws(TableError) in
+          let now = isFirst ? after : metadata
+          isFirst = false
+          try ExpiredFiles(TableFiles(self, now), before: before, after: now).remove(&result)
+        }
       } catch {
         throw error.adding(table: identifier.description)
       }

@@ -137,7 +137,8 @@ public final class TableMaintenance: Sendable {
     let start = table.environment.nowMilliseconds
     let result: Result<MaintenanceOutcome, TableError>
     do throws(TableError) {
-      result = .success(try step.run(table, &meter))
+      result = .success(
+        try table.repeatingIfOvertaken { () throws(TableError) in try step.run(table, &meter) })
     } catch {
       result = .failure(error.adding(table: table.identifier.description))
     }

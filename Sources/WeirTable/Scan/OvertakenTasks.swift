@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Table {
+  /// Runs `body`, and anew when a file that it read was not there and somebody has changed the table
+  /// meanwhile: an erasure removes a snapshot and its files at once, whoever reads them.
+  ///
+  /// - Parameter body: begins with the table's metadata, and can be run again.
+  /// - Throws: what `body` throws; `notFound` for a file that is missing though nobody changed the table,
+  ///   or again and again.
+  func repeatingIfOvertaken<R>(
+    _ body: () throws(TableError) -> R
+  ) throws(TableError) -> R {
+    var attempt = 1
+    while true {
+      let start = metadataLocation
+      do throws(TableError) { return try body() } catch {
+        guard error.code == .notFound, attempt < Self.overtakenCountMax else { throw error }
+        try refresh()
+        guard metadataLocation != start else { throw error }
+        attempt += 1
+      }
+    }
+  }
+
+  private static let overtakenCountMax = 8
+
   /// Whether the rows of one of `tasks` are in other files by now: rewritten, deleted from or filled since.
   /// What is missing of such files was removed by expiry, and is not lost.
   ///

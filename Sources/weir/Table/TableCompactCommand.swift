@@ -62,8 +62,8 @@ struct TableCompactCommand: ParsableCommand {
     if let trigger { options.runsTrigger = trigger }
     if let filter { options.filter = try Predicate(parsing: filter) }
     options.sortColumns = sort.map { $0.split(separator: ",").map(String.init) }
-    let compaction = try Compaction(table, options.forStream(table.metadata))
-    let groups = try compaction.plan()
+    let compaction = try Compaction.planned(table, options.forStream(table.metadata))
+    let groups = compaction.plannedGroupCount
     if dryRun {
       return output.print(
         "\(Numbers.counted(groups, "group", "groups")) of "

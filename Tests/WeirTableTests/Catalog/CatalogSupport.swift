@@ -10,8 +10,13 @@ internal import _WeirTestSupport
 final class TestEnvironment: Sendable {
   private let time: Mutex<Int>
   private let generator: Mutex<SeededRandom>
+  private let takesTurns: Bool
 
-  init(seed: UInt64 = 1, startMilliseconds: Int = 1_700_000_000_000) {
+  /// - Parameter takesTurns: whether writers wait for each other, in real time.
+  init(
+    seed: UInt64 = 1, startMilliseconds: Int = 1_700_000_000_000, takesTurns: Bool = true
+  ) {
+    self.takesTurns = takesTurns
     time = Mutex(startMilliseconds * 1_000_000)
     generator = Mutex(SeededRandom(seed: seed))
   }
@@ -27,7 +32,7 @@ final class TestEnvironment: Sendable {
         }
       },
       random: { [self] in generator.withLock { $0.next() } },
-      sleep: { _ in })
+      sleep: { _ in }, takesTurns: takesTurns)
   }
 }
 

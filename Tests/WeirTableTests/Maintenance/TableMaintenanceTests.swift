@@ -21,8 +21,10 @@ internal import _WeirTestSupport
     let backend: MemoryCatalogBackend
     let table: Table
 
-    init(seed: UInt64 = 1, partition: String? = nil, version: Int = 3) throws {
-      clock = TestEnvironment(seed: seed)
+    init(
+      seed: UInt64 = 1, partition: String? = nil, version: Int = 3, takesTurns: Bool = true
+    ) throws {
+      clock = TestEnvironment(seed: seed, takesTurns: takesTurns)
       store = MemoryObjectStore(clock: clock.environment.now)
       backend = MemoryCatalogBackend()
       let test = try TestCatalog(store: store, backend: backend, clock: clock)
