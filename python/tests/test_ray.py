@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -267,6 +269,31 @@ def test_the_command_fills_by_a_cluster(tmp_path: Path, cluster: None) -> None:
     weir.connect(tmp_path / "lake").create_table("n.empty", schema)
     done = weir.ray.backfill(tmp_path / "lake", "n.empty", "x", value="id * 2")
     assert (done["added_column"], done["rows"], done["snapshot_ids"]) == (True, 0, [])
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not there")
+def test_the_program_dies_with_its_worker(tmp_path: Path) -> None:
+    program, started = tmp_path / "program", tmp_path / "started"
+    program.write_text(
+        f"#!/bin/sh\necho $$ > {started}.new; mv {started}.new {started}\n"
+        "exec sleep 60\n"
+    )
+    program.chmod(0o755)
+    code = "import sys; from weir.ray import _ask_program; _ask_program(*sys.argv[1:])"
+    words = [str(program), "http://nowhere", "", "a.b", "", "--part=0/1"]
+    worker = subprocess.Popen([sys.executable, "-c", code, *words])
+    try:
+        while not started.exists():
+            assert worker.poll() is None
+            time.sleep(0.05)
+    finally:
+        worker.kill()
+        worker.wait()
+    folder = Path("/proc", started.read_text().strip())
+    end = time.monotonic() + 20
+    while folder.exists() and "(zombie)" not in (folder / "status").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")

@@ -14,6 +14,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -183,9 +184,12 @@ def _ask_program(
         file = Path(folder, "weir.yaml")
         file.write_text(project)
         words = ["pipeline", "backfill", table, "--url", url, "--project", str(file), option]
+        # Where Linux can, it ends with a worker that is killed: Ray starts the task again.
+        tie = shutil.which("setpriv") if shutil.which(program) else None
+        command = [tie, "--pdeathsig", "KILL", program] if tie else [program]
         try:
             done = subprocess.run(
-                [program, *words], env=environment, capture_output=True, text=True, check=False
+                [*command, *words], env=environment, capture_output=True, text=True, check=False
             )
         except OSError as error:
             raise NotFoundError(
