@@ -275,8 +275,7 @@ def test_the_command_fills_by_a_cluster(tmp_path: Path, cluster: None) -> None:
 def test_the_program_dies_with_its_worker(tmp_path: Path) -> None:
     program, started = tmp_path / "program", tmp_path / "started"
     program.write_text(
-        f"#!/bin/sh\necho $$ > {started}.new; mv {started}.new {started}\n"
-        "exec sleep 60\n"
+        f"#!/bin/sh\necho $$ > {started}.new; mv {started}.new {started}\nexec sleep 60\n"
     )
     program.chmod(0o755)
     code = "import sys; from weir.ray import _ask_program; _ask_program(*sys.argv[1:])"

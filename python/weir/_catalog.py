@@ -408,6 +408,7 @@ class CatalogTable:
         sort: Sequence[str] | None = None,
         convert: bool = False,
         trigger: int | None = None,
+        memory_bytes: int | None = None,
         files: Sequence[str] | None = None,
     ) -> dict[str, Any]:
         """Brings small files together and leaves deleted rows behind; others may write meanwhile.
@@ -417,11 +418,14 @@ class CatalogTable:
         :param sort: columns to sort the rows of each group by; the table's order when ``None``.
         :param convert: also files of another format than ``write.format.default``.
         :param trigger: files of a partition that make it due (5).
+        :param memory_bytes: the bound for rows that are sorted at once (1 GiB); more are written to
+            files in between.
         :param files: exactly these, as one group of :meth:`plan_compaction` names them.
         :return: counts of groups, files, new files, rows and bytes. ``weir.ray.compact`` spreads
             the groups over a cluster.
         """
         options = _compaction(where, full, sort, convert, trigger)
+        options["memory_bytes"] = memory_bytes
         if files is not None:
             options["files"] = _list(files, "files")
         return dict(self._ask("compact", **options))

@@ -57,6 +57,7 @@ def compact(
     sort: Sequence[str] | None = None,
     convert: bool = False,
     trigger: int | None = None,
+    memory_bytes: int | None = None,
     tasks: int | None = None,
 ) -> dict[str, int]:
     """Compacts a table, with a task for each group of files: those of a partition (and shard).
@@ -76,6 +77,7 @@ def compact(
     options = {"where": where, "full": full, "sort": sort, "convert": convert, "trigger": trigger}
     with connect(place, **settings) as catalog:
         groups = catalog.table(table).plan_compaction(**options)["groups"]
+    options["memory_bytes"] = memory_bytes
     if not groups:
         return {}
     _join(None)
@@ -329,7 +331,12 @@ def _run_compact(options: argparse.Namespace, properties: dict[str, str]) -> int
             )
         return 0
     result = compact(
-        options.catalog, options.table, properties=properties, tasks=options.tasks, **chosen
+        options.catalog,
+        options.table,
+        properties=properties,
+        memory_bytes=options.memory << 20 if options.memory else None,
+        tasks=options.tasks,
+        **chosen,
     )
     if options.json:
         print(json.dumps(result))
@@ -427,6 +434,7 @@ def _parser() -> argparse.ArgumentParser:
             add("--sort", help="columns, with commas")
             add("--convert", action="store_true", help="also files of another format")
             add("--trigger", type=int, help="files that make a group due")
+            add("--memory", type=int, help="MB for rows that are sorted, of each task")
             add("--dry-run", action="store_true", help="only say what would come together")
         else:
             add("--column", required=True, help="the column to fill")

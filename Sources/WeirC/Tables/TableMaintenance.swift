@@ -74,6 +74,12 @@ struct TableMaintenance {
       }
       options.runsTrigger = trigger
     }
+    if let memory = try arguments.optionalInt("memory_bytes") {
+      guard memory >= 1 else {
+        throw CError.invalidArgument("memory_bytes is \(memory); rows are sorted in 1 or more")
+      }
+      options.sortBytesMax = memory
+    }
     options.sortColumns = try arguments.optionalArray(
       "sort", of: { value throws(JSONError) in try value.asString() })
     options.paths = try arguments.optionalArray(

@@ -57,7 +57,7 @@ public final class Compaction {
     tier = try TableTier(start.properties)
     rewriter = GroupRewriter(
       metadata: start, stores: table.stores, environment: table.environment,
-      sorter: try Self.sorter(start, options))
+      sorter: try Self.sorter(start, options), sortBytesMax: options.sortBytesMax)
   }
 
   /// A compaction of the table as it was last seen, planned; of a newer state where somebody removed the

@@ -35,9 +35,11 @@ public struct CompactionOptions: Hashable, Sendable {
   public var keepsDeletedFiles = false
   /// Bytes of files that one group has at most.
   public var groupBytesMax = 4 << 30
-  /// Rows that one group has at most: for each, 12 bytes are in memory. Sorted groups are in memory as
-  /// a whole.
+  /// Rows that one group has at most: for each, 12 bytes are in memory.
   public var groupRowsMax = 16 << 20
+  /// Bytes of rows that are sorted in memory at once, where rows are sorted; those of a larger group are
+  /// written to files in between, and merged. Memory is twice that.
+  public var sortBytesMax = 1 << 30
   /// Bytes of files that are read by one run at most; the rest is left for the next.
   public var bytesMax = Int.max
   /// Files that are looked at by one run at most, so that planning has a bound.

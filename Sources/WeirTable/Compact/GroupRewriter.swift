@@ -6,12 +6,14 @@ internal import WeirStorage
 /// Writes the live rows of a group of files into new ones, and notes where each went.
 ///
 /// Row ids and the sequence numbers of rows' last changes stay (v3). Memory: 12 bytes a row, and what a
-/// writer holds; where rows are sorted, all rows of the group.
+/// writer holds; where rows are sorted, what `SortedRuns` holds.
 struct GroupRewriter {
   let metadata: TableMetadata
   let stores: ObjectStores
   let environment: TableEnvironment
   let sorter: RowSorter?
+  /// Bytes of rows that are sorted at once.
+  var sortBytesMax = CompactionOptions().sortBytesMax
 
   /// The position among all rows of the sources.
   private static let ordinalColumn = "_weir_source_ordinal"
@@ -26,25 +28,23 @@ struct GroupRewriter {
     options.sorts = false
     options.hasRowLineage = hasLineage
     options.folder = folder
+    if let sorter, sorter.orderID != SortOrder.unsorted.orderID {
+      options.sortOrderID = sorter.orderID
+    }
     let writer = try TableWriter(
       metadata, stores: stores, options: options, environment: environment)
     var places = Places(sources)
     do throws(TableError) {
-      var waiting: [RecordBatch] = []
-      for (number, source) in sources.enumerated() {
-        let reader = try self.reader(source, hasLineage)
-        while let batch = try reader.next() {
-          if sorter != nil {
-            waiting.append(try places.withOrdinals(batch, number, Self.ordinalColumn))
-          } else {
-            try places.write(batch, try places.ordinals(batch, number), to: writer)
+      if let sorter {
+        try write(sources, by: sorter, &places, writer)
+      } else {
+        for (number, source) in sources.enumerated() {
+          let reader = try reader(source, hasLineage)
+          let ordinals = places.ordinals(number)
+          while let batch = try reader.next() {
+            try places.write(batch.withoutLastColumn, try ordinals.of(batch), to: writer)
           }
         }
-      }
-      if let sorter, !waiting.isEmpty {
-        let sorted = try sorter.sorted(waiting)
-        waiting = []
-        for batch in sorted { try places.write(sorted: batch, to: writer) }
       }
       let outputs = try writer.close()
       return CompactedGroup(sources: sources, outputs: outputs, map: places.map(outputs))
@@ -54,20 +54,85 @@ struct GroupRewriter {
     }
   }
 
+  private func write(
+    _ sources: [FileScanTask], by sorter: RowSorter, _ places: inout Places, _ writer: TableWriter
+  ) throws(TableError) {
+    let hasLineage = metadata.formatVersion >= 3
+    let runs = SortedRuns(
+      sorter, metadata, stores, environment, byteCountMax: sortBytesMax)
+    defer { runs.discard() }
+    let inOrder = SortedRuns.sortedSources(sources, sorter, byteCountMax: sortBytesMax)
+    for (number, source) in sources.enumerated() {
+      let ordinals = places.ordinals(number)
+      if inOrder.contains(number) {
+        runs.addRun { batchRowsMax throws(TableError) in
+          let reader = try self.reader(source, hasLineage, batchRowsMax: batchRowsMax)
+          return { () throws(TableError) in
+            guard let batch = try reader.next() else { return nil }
+            return try ordinals.noted(in: batch)
+          }
+        }
+        continue
+      }
+      let reader = try reader(source, hasLineage)
+      while let batch = try reader.next() { try runs.add(try ordinals.noted(in: batch)) }
+    }
+    while let (rows, isInOrder) = try runs.next() {
+      if !isInOrder { try writer.endFiles() }
+      let ordinals = rows.columns[rows.columns.count - 1].int64Values
+      try places.write(rows.withoutLastColumn, ordinals, to: writer)
+    }
+  }
+
   private func reader(
-    _ source: FileScanTask, _ hasLineage: Bool
+    _ source: FileScanTask, _ hasLineage: Bool, batchRowsMax: Int? = nil
   ) throws(TableError) -> TableReader {
     var source = source
     // All rows, whatever the plan's filter was.
     source.residual = try Predicate.always(true).bound(
       to: metadata.currentSchema, caseSensitive: true)
     var options = TableReadOptions()
+    if let batchRowsMax { options.batchRowsMax = batchRowsMax }
     options.columns = metadata.currentSchema.fields.map(\.name)
     if hasLineage {
       options.columns! += [MetadataColumn.rowID, .lastUpdatedSequenceNumber].map(\.rawValue)
     }
     options.columns!.append(MetadataColumn.position.rawValue)
     return try TableReader(metadata, stores: stores, options: options, tasks: [source])
+  }
+
+  /// The positions of a source's rows among those of all.
+  private struct Ordinals {
+    let file: DataFile
+    /// Of the first row.
+    let start: Int
+
+    /// - Parameter batch: its last column is `_pos`.
+    func of(_ batch: RecordBatch) throws(TableError) -> [Int] {
+      guard let column = batch.columns.last, column.type == .int64 else { throw damaged }
+      let positions = column.int64Values
+      guard positions.allSatisfy({ $0 >= 0 && $0 < file.recordCount }) else { throw damaged }
+      return positions.map { start + $0 }
+    }
+
+    private var damaged: TableError {
+      TableError(
+        .damaged, "the file has other rows than the \(file.recordCount) that the manifest says",
+        file: file.path)
+    }
+
+    /// The batch with the ordinals in the place of `_pos`.
+    func noted(in batch: RecordBatch) throws(TableError) -> RecordBatch {
+      let ordinals = try of(batch)
+      var fields = batch.schema.fields
+      fields[fields.count - 1] = Field(GroupRewriter.ordinalColumn, .int64, nullable: false)
+      var columns = batch.columns
+      let builder = PrimitiveBuilder<Int64>(.int64)
+      builder.append(contentsOf: ordinals.map { Int64($0) })
+      columns[columns.count - 1] = builder.finish()
+      return RecordBatch(
+        trusted: Schema(fields), columns: columns, rowCount: batch.rowCount)
+    }
   }
 
   /// Where rows go.
@@ -91,52 +156,14 @@ struct GroupRewriter {
       targets = [UInt64](repeating: Self.none, count: count)
     }
 
-    /// - Parameter batch: its last column is `_pos`.
-    func ordinals(_ batch: RecordBatch, _ source: Int) throws(TableError) -> [Int] {
-      let file = sources[source].dataFile
-      guard let column = batch.columns.last, column.type == .int64 else { throw damaged(file) }
-      let positions = numbers(column)
-      guard positions.allSatisfy({ $0 >= 0 && $0 < file.recordCount }) else { throw damaged(file) }
-      return positions.map { starts[source] + $0 }
+    func ordinals(_ source: Int) -> Ordinals {
+      Ordinals(file: sources[source].dataFile, start: starts[source])
     }
 
-    private func numbers(_ column: ArrayData) -> [Int] {
-      column.buffers[0].slice(offset: column.offset * 8, count: column.length * 8)
-        .array(of: Int.self)
-    }
-
-    private func damaged(_ file: DataFile) -> TableError {
-      TableError(
-        .damaged, "the file has other rows than the \(file.recordCount) that the manifest says",
-        file: file.path)
-    }
-
-    /// The batch with its ordinals in the place of `_pos`.
-    func withOrdinals(
-      _ batch: RecordBatch, _ source: Int, _ name: String
-    ) throws(TableError) -> RecordBatch {
-      let ordinals = try ordinals(batch, source)
-      var fields = batch.schema.fields
-      fields[fields.count - 1] = Field(name, .int64, nullable: false)
-      var columns = batch.columns
-      let builder = PrimitiveBuilder<Int64>(.int64)
-      builder.append(contentsOf: ordinals.map { Int64($0) })
-      columns[columns.count - 1] = builder.finish()
-      return RecordBatch(
-        trusted: Schema(fields), columns: columns, rowCount: batch.rowCount)
-    }
-
-    mutating func write(sorted batch: RecordBatch, to writer: TableWriter) throws(TableError) {
-      try write(batch, numbers(batch.columns[batch.columns.count - 1]), to: writer)
-    }
-
-    /// - Parameter batch: its last column is left out.
+    /// - Parameter ordinals: of the rows, among those of all sources.
     mutating func write(
-      _ batch: RecordBatch, _ ordinals: [Int], to writer: TableWriter
+      _ rows: RecordBatch, _ ordinals: [Int], to writer: TableWriter
     ) throws(TableError) {
-      let rows = RecordBatch(
-        trusted: Schema(Array(batch.schema.fields.dropLast())),
-        columns: Array(batch.columns.dropLast()), rowCount: batch.rowCount)
       for placement in try writer.writePlacing(rows) {
         let number = pathNumbers[placement.path] ?? paths.count
         if number == paths.count {

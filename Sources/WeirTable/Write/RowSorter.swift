@@ -8,9 +8,6 @@ struct RowSorter: Sendable {
   private let fields: [SortField]
   private let schema: TableSchema
 
-  /// Rows of the batches that are given out.
-  private static let batchRows = 1 << 16
-
   /// - Throws: `unsupported` for an order that cannot be computed, `notFound` when a column of it is
   ///   gone.
   init(_ order: SortOrder, _ schema: TableSchema) throws(TableError) {
@@ -32,36 +29,65 @@ struct RowSorter: Sendable {
     }
   }
 
-  /// All rows in order, in batches.
-  func sorted(_ batches: [RecordBatch]) throws(TableError) -> [RecordBatch] {
+  /// How the columns of `keys` are compared.
+  var sortKeys: [SortKey] {
+    fields.enumerated().map { place, field in
+      SortKey(
+        place, descending: field.direction == .descending, nullsFirst: field.nullOrder == .first)
+    }
+  }
+
+  /// What the rows are ordered by, a column for each field of the order.
+  func keys(_ rows: RecordBatch) throws(TableError) -> RecordBatch {
+    var keys: [ArrayData] = []
+    for field in fields {
+      guard let source = schema.field(id: field.sourceID),
+        let column = EqualityDeleteSet.column(field.sourceID, rows)
+      else {
+        throw TableError(.invalidArgument, "the rows lack the field \(field.sourceID)")
+      }
+      do throws(TableError) {
+        keys.append(try field.transform.apply(column, source.type))
+      } catch { throw error.adding(column: source.name) }
+    }
+    let names = keys.enumerated().map { Field("key\($0.offset)", $0.element.type) }
+    return RecordBatch(trusted: Schema(names), columns: keys, rowCount: rows.rowCount)
+  }
+
+  /// All rows in order. Memory: the rows once more.
+  func inOrder(_ batches: [RecordBatch]) throws(TableError) -> RowsInOrder {
     do throws(ColumnarError) {
       let all = try RecordBatch.concatenate(batches)
-      var keys: [ArrayData] = []
-      var sortKeys: [SortKey] = []
-      for field in fields {
-        guard let source = schema.field(id: field.sourceID),
-          let column = EqualityDeleteSet.column(field.sourceID, all)
-        else { continue }
-        let key: ArrayData
-        do throws(TableError) {
-          key = try field.transform.apply(column, source.type)
-        } catch { throw ColumnarError(.invalidArgument, error.message, column: source.name) }
-        sortKeys.append(
-          SortKey(
-            keys.count, descending: field.direction == .descending,
-            nullsFirst: field.nullOrder == .first))
-        keys.append(key)
-      }
-      let names = keys.enumerated().map { Field("key\($0.offset)", $0.element.type) }
-      let order = try RecordBatch(
-        schema: Schema(names), columns: keys, rowCount: all.rowCount
-      ).sortIndices(by: sortKeys)
-      var result: [RecordBatch] = []
-      for start in stride(from: 0, to: order.count, by: Self.batchRows) {
-        result.append(
-          try all.take(Array(order[start..<min(start + Self.batchRows, order.count)])))
-      }
-      return result
+      let order: [Int]
+      do throws(TableError) {
+        let keys = try keys(all)
+        do throws(ColumnarError) {
+          order = try keys.sortIndices(by: sortKeys)
+        } catch { throw TableError(error) }
+      } catch { throw ColumnarError(.invalidArgument, error.message, column: error.column) }
+      return RowsInOrder(all, order)
+    } catch { throw TableError(error) }
+  }
+}
+
+/// Rows that are put in order as they are asked for.
+final class RowsInOrder {
+  private let rows: RecordBatch
+  private let order: [Int]
+  private var given = 0
+
+  init(_ rows: RecordBatch, _ order: [Int]) {
+    self.rows = rows
+    self.order = order
+  }
+
+  /// The next rows; `nil` at the end.
+  func next(_ rowsMax: Int = 1 << 16) throws(TableError) -> RecordBatch? {
+    guard given < order.count else { return nil }
+    let end = min(given + rowsMax, order.count)
+    defer { given = end }
+    do throws(ColumnarError) {
+      return try rows.take(Array(order[given..<end]))
     } catch { throw TableError(error) }
   }
 }

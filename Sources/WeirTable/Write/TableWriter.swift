@@ -19,6 +19,8 @@ public struct TableWriteOptions: Sendable {
   public var sorts = true
   /// Where files go; to the table's data folder when `nil`.
   var folder: String?
+  /// The order that rows come in.
+  var sortOrderID: Int?
 
   public init() {}
 }
@@ -161,18 +163,23 @@ public final class TableWriter {
     }
   }
 
-  /// Ends all files and makes them visible.
-  /// - Returns: the files, in the order in which they were ended.
-  public func close() throws(TableError) -> [DataFile] {
-    guard state == .open else {
-      throw TableError(.invalidArgument, "the writer is closed or failed before; begin a new one")
-    }
+  /// Ends all files that are open: what follows goes to new ones.
+  func endFiles() throws(TableError) {
     do throws(TableError) {
       for partition in open.values.sorted(by: { $0.lastUse < $1.lastUse }) { try end(partition) }
     } catch {
       fail()
       throw error
     }
+  }
+
+  /// Ends all files and makes them visible.
+  /// - Returns: the files, in the order in which they were ended.
+  public func close() throws(TableError) -> [DataFile] {
+    guard state == .open else {
+      throw TableError(.invalidArgument, "the writer is closed or failed before; begin a new one")
+    }
+    try endFiles()
     open = [:]
     state = .closed
     return finished
@@ -277,18 +284,19 @@ public final class TableWriter {
   /// Ends the partition's file; what follows goes to a new one.
   private func end(_ partition: Partition) throws(TableError) {
     if let sorter, !partition.waiting.isEmpty {
-      let sorted = try sorter.sorted(partition.waiting)
+      let sorted = try sorter.inOrder(partition.waiting)
       partition.waiting = []
       partition.waitingBytes = 0
       let file = try openFile(partition.values)
       partition.file = file
-      for batch in sorted { try file.write(batch) }
+      while let batch = try sorted.next() { try file.write(batch) }
     }
     guard let file = partition.file else { return }
     partition.file = nil
     if file.rowCount == 0 { return }
     finished.append(
       try file.close(
-        spec: grouper.spec, partition: partition.values, sortOrderID: sorter?.orderID))
+        spec: grouper.spec, partition: partition.values,
+        sortOrderID: sorter?.orderID ?? options.sortOrderID))
   }
 }

@@ -42,6 +42,12 @@ struct TableCompactCommand: ParsableCommand {
   var filter: String?
   @Option(name: .long, help: ArgumentHelp("Files that make a group due.", valueName: "files"))
   var trigger: Int?
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Memory for rows that are sorted, in MB; more are written in between (default: 1024).",
+      valueName: "MB"))
+  var memory: Int?
   @Flag(name: .long, help: "Only say what would come together.")
   var dryRun = false
   @OptionGroup var engine: EngineSelection
@@ -50,6 +56,9 @@ struct TableCompactCommand: ParsableCommand {
   func validate() throws {
     if let trigger, trigger < 2 {
       throw ValidationError("--trigger needs 2 or more, not \(trigger)")
+    }
+    if let memory, memory < 1 || memory > 1 << 24 {
+      throw ValidationError("--memory needs 1 MB or more, not \(memory)")
     }
   }
 
@@ -60,6 +69,7 @@ struct TableCompactCommand: ParsableCommand {
     options.isFull = full
     options.convertsFormat = convert
     if let trigger { options.runsTrigger = trigger }
+    if let memory { options.sortBytesMax = memory << 20 }
     if let filter { options.filter = try Predicate(parsing: filter) }
     options.sortColumns = sort.map { $0.split(separator: ",").map(String.init) }
     let compaction = try Compaction.planned(table, options.forStream(table.metadata))
@@ -91,7 +101,10 @@ struct TableCompactCommand: ParsableCommand {
   private func runOnRay() throws {
     try engine.become(
       ["compact"] + table.rayWords(),
-      [("--sort", sort), ("--where", filter), ("--trigger", trigger.map(String.init))],
+      [
+        ("--sort", sort), ("--where", filter), ("--trigger", trigger.map(String.init)),
+        ("--memory", memory.map(String.init)),
+      ],
       flags: [
         ("--full", full), ("--convert", convert), ("--dry-run", dryRun), ("--json", output.json),
       ])

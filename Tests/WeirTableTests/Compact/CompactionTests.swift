@@ -112,6 +112,7 @@ internal import _WeirTestSupport
       let compacted = try table.catalog.table(table.identifier)
       var options = Self.full
       if random.chance(0.5) { options.sortColumns = ["text"] }
+      options.sortBytesMax = random.pick([1 << 30, 500])
       let compaction = try Compaction(compacted, options)
       try compaction.plan()
       while try compaction.rewrite() {
@@ -149,6 +150,7 @@ internal import _WeirTestSupport
     for _ in 0..<random.int(1...3) {
       var options = Self.full
       options.sortColumns = random.chance(0.5) ? ["text"] : nil
+      options.sortBytesMax = random.pick([1 << 30, 500])
       try rewriter.compact(options)
       try table.refresh()
       try table.append([try world.batch(world.newRows())])
