@@ -50,6 +50,8 @@ extension StreamSimulation {
     options.runsTrigger = random.int(2...4)
     options.groupRowsMax = random.chance(0.3) ? 5 : 1_000
     if random.chance(0.2) { options.sortColumns = ["value"] }
+    // Sorted rows of most groups are written in between.
+    if options.isFull { options.sortBytesMax = 64 }
     return options
   }
 

@@ -96,11 +96,12 @@ class Carer(Helper):
     def work(self) -> None:
         while not self.loop.ended.is_set():
             table = self.source.choice(self.loop.tables)
+            key = ",".join(table.key)
             words = self.source.choice(
                 [
                     ["compact", table.name, "--trigger", "2"],
                     ["compact", table.name, "--full"],
-                    ["compact", table.name, "--full", "--sort", ",".join(table.key)],
+                    ["compact", table.name, "--full", "--sort", key, "--memory", "1"],
                     ["maintain", table.name],
                 ]
             )
