@@ -14,6 +14,14 @@ internal import _WeirSimulation
     try StreamSimulation(seed: seed).run(steps: 40)
   }
 
+  /// 20,005,778: an erasure that found rows in older snapshots alone, and a compaction that had read them.
+  /// 31,000,861: a log that could not be read when a stream followed a change of its columns, half-way.
+  /// 30,009,420: an erasure that took the snapshot before others' commit for one that is being read.
+  @Test(arguments: [20_005_778, 31_000_861, 30_009_420] as [UInt64])
+  func streamsThatFailedOnce(seed: UInt64) throws {
+    try StreamSimulation(seed: seed).run(steps: 40)
+  }
+
   @Test(arguments: 0..<6 as Range<UInt64>) func pipelinesOfFixedSeeds(seed: UInt64) throws {
     try PipelineSimulation(seed: seed).run(steps: 40)
   }

@@ -39,6 +39,8 @@ struct StreamErasure {
       throw StreamError(.invalidArgument, error.message, column: error.column)
     }
     let cuts = isDryRun ? [] : try cutLogs()
+    // The snapshot that the stream knows stays: what others committed since must not be behind it.
+    if !isDryRun { stream.adoptOthersCommits() }
     do throws(TableError) { try erasure.run() } catch { throw StreamError(error) }
     // Who keeps rows in memory, or what it made of them, forgets them from now on.
     stream.erasures.add(1, ordering: .relaxed)

@@ -279,27 +279,25 @@ final class StreamShard: Sendable {
 
   /// Goes on with another memory for the same rows: one of another layout. Between two steps only.
   ///
+  /// - Parameter body: is called when nothing is left that can fail, before anything is changed; nothing
+  ///   comes in meanwhile. What it throws leaves all as it was.
   /// - Throws: `storage` while there is no log to read them from.
-  func replace(_ memory: MemTable) throws(StreamError) {
+  func replace(
+    _ memory: MemTable, after body: () throws(StreamError) -> Void
+  ) throws(StreamError) {
     try writing.withLock { writing throws(StreamError) in
-      if isShared {
-        readableOffset.store(self.memory.offsets.upperBound, ordering: .releasing)
-        writing.follower.stop()
-      } else {
-        let end = self.memory.offsets.upperBound
+      let end = self.memory.offsets.upperBound
+      if !isShared {
         if let log = log.withLock({ $0 }) { try Self.read(log, into: memory) }
         guard memory.offsets.upperBound >= end else { throw missingRows(below: end) }
       }
+      try body()
+      if isShared {
+        readableOffset.store(end, ordering: .releasing)
+        writing.follower.stop()
+      }
       rows.withLock { $0 = memory }
     }
-  }
-
-  /// Says that there is no log from which rows can be read again.
-  func missingRows(below end: Int64) -> StreamError {
-    StreamError(
-      .storage,
-      "the log failed and is opened again soon: rows below offset \(end) cannot be read again yet",
-      shard: number)
   }
 
   /// See `ShardLog.prepare(for:)`.

@@ -46,8 +46,28 @@ extension StreamTable {
         MemTable(state.layout, shard: shard.number, index: shard.index, from: covered))
     }
     try published.withLock { published throws(StreamError) in
-      for (shard, memory) in zip(shards, memories) { try shard.replace(memory) }
+      try replace(shards[...], memories[...])
       published = state
     }
+  }
+
+  /// All shards or none: a table of two layouts could not be read.
+  private func replace(
+    _ shards: ArraySlice<StreamShard>, _ memories: ArraySlice<MemTable>
+  ) throws(StreamError) {
+    guard let shard = shards.first, let memory = memories.first else { return }
+    try shard.replace(memory) { () throws(StreamError) in
+      try replace(shards.dropFirst(), memories.dropFirst())
+    }
+  }
+}
+
+extension StreamShard {
+  /// Says that there is no log from which rows can be read again.
+  func missingRows(below end: Int64) -> StreamError {
+    StreamError(
+      .storage,
+      "the log failed and is opened again soon: rows below offset \(end) cannot be read again yet",
+      shard: number)
   }
 }

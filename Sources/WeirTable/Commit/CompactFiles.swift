@@ -263,10 +263,12 @@ extension TableMetadata {
   /// bring back bytes of files that it took away.
   static let erasedProperty = "weir.erased-through"
 
+  var erasedThrough: Int64 { Int64(properties.int(Self.erasedProperty) ?? 0) }
+
   /// Whether rows were erased after `start`.
   func hasErased(since start: TableMetadata) -> Bool {
     guard !Defect.erasedRowsComeBack.isPlanted else { return false }
-    return Int64(properties.int(Self.erasedProperty) ?? 0) > start.lastSequenceNumber
+    return erasedThrough > start.lastSequenceNumber
   }
 }
 

@@ -118,7 +118,29 @@ extension TableErasure {
     if !failed.isEmpty { result.left.append("\(failed.count) metadata files could not be removed") }
   }
 
-  /// Files that no snapshot leads to: what killed writers left.
+  /// Whether a manifest that no snapshot leads to names a file that is gone: the commit that wrote it cannot
+  /// take place any more, and its bounds may hold what was erased.
+  private func isDeadManifest(_ location: String) -> Bool {
+    do {
+      let bytes = try table.stores.get(location)
+      let manifest = ManifestFile(
+        path: location, length: bytes.count, partitionSpecID: 0, sequenceNumber: 0,
+        minSequenceNumber: 0, addedSnapshotID: 0)
+      let reader = try ManifestReader(bytes, of: manifest)
+      while try reader.advance() {
+        let place = try table.stores.resolve(try reader.path())
+        do throws(StorageError) { _ = try place.store.head(place.path) } catch {
+          if error.code == .notFound { return true }
+        }
+      }
+      return false
+    } catch {
+      // A manifest list, or half of a file: markers are looked for in its bytes.
+      return false
+    }
+  }
+
+  /// Files that no snapshot leads to: what killed writers left. Young ones may be a commit's that is under way.
   func removeOrphans() throws(TableError) {
     var cleanup = OrphanCleanup()
     cleanup.ageMillisecondsMin = max(0, options.orphanAgeMilliseconds)
@@ -127,6 +149,7 @@ extension TableErasure {
     cleanup.isDryRun = true
     let finder = try ErasureFinder(table.metadata, table.stores, target)
     var holders = 0
+    var dead: [String] = []
     for location in try table.removeOrphanFiles(cleanup).locations {
       let format: FileFormat
       if location.hasSuffix(".parquet") {
@@ -134,6 +157,7 @@ extension TableErasure {
       } else if location.hasSuffix(".weir") {
         format = .weir
       } else {
+        if location.hasSuffix(".avro"), isDeadManifest(location) { dead.append(location) }
         continue
       }
       let file = DataFile(
@@ -148,6 +172,7 @@ extension TableErasure {
       let spec = PartitionSpec.unpartitioned
       if let rows = try? finder.rows(file, spec), !rows.isEmpty { holders += 1 }
     }
+    result.removedOrphans += dead.count - table.stores.delete(dead).count
     if holders > 0 {
       result.left.append(
         "\(holders) files that no snapshot leads to hold such rows and are too young to be removed: a "

@@ -71,7 +71,7 @@ public final class TableErasure {
     try refuseColumnFiles(metadata)
     result.snapshotBefore = metadata.currentSnapshotID
     if !options.isDryRun { try finishFormer(metadata) }
-    var round = 0
+    var (round, markCount) = (0, 0)
     while true {
       metadata = try table.refresh()
       let survey = try survey(metadata)
@@ -86,6 +86,12 @@ public final class TableErasure {
           || removes && survey.suspectIDs.contains($0.snapshotID)
       }
       if heads.isEmpty {
+        // Somebody else may have taken the rows out of the files that a compaction has read before.
+        if metadata.erasedThrough < metadata.lastSequenceNumber, markCount < Self.roundCountMax {
+          markCount += 1
+          try mark()
+          continue
+        }
         try expire(survey, metadata)
         break
       }
@@ -240,6 +246,16 @@ public final class TableErasure {
       _ = try once([], nil)
     }
     return last?.unfollowed.sources ?? []
+  }
+
+  /// Says that rows were erased: what was begun before the next commit must not bring files that are gone
+  /// back in other ones.
+  private func mark() throws(TableError) {
+    let transaction = table.transaction()
+    transaction.add { base, _ throws(TableError) in
+      [.setProperties([TableMetadata.erasedProperty: String(base.lastSequenceNumber + 1)])]
+    }
+    try transaction.commit()
   }
 
   // MARK: The other snapshots

@@ -277,6 +277,59 @@ internal import _WeirTestSupport
       #expect(scan.result.places.contains { $0.hasSuffix(".\(format.description.lowercased())") })
     }
   }
+
+  /// A killed compaction's manifest tells of a file that an erasure has taken since, by its bounds.
+  @Test func manifestsOfKilledCommitsGo() throws {
+    var world = try ChangeWorld(seed: 303, isUnique: true)
+    let table = world.table
+    for _ in 0..<3 { try table.append([try world.batch(world.newRows())]) }
+    guard case .int(let id)? = try WrittenTables.sortedRows(table).first?["id"] else { return }
+    let snapshot = try #require(table.currentSnapshot)
+    var left: [String] = []
+    for (number, manifest) in try table.manifests(of: snapshot).enumerated() {
+      let place = "\(table.metadata.location)/metadata/killed-m\(number).avro"
+      try table.stores.put(place, try table.stores.get(manifest.path))
+      left.append(place)
+    }
+    let result = try table.erase("id = \(id)")
+    #expect(result.isComplete && result.removedOrphans == 1, "\(result)")
+    #expect(try ErasedWorld(table).holders("id", Int64(id)...Int64(id)) == [])
+    // Those of files that are there may be a commit's that is under way.
+    #expect(left.count { (try? table.stores.get($0)) != nil } == left.count - 1)
+  }
+
+  /// What a compaction has read, somebody else has taken out of its files, so that the erasure finds such rows
+  /// in older snapshots alone.
+  @Test func aCompactionOfCleanedFilesDoesNotBringRowsBack() throws {
+    var world = try ChangeWorld(seed: 303, isUnique: true)
+    let table = world.table
+    for _ in 0..<4 { try table.append([try world.batch(world.newRows())]) }
+    let erased = try #require(try WrittenTables.sortedRows(table).first?["id"])
+    guard case .int(let id) = erased else { return }
+    let compaction = try Compaction.planned(
+      try table.catalog.table(table.identifier), full())
+    while try compaction.rewrite() {}
+    // Files are replaced, those of other rows stay.
+    let rows = try WrittenTables.rows(
+      table, ScanOptions(where: try Predicate(parsing: "id between \(id + 1) and \(id + 2)")))
+    try table.overwrite(
+      BatchList(rows), where: try Predicate(parsing: "id between \(id) and \(id + 2)"))
+    try table.append([try world.batch(world.newRows())])
+    let result = try table.erase("id = \(id)")
+    #expect(result.rewrites.isEmpty && !result.expiredSnapshotIDs.isEmpty)
+    try compaction.commit()
+    compaction.discard()
+    try table.refresh()
+    #expect(try ErasedWorld(table).holders("id", Int64(id)...Int64(id)) == [])
+    #expect(try !WrittenTables.sortedRows(table).isEmpty)
+    // Said once for the compaction's commit, and not again while nobody commits.
+    try table.erase("id = \(id)")
+    try table.refresh()
+    let location = table.metadataLocation
+    #expect(try table.erase("id = \(id)").isComplete)
+    try table.refresh()
+    #expect(table.metadataLocation == location)
+  }
 }
 
 /// Lets another erasure take place before the first commit of this one.
