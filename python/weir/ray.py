@@ -67,6 +67,7 @@ def compact(
 
     :param address: of the catalog, as :func:`weir.connect` takes it, with its ``properties``. A
         folder must be the same one on all workers.
+    :param memory_bytes: of each task, as :meth:`weir.CatalogTable.compact` takes it.
     :param tasks: at a time; as many as the cluster has processors when ``None``.
     :return: the sums of what :meth:`weir.CatalogTable.compact` returns.
     :raises WeirError: the first group that failed; those of others are done, or go on.
