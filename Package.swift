@@ -130,6 +130,7 @@ let package = Package(
       name: "WeirServing",
       dependencies: [
         "WeirColumnar", "WeirTable", "WeirStreaming", "WeirPipelines", "WeirRanker", "WeirVector",
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
       ],
       swiftSettings: weirSettings),
     .target(

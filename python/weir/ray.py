@@ -335,7 +335,7 @@ def _run_compact(options: argparse.Namespace, properties: dict[str, str]) -> int
         options.catalog,
         options.table,
         properties=properties,
-        memory_bytes=options.memory << 20 if options.memory else None,
+        memory_bytes=None if options.memory is None else options.memory << 20,
         tasks=options.tasks,
         **chosen,
     )
@@ -362,7 +362,7 @@ def _run_backfill(options: argparse.Namespace, properties: dict[str, str]) -> in
         key=options.key.split(",") if options.key else None,
         value=options.value,
         where=options.where,
-        memory_bytes=options.memory << 20 if options.memory else None,
+        memory_bytes=None if options.memory is None else options.memory << 20,
         tasks=options.tasks,
     )
     if options.json:

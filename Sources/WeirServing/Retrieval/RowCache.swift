@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import NIOConcurrencyHelpers
 internal import Synchronization
 internal import WeirColumnar
 internal import WeirStreaming
@@ -26,7 +27,9 @@ final class RowCache<Value: Sendable>: RefreshedCache {
   private let decode: @Sendable (RecordBatch) throws(StreamError) -> [Value]
   /// Whether a version in the log is the row.
   private let isWhole: Bool
-  private let state = Mutex(State())
+  // Each list takes it several times: a lock that may be overtaken, for one that passes from thread to
+  // thread in turn keeps all of them waiting for one that has no processor.
+  private let state = NIOLockedValueBox(State())
   private let follower = Mutex(Follower())
 
   /// Rows of the tail that one refresh reads; when more have come all is forgotten instead.
@@ -92,7 +95,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
           follower.tail = try stream.tail(from: .latest)
           return forget()
         }
-        let began = state.withLock { state in
+        let began = state.withLockedValue { state in
           state.generation += 1
           return state.generation
         }
@@ -113,7 +116,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
   }
 
   private func forget() {
-    let left = state.withLock { state in
+    let left = state.withLockedValue { state in
       state.generation += 1
       state.floor = state.generation
       state.changed = [:]
@@ -124,7 +127,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
   }
 
   private func letGo() {
-    let left = state.withLock { state in
+    let left = state.withLockedValue { state in
       defer { state.left = [:] }
       return state.left
     }
@@ -180,7 +183,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
   private func take(_ news: News, since began: Int) throws(StreamError) {
     var values: [EntityID: Value?] = [:]
     if isWhole {
-      let ids = state.withLock { state in
+      let ids = state.withLockedValue { state in
         news.places.keys.filter { state.young[$0] != nil || state.old[$0] != nil }
       }
       for id in ids { values[id] = .some(nil) }
@@ -194,7 +197,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
         }
       } catch { throw StreamError(error) }
     }
-    state.withLock { state in
+    state.withLockedValue { state in
       state.generation += 1
       if state.changed.count + news.places.count > Self.changedCountMax {
         state.changed = [:]
@@ -218,7 +221,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
     var result = [Value??](repeating: nil, count: ids.count)
     var missing: [EntityID: [Int]] = [:]
     var order: [EntityID] = []
-    let generation = state.withLock { state in
+    let generation = state.withLockedValue { state in
       for (place, id) in ids.enumerated() {
         if let entry = state.young[id] {
           result[place] = .some(entry.value)
@@ -234,7 +237,7 @@ final class RowCache<Value: Sendable>: RefreshedCache {
     }
     guard !order.isEmpty else { return result.map { $0 ?? nil } }
     let found = try lookup(order)
-    state.withLock { state in
+    state.withLockedValue { state in
       for (id, value) in zip(order, found) {
         for place in missing[id] ?? [] { result[place] = .some(value) }
         if generation >= state.floor, state.changed[id] ?? 0 <= generation {

@@ -272,14 +272,13 @@ final class SortedRuns {
     let taken = parts.map { runs[$0].hand.slice(0..<counts[$0]) }
     for part in parts.reversed() { try takeFromRun(part, counts[part]) }
     if taken.count == 1 { return taken[0] }
+    let all: Rows
     do throws(ColumnarError) {
-      let all = Rows(
+      all = Rows(
         rows: try RecordBatch.concatenate(taken.map(\.rows)),
         keys: try RecordBatch.concatenate(taken.map(\.keys)))
-      do throws(TableError) { return try sorted(all) } catch {
-        throw ColumnarError(.invalidArgument, error.message)
-      }
     } catch { throw TableError(error) }
+    return try sorted(all)
   }
 
   private func takeFromRun(_ run: Int, _ count: Int) throws(TableError) {

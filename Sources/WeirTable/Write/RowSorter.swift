@@ -56,16 +56,13 @@ struct RowSorter: Sendable {
 
   /// All rows in order. Memory: the rows once more.
   func inOrder(_ batches: [RecordBatch]) throws(TableError) -> RowsInOrder {
+    let all: RecordBatch
     do throws(ColumnarError) {
-      let all = try RecordBatch.concatenate(batches)
-      let order: [Int]
-      do throws(TableError) {
-        let keys = try keys(all)
-        do throws(ColumnarError) {
-          order = try keys.sortIndices(by: sortKeys)
-        } catch { throw TableError(error) }
-      } catch { throw ColumnarError(.invalidArgument, error.message, column: error.column) }
-      return RowsInOrder(all, order)
+      all = try RecordBatch.concatenate(batches)
+    } catch { throw TableError(error) }
+    let keys = try keys(all)
+    do throws(ColumnarError) {
+      return RowsInOrder(all, try keys.sortIndices(by: sortKeys))
     } catch { throw TableError(error) }
   }
 }

@@ -140,13 +140,6 @@ struct ChangeWorld {
     try table.upsert(BatchList([try batch(rows.filter { seen.insert($0.id).inserted })]))
   }
 
-  private func tasks() throws -> [FileScanTask] {
-    let planner = try table.plan()
-    var tasks: [FileScanTask] = []
-    while let task = try planner.next() { tasks.append(task) }
-    return tasks
-  }
-
   private func read(_ tasks: [FileScanTask]) throws -> [RecordBatch] {
     let reader = try TableReader(table.metadata, stores: table.stores, tasks: tasks)
     var batches: [RecordBatch] = []
@@ -162,7 +155,7 @@ struct ChangeWorld {
 
   /// Files are written anew without some of their rows, perhaps with others in their place.
   private mutating func copyOnWrite(replaced: Bool) throws {
-    let all = try tasks()
+    let all = try WrittenTables.tasks(table)
     guard !all.isEmpty else { return }
     let some = all.filter { _ in random.chance(0.5) }
     let chosen = some.isEmpty ? [random.pick(all)] : some
@@ -180,7 +173,7 @@ struct ChangeWorld {
 
   /// The same rows in other files.
   private mutating func rewrite() throws {
-    let all = try tasks()
+    let all = try WrittenTables.tasks(table)
     guard !all.isEmpty else { return }
     let chosen = all.filter { _ in random.chance(0.7) }
     guard !chosen.isEmpty else { return }
@@ -195,7 +188,7 @@ struct ChangeWorld {
   private mutating func deleteByEquality() throws {
     let ids: [Int32] = random.chance(0.5) ? [1] : [2, 3]
     let fields = Self.schema.fields.filter { ids.contains($0.id) }
-    let all = try tasks()
+    let all = try WrittenTables.tasks(table)
     let partitions = Set(all.map { $0.dataFile.partition })
     let transaction = table.transaction()
     let delta = transaction.rowDelta()
@@ -217,7 +210,7 @@ struct ChangeWorld {
 
   /// One file of position deletes for all files of a partition.
   private mutating func deleteByPartition() throws {
-    let all = try tasks()
+    let all = try WrittenTables.tasks(table)
     guard !all.isEmpty else { return }
     let partition = random.pick(all).dataFile.partition
     var rows: [(String, Int64)] = []
@@ -263,7 +256,7 @@ struct ChangeWorld {
     let transaction = table.transaction()
     let delta = transaction.rowDelta()
     var any = false
-    for task in try tasks() {
+    for task in try WrittenTables.tasks(table) {
       let deletes = task.deletes.positionDeletes + [task.deletes.deletionVector].compactMap(\.self)
       for file in deletes where file.referencedDataFile != nil && random.chance(0.5) {
         delta.remove(deletes: file)

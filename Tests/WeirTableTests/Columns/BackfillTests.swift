@@ -73,7 +73,7 @@ internal import _WeirTestSupport
     for _ in 0..<4 { try table.append([try world.batch(world.newRows())]) }
     try table.delete(where: try Predicate(parsing: "id in (2, 3)"))
     let before = try WrittenTables.sortedRows(table)
-    let dataFiles = try plannedFiles(table).map(\.dataFile.path)
+    let dataFiles = try WrittenTables.tasks(table).map(\.dataFile.path)
     let values = Dictionary(uniqueKeysWithValues: (0..<Int64(200)).map { ($0 * 2, $0 as Int64?) })
     let result = try table.backfill(
       from: try Self.source(values, "score"), BackfillOptions(column: "score"))
@@ -91,14 +91,14 @@ internal import _WeirTestSupport
       #expect(new["score"] == (id % 2 == 0 ? .int(id / 2) : .null))
       #expect(old.allSatisfy { new[$0.key] == $0.value })
     }
-    let tasks = try plannedFiles(table)
+    let tasks = try WrittenTables.tasks(table)
     #expect(tasks.map(\.dataFile.path).sorted() == dataFiles.sorted())
     #expect(tasks.allSatisfy { $0.columnFiles.count == 1 })
     #expect(table.currentSnapshot?.operation == .replace)
     // Stitched.
     try table.compact(Self.full)
     #expect(try WrittenTables.sortedRows(table) == after)
-    #expect(try plannedFiles(table).allSatisfy(\.columnFiles.isEmpty))
+    #expect(try WrittenTables.tasks(table).allSatisfy(\.columnFiles.isEmpty))
     #expect(table.currentSnapshot?.summary?[ColumnFileList.property] == ColumnFileList.none)
     try WrittenTables.finish(table)
   }
@@ -123,7 +123,7 @@ internal import _WeirTestSupport
     while try backfill.write() {}
     let deleting = try table.catalog.table(table.identifier)
     // The rewrite, which tells nobody where the rows went.
-    let task = try plannedFiles(table)[0]
+    let task = try WrittenTables.tasks(table)[0]
     let rows = try TableReader(table.metadata, stores: table.stores, tasks: [task])
     let writer = try table.writer()
     var gone = Scalar.null
@@ -150,13 +150,6 @@ internal import _WeirTestSupport
     #expect(after.count == before.count - 1)
     #expect(after.allSatisfy { $0["id"] != gone && $0["score"] == $0["id"] })
     try WrittenTables.finish(table)
-  }
-
-  private func plannedFiles(_ table: Table) throws -> [FileScanTask] {
-    let planner = try table.plan()
-    var tasks: [FileScanTask] = []
-    while let task = try planner.next() { tasks.append(task) }
-    return tasks
   }
 
   /// A backfill under way, and which rows it is about.
@@ -330,7 +323,7 @@ internal import _WeirTestSupport
     #expect(try rows(table, columns) == wanted)
     let cost = try table.cost()
     #expect(cost.unnamed.fileCount == 0 && cost.orphans.fileCount == 0)
-    let files = try plannedFiles(table).flatMap(\.columnFiles)
+    let files = try WrittenTables.tasks(table).flatMap(\.columnFiles)
     #expect(cost.columnFiles.fileCount == files.count, "seed \(seed)")
     try table.compact(Self.full)
     #expect(try rows(table, columns) == wanted)

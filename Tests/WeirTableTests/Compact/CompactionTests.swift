@@ -16,13 +16,6 @@ internal import _WeirTestSupport
     return options
   }
 
-  private func files(_ table: Table) throws -> [FileScanTask] {
-    let planner = try ScanPlanner(table.metadata, stores: table.stores)
-    var tasks: [FileScanTask] = []
-    while let task = try planner.next() { tasks.append(task) }
-    return tasks
-  }
-
   private func lineage(_ table: Table) throws -> [[String: Scalar]] {
     try WrittenTables.sortedRows(
       table, ScanOptions(columns: ["id", "_row_id", "_last_updated_sequence_number"]))
@@ -42,7 +35,7 @@ internal import _WeirTestSupport
     #expect(table.metadata.snapshots.count == snapshotCount + 1)
     #expect(try WrittenTables.sortedRows(table) == before)
     if version >= 3 { #expect(try lineage(table) == lineageBefore) }
-    let tasks = try files(table)
+    let tasks = try WrittenTables.tasks(table)
     #expect(tasks.count == 3 && tasks.allSatisfy(\.deletes.isEmpty))
     #expect(tasks.reduce(0) { $0 + $1.dataFile.recordCount } == before.count)
     let snapshot = try #require(table.currentSnapshot)

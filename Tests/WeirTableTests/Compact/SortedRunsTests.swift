@@ -50,13 +50,6 @@ internal import _WeirTestSupport
     return options
   }
 
-  private func tasks(_ table: Table) throws -> [FileScanTask] {
-    let planner = try ScanPlanner(table.metadata, stores: table.stores)
-    var tasks: [FileScanTask] = []
-    while let task = try planner.next() { tasks.append(task) }
-    return tasks
-  }
-
   private func isInOrder(_ table: Table, _ task: FileScanTask, _ keys: [Key]) throws -> Bool {
     let reader = try TableReader(table.metadata, stores: table.stores, tasks: [task])
     var rows: [[String: Scalar]] = []
@@ -119,13 +112,13 @@ internal import _WeirTestSupport
       #expect(result.rowCount == before.count && result.outputCount == 1)
       #expect(try WrittenTables.sortedRows(table) == before)
       #expect(try lineage(table) == lineageBefore)
-      let file = try #require(try tasks(table).first)
+      let file = try #require(try WrittenTables.tasks(table).first)
       #expect(try isInOrder(table, file, compared), "seed \(seed)")
       #expect(file.dataFile.sortOrderID == (declares ? table.metadata.defaultSortOrderID : nil))
       #expect(try leavesNothing(table))
       if round == 0 {
         // To be merged with what was sorted.
-        options.paths = Set(try tasks(table).map(\.dataFile.path))
+        options.paths = Set(try WrittenTables.tasks(table).map(\.dataFile.path))
       }
     }
     try WrittenTables.finish(table)
@@ -146,7 +139,7 @@ internal import _WeirTestSupport
     let before = try WrittenTables.sortedRows(table)
     try table.compact(Self.full(bytes))
     #expect(try WrittenTables.sortedRows(table) == before)
-    for task in try tasks(table) {
+    for task in try WrittenTables.tasks(table) {
       #expect(task.dataFile.sortOrderID == table.metadata.defaultSortOrderID)
       #expect(try isInOrder(table, task, keys))
     }

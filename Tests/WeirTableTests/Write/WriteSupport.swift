@@ -77,6 +77,14 @@ struct WrittenTables {
     return batches
   }
 
+  /// The files of the table as a scan of all of it reads them.
+  static func tasks(_ table: Table) throws -> [FileScanTask] {
+    let planner = try table.plan()
+    var tasks: [FileScanTask] = []
+    while let task = try planner.next() { tasks.append(task) }
+    return tasks
+  }
+
   /// Rows as dictionaries, by `id`.
   static func sortedRows(
     _ table: Table, _ options: ScanOptions = ScanOptions()
