@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import random
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -243,6 +244,7 @@ class Stream:
         deadline = time.monotonic() + self._timeout
         pause = 0.05
         while True:
+            asked = 0.0
             try:
                 if self._connection is None:
                     self._connection = self._connect(self._timeout)
@@ -256,16 +258,19 @@ class Stream:
                 failure = _failure(response.status, answer)
                 if response.status not in (429, 503, 504):
                     raise failure
-                pause = max(pause, float(response.headers.get("Retry-After", "0")))
+                asked = float(response.headers.get("Retry-After", "0"))
             except (OSError, http.client.HTTPException) as error:
                 if isinstance(error, WeirError):
                     raise
                 self.close()
                 failure = SourceError(f"{self.url}: {error or type(error).__name__}")
-            if time.monotonic() + pause > deadline:
+            # A little more than the service asks for keeps clients from coming back together.
+            wait = asked * random.uniform(1, 1.25) or pause
+            if time.monotonic() + wait > deadline:
                 raise failure
-            time.sleep(pause)
-            pause = min(2 * pause, 2.0)
+            time.sleep(wait)
+            if not asked:
+                pause = min(2 * pause, 2.0)
 
     def _open(self, rest: str, query: Mapping[str, str]) -> http.client.HTTPResponse:
         """An answer that is read while it comes, on a connection of its own."""

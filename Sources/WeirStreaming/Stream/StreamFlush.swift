@@ -60,6 +60,9 @@ extension StreamTable {
   public func flush() throws(StreamError) -> Bool {
     do throws(StreamError) {
       let start = environment.nowMicroseconds
+      flushTimes.withLock { $0.begin(.now) }
+      var isWhole = false
+      defer { flushTimes.withLock { $0.end(.now, isWhole: isWhole) } }
       let flushed = try flushing.withLock { state throws(StreamError) in
         let ends = shards.map(\.memory.offsets.upperBound)
         let flushed = try flushOnce(&state)
@@ -77,6 +80,7 @@ extension StreamTable {
         }
         return flushed
       }
+      isWhole = flushed
       if flushed {
         counters.withLock {
           $0.flushes += 1

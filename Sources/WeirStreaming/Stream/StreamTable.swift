@@ -52,6 +52,7 @@ public final class StreamTable: ServedStream {
   /// How often rows of it were erased.
   let erasures = Atomic<Int64>(0)
   let flushing = Mutex(FlushState())
+  let flushTimes = Mutex(FlushTimes())
   private let listeners = Mutex<[ObjectIdentifier: @Sendable () -> Void]>([:])
   private let workers = Mutex<[Worker]>([])
   private let closed = Atomic(false)
@@ -157,15 +158,30 @@ public final class StreamTable: ServedStream {
     let made = shards.map { shard in
       // Others do not say when they have written a log, or a wait is over.
       let pause = shard.isShared ? 50_000_000 : 1_000_000_000
+      let pace = Mutex(AppendPace())
       return Worker { [weak self] in
-        guard let self, step(shard) else { return .wait(nanoseconds: pause) }
-        return .again
+        guard let self else { return .wait(nanoseconds: pause) }
+        return pace.withLock { self.step(shard, &$0) } ?? .wait(nanoseconds: pause)
       }
     }
     workers.withLock { $0 = made }
     for shard in shards where shard.isShared {
       shard.onMore { [weak self] in self?.wake(shard.number) }
     }
+  }
+
+  /// Writes what waits for a shard, when it is the rows' turn; `nil` when there is nothing to do.
+  private func step(_ shard: StreamShard, _ pace: inout AppendPace) -> Worker.Next? {
+    if let wait = pace.wait(.now) {
+      return .wait(nanoseconds: Int(wait / .nanoseconds(1)))
+    }
+    let before = shard.memory.byteCount
+    guard step(shard) else { return nil }
+    let memory = shard.memory.byteCount
+    pace.took(
+      memory - before, memory: memory, memoryMax: environment.memoryBytesMax,
+      flush: flushTimes.withLock { $0 }, .now)
+    return .again
   }
 
   /// Takes the lease anew; the owner of the streams does so well before it ends.
