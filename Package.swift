@@ -52,6 +52,7 @@ let package = Package(
     .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
     .systemLibrary(name: "CRdKafka", providers: [.apt(["librdkafka-dev"])]),
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CJemalloc", providers: [.apt(["libjemalloc-dev"])]),
 
     // C: SIMD kernels that Swift was measured slower at, and the public C header.
     .target(
@@ -180,10 +181,9 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "WeirColumnar", "WeirCompression", "WeirFile", "WeirParquet", "WeirStorage", "WeirWorld",
-        "WeirTable", "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka", "WeirPipelines",
-        "WeirProject",
-        "WeirCurl", "WeirRanker", "WeirServing",
+        "CJemalloc", "WeirColumnar", "WeirCompression", "WeirFile", "WeirParquet", "WeirStorage",
+        "WeirWorld", "WeirTable", "WeirConnect", "WeirHTTP", "WeirStreaming", "WeirLogKafka",
+        "WeirPipelines", "WeirProject", "WeirCurl", "WeirRanker", "WeirServing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: weirSettings),

@@ -88,6 +88,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    Allocator.startBackgroundThread()
     let access = try accessOptions.policy(host: host)
     let folder = try DataFolder(data)
     let opened = try folder.open(catalog, tables: tables, others: locations)

@@ -70,6 +70,7 @@ struct UpCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    Allocator.startBackgroundThread()
     let log = ServiceLog(logFormat, isVerbose: verbose)
     do {
       try await run(log)
