@@ -255,7 +255,7 @@ let package = Package(
       ],
       swiftSettings: weirSettings),
     .executableTarget(
-      name: "weir_simulate", dependencies: ["_WeirSimulation"],
+      name: "weir_simulate", dependencies: ["CJemalloc", "_WeirSimulation"],
       swiftSettings: weirSettings),
     .testTarget(
       name: "SimulationTests",
