@@ -174,6 +174,10 @@ PLOTS = {
 }
 
 
+def number_text(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def svg(samples: list[dict[str, float]]) -> str:
     """Small plots over the time, three in a row."""
     width, height, across = 300, 130, 3
@@ -188,17 +192,17 @@ def svg(samples: list[dict[str, float]]) -> str:
         left, top = number % across * width, number // across * height
         high = max(max(s[name] for s in samples), 1e-9) * 1.1
         points = " ".join(
-            f"{left + 45 + s['seconds'] / end * (width - 60):.1f},"
+            f"{left + 55 + s['seconds'] / end * (width - 70):.1f},"
             f"{top + height - 25 - s[name] / high * (height - 55):.1f}"
             for s in samples
         )
         bottom = top + height - 25
         parts += [
-            f'<text x="{left + 45}" y="{top + 20}" font-weight="bold">{title}</text>',
-            f'<path d="M{left + 45} {top + 30}V{bottom}H{left + width - 15}" fill="none" '
+            f'<text x="{left + 55}" y="{top + 20}" font-weight="bold">{title}</text>',
+            f'<path d="M{left + 55} {top + 30}V{bottom}H{left + width - 15}" fill="none" '
             'stroke="#999"/>',
-            f'<text x="{left + 41}" y="{top + 38}" text-anchor="end">{high / 1.1:,.4g}</text>',
-            f'<text x="{left + 41}" y="{bottom}" text-anchor="end">0</text>',
+            f'<text x="{left + 51}" y="{top + 38}" text-anchor="end">{number_text(high / 1.1)}</text>',
+            f'<text x="{left + 51}" y="{bottom}" text-anchor="end">0</text>',
             f'<text x="{left + width - 15}" y="{bottom + 14}" text-anchor="end">{end:.0f} s</text>',
             f'<polyline points="{points}" fill="none" stroke="#1565c0" stroke-width="1.5"/>',
         ]
