@@ -40,7 +40,19 @@ public struct StreamErasureReport: Sendable {
 }
 
 extension Streams {
+  /// - Throws: `invalidArgument` for a condition that does not fit the table, and for an age of orphans that
+  ///   flushes and compactions of this process may have: they go on meanwhile.
   public func erase(_ request: StreamErasureRequest) throws(StreamError) -> StreamErasureReport {
+    guard
+      request.options.orphanAgeMilliseconds >= MaintenancePolicy.orphanAgeMillisecondsMin
+        || request.options.isDryRun
+    else {
+      throw StreamError(
+        .invalidArgument,
+        "files that no snapshot leads to and that are younger than a day may be the service's own, of a "
+          + "commit that is under way; leave --orphans (orphan_age_ms) at 1d or more, or stop the service, "
+          + "and whatever else writes the table, and erase the table by itself with --table-only")
+    }
     let first = try streamTable(request.table)
     let letters = Set(tables.compactMap { try? streamTable($0).deadLetters?.definition.table })
     var related: [StreamTable] = []

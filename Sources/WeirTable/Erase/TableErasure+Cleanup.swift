@@ -176,8 +176,10 @@ extension TableErasure {
     if holders > 0 {
       result.left.append(
         "\(holders) files that no snapshot leads to hold such rows and are too young to be removed: a "
-          + "commit may be under way; stop what writes the table, and run it again with --orphans 0s"
-      )
+          + "commit may be under way; run it again when they are older, or stop what writes the table, and "
+          + (options.committer == nil
+            ? "run it again with --orphans 0s"
+            : "the service, and erase the table by itself with --table-only --orphans 0s"))
     }
   }
 }
