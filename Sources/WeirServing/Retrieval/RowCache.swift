@@ -187,15 +187,13 @@ final class RowCache<Value: Sendable>: RefreshedCache {
         news.places.keys.filter { state.young[$0] != nil || state.old[$0] != nil }
       }
       for id in ids { values[id] = .some(nil) }
+      let parts: [(ids: [EntityID], rows: RecordBatch)]
       do throws(ColumnarError) {
-        for part in try news.rows(ids, columns) {
-          let decoded: [Value]
-          do throws(StreamError) {
-            decoded = try decode(part.rows)
-          } catch { throw ColumnarError(.invalidArgument, error.message) }
-          for (id, value) in zip(part.ids, decoded) { values[id] = .some(value) }
-        }
+        parts = try news.rows(ids, columns)
       } catch { throw StreamError(error) }
+      for part in parts {
+        for (id, value) in zip(part.ids, try decode(part.rows)) { values[id] = .some(value) }
+      }
     }
     state.withLockedValue { state in
       state.generation += 1
