@@ -201,7 +201,8 @@ def svg(samples: list[dict[str, float]]) -> str:
             f'<text x="{left + 55}" y="{top + 20}" font-weight="bold">{title}</text>',
             f'<path d="M{left + 55} {top + 30}V{bottom}H{left + width - 15}" fill="none" '
             'stroke="#999"/>',
-            f'<text x="{left + 51}" y="{top + 38}" text-anchor="end">{number_text(high / 1.1)}</text>',
+            f'<text x="{left + 51}" y="{top + 38}" text-anchor="end">'
+            f"{number_text(high / 1.1)}</text>",
             f'<text x="{left + 51}" y="{bottom}" text-anchor="end">0</text>',
             f'<text x="{left + width - 15}" y="{bottom + 14}" text-anchor="end">{end:.0f} s</text>',
             f'<polyline points="{points}" fill="none" stroke="#1565c0" stroke-width="1.5"/>',
