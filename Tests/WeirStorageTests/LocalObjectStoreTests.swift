@@ -47,9 +47,15 @@ internal import _WeirTestSupport
     #expect(try store.get("f/link").text == "x")
     #expect(errorCode { try store.head("f/pipe") } == .notFound)
     #expect(errorCode { try store.get("f/pipe") } == .unsupported)
-    // Only old temporary files are swept.
+    // Temporary files are swept when nobody writes them, or when they are old.
+    let writer = try store.create("f/new", condition: .none)
+    #expect(try store.sweepTemporaryFiles() == 1)
     #expect(try store.sweepTemporaryFiles() == 0)
+    #expect(try writer.finish().size == 0)
+    _ = try store.create("f/newer", condition: .none)
+    let kept = try store.create("f/newer", condition: .none)
     #expect(try store.sweepTemporaryFiles(olderThan: -1_000_000_000) == 1)
+    #expect(errorCode { try kept.finish() } == .notFound)
     #expect(try store.head("f/foreign").size == 0)
   }
 

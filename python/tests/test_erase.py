@@ -424,11 +424,15 @@ def test_what_a_killed_writer_left_behind(tmp_path: Path) -> None:
         )
         left = source.with_name("left-behind.parquet")
         shutil.copy(source, left)
+        half = source.with_name(".weir-tmp-25b-2a-149f4d60cb93764f")
+        half.write_bytes(source.read_bytes()[:-100])
         where = ("--where", f"user_id = '{MARKER}'")
         done = erase(server, *where, "--marker", MARKER, table="shop.users", code=1)
         assert "too young to be removed" in done.stderr
         assert "--table-only --orphans 0s" in done.stderr
         assert "left-behind.parquet" in done.stderr
+        # What was half written is nobody's: its writer would hold a lock on it.
+        assert not half.exists()
         done = erase(server, *where, "--orphans", "23h", table="shop.users", code=1)
         assert "younger than a day may be the service's own" in done.stderr
         assert left.exists()

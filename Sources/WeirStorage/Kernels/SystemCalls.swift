@@ -83,11 +83,21 @@ enum SystemCalls {
     try retrying { Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o666) }
   }
 
+  /// Of a file that is there, such that its lock may be asked for.
+  static func openToLock(_ path: String) throws(SystemError) -> Int32 {
+    try retrying { Glibc.open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
+  }
+
   static func close(_ file: Int32) { _ = Glibc.close(file) }
 
   /// Waits for the lock; other open files of this process are excluded, too.
   static func lock(_ file: Int32, exclusively: Bool) throws(SystemError) {
     _ = try retrying { flock(file, exclusively ? LOCK_EX : LOCK_SH) }
+  }
+
+  /// Takes the lock if nobody has it.
+  static func tryLock(_ file: Int32) throws(SystemError) {
+    _ = try retrying { flock(file, LOCK_EX | LOCK_NB) }
   }
 
   static func unlock(_ file: Int32) { _ = flock(file, LOCK_UN) }

@@ -31,10 +31,10 @@ public enum LocalFile {
       }
     }
     let folder = folder(of: path)
-    let temporary = "\(folder)/\(TemporaryName.next())"
     let file: Int32
+    let temporary: String
     do {
-      file = try SystemCalls.createExclusively(temporary)
+      (file, temporary) = try TemporaryName.create(in: folder)
     } catch {
       throw StorageError(error, operation: "create", path: path)
     }

@@ -117,8 +117,8 @@ struct LocalListing {
 }
 
 extension LocalListing {
-  /// Removes temporary files in `folder` and below that were last written before `time`, and returns
-  /// how many.
+  /// Removes temporary files in `folder` and below whose writers are gone or that were last written before
+  /// `time`, and returns how many.
   static func sweep(_ folder: String, before time: Int) throws(SystemError) -> Int {
     var folders: [String] = []
     var files: [String] = []
@@ -136,11 +136,13 @@ extension LocalListing {
     }
     var count = 0
     for file in files {
-      guard let status = try SystemCalls.statusIfPresent(file), status.modified < time else {
-        continue
-      }
+      guard let status = try SystemCalls.statusIfPresent(file) else { continue }
       do {
-        try SystemCalls.unlink(file)
+        if status.modified < time {
+          try SystemCalls.unlink(file)
+        } else if try !TemporaryName.removeIfLeft(file) {
+          continue
+        }
         count += 1
       } catch {
         // Somebody else swept it, or its writer finished.

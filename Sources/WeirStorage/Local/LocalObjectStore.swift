@@ -131,7 +131,8 @@ public final class LocalObjectStore: ObjectStore {
     }
   }
 
-  /// Removes what killed writers left: temporary files that nobody wrote to for `ageNanoseconds`.
+  /// Removes what killed writers left: temporary files whose lock nobody holds, and those that nobody wrote to
+  /// for `ageNanoseconds`, where file systems have no locks.
   ///
   /// The age must be longer than any writer pauses between two writes; a day is plenty.
   /// - Parameter folder: only in this folder of the store and below; everywhere when empty.
@@ -197,8 +198,7 @@ extension LocalObjectStore {
       attempt += 1
       do throws(SystemError) {
         try makeDurable(folder)
-        let temporary = "\(filePath(folder))/\(TemporaryName.next())"
-        let file = try SystemCalls.createExclusively(temporary)
+        let (file, temporary) = try TemporaryName.create(in: filePath(folder))
         return LocalFileWriter(file: file, temporaryPath: temporary, name: path, syncs: syncs) {
           (file, temporary, status) throws(StorageError) in
           try self.publish(file, temporary, status, as: path, condition)
