@@ -20,7 +20,8 @@ public final class ModelBundle: Sendable {
   /// item's scores then cannot depend on which others are scored. 1 for a graph whose rows do.
   public let itemsPerRun: Int
 
-  static let itemsPerRun = 32
+  /// Most of a run is what each node of the graph costs, whatever the rows.
+  static let itemsPerRun = 256
 
   init(
     _ row: RegistryRow, graphs: ModelGraphs, embeddings: ModelEmbeddings,

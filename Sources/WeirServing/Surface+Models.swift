@@ -69,13 +69,14 @@ extension Surface {
     let items = ranked.candidates.items
     let dense = try inputs.itemDense(ranked.features.columns)
     let width = bundle.metadata.itemDense.count
+    let partCount = max(Self.partCount, bundle.itemsPerRun)
     var result: [Double] = []
     while result.count < items.count {
       if run.isOver(definition.budget.score, clock) {
         run.fallBack("score_late")
         return nil
       }
-      let part = result.count..<min(items.count, result.count + Self.partCount)
+      let part = result.count..<min(items.count, result.count + partCount)
       do throws(RankerError) {
         result += value.values(
           try bundle.scores(

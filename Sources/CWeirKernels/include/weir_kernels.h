@@ -116,11 +116,32 @@ void weir_compare_f64(const void *values, double value, int op, uint64_t *out, s
 void weir_lengths_equal_32(const void *offsets, int32_t value, uint64_t *out, size_t count);
 void weir_lengths_equal_64(const void *offsets, int64_t value, uint64_t *out, size_t count);
 
-/// The dot products of `query` with the vectors of `tile_count` tiles; `scores` takes 64 for each. Element
-/// e of vector v of a tile is at e * 64 + v. Each sum is taken in the order of the elements, without
-/// fused operations: the same bits on every processor.
-void weir_dot_tiles_f32(
-    const float *tiles, size_t tile_count, const float *query, size_t dimension, float *scores);
+/// The dot products of `query` with `count` of the vectors of `dimension` elements behind each other in `rows`.
+/// Each sum is taken in the order of the elements, without fused operations: the same bits on every
+/// processor.
+void weir_dot_rows_f32(
+    const float *rows, size_t dimension, const uint32_t *indices, size_t count, const float *query,
+    float *scores);
+
+/// The dot products of `query` with the vectors of `tile_count` tiles of 64; `sums` takes 64 for each. The
+/// elements 2p and 2p + 1 of vector v of a tile are at p * 128 + 2v. No sum of the products' magnitudes
+/// may be 2^31 or more.
+void weir_dot_tiles_i8(
+    const int8_t *tiles, size_t tile_count, const int16_t *query, size_t pair_count, int32_t *sums);
+
+/// What the bounds of products with one query have in common.
+typedef struct {
+  float base;
+  float scale;
+  float error;
+  float constant;
+  float slack;
+} weir_bounds;
+
+/// `lower` and `upper` get base + scales[i] * scale * (sums[i] -+ (errors[i] * error + constant)) -+ slack.
+void weir_dot_bounds(
+    const int32_t *sums, const float *scales, const float *errors, size_t count,
+    const weir_bounds *query, float *lower, float *upper);
 
 /// Writes which of `count` values are at least `least`, in order (NaN is not); `indices` has room for
 /// `count` of them. Returns how many.

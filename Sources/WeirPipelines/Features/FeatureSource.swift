@@ -21,6 +21,8 @@ public struct FeatureSource: Sendable {
 
   private struct Pick: Sendable {
     var feature: Int
+    /// `nil` for lists.
+    var number: FeatureNumber?
     /// The place of the column that `last` keeps; behind them that of the time.
     var member: Int?
   }
@@ -127,7 +129,7 @@ public struct FeatureSource: Sendable {
           throw StreamError(.invalidArgument, "the feature '\(parts[0])' has no columns")
         }
         columns.append(Field("\(entry.name)_\(name)", plan.field.type))
-        picks.append(Pick(feature: feature))
+        picks.append(Pick(feature: feature, number: plan.number))
         continue
       }
       let members = plan.field.type.children.first?.type.children ?? []
@@ -149,15 +151,18 @@ public struct FeatureSource: Sendable {
 
   /// A state's values at a time, one for each of `columns`.
   func values(_ state: ProfileState, at time: Int64) -> [Scalar] {
-    picks.map { pick in
-      guard let member = pick.member, case .last(let last) = state.features[pick.feature] else {
-        return state.features[pick.feature].value(plans[pick.feature], at: time)
-      }
-      return .list(
-        last.entries.map { entry in
-          member < entry.values.count ? entry.values[member] : .int(entry.time)
-        })
+    picks.map { value($0, state, at: time) }
+  }
+
+  private func value(_ pick: Pick, _ state: ProfileState, at time: Int64) -> Scalar {
+    if let number = pick.number { return state.features[pick.feature].number(number, at: time) }
+    guard let member = pick.member, case .last(let last) = state.features[pick.feature] else {
+      return state.features[pick.feature].value(plans[pick.feature], at: time)
     }
+    return .list(
+      last.entries.map { entry in
+        member < entry.values.count ? entry.values[member] : .int(entry.time)
+      })
   }
 
   /// The state that a row of the table holds.
@@ -213,7 +218,7 @@ public struct FeatureSource: Sendable {
   /// - Parameter offsets: which events are in it is added to them.
   func appendRow(
     _ row: FeatureSourceRow?, none: ProfileState, at time: Int64,
-    to builders: [any ArrayBuilder], _ offsets: inout [Int64]
+    to columns: [FeatureColumn], _ offsets: inout [Int64]
   ) throws(StreamError) {
     let state: ProfileState
     switch row?.content {
@@ -221,27 +226,40 @@ public struct FeatureSource: Sendable {
     case .encoded(let bytes): state = try self.state(bytes)
     case .values(let values, let offset):
       offsets.append(offset)
-      return try Self.append(values, to: builders)
+      for (value, column) in zip(values, columns) { try column.append(value) }
+      return
     case nil where profile == nil:
       offsets.append(Self.noOffset)
-      for builder in builders { builder.appendNull() }
+      for column in columns { column.builder.appendNull() }
       return
     case nil: state = none
     }
     appendOffsets(state, to: &offsets)
-    try Self.append(values(state, at: time), to: builders)
-  }
-
-  private static func append(
-    _ values: [Scalar], to builders: [any ArrayBuilder]
-  ) throws(StreamError) {
-    do throws(ColumnarError) {
-      for (value, builder) in zip(values, builders) { try builder.append(value) }
-    } catch { throw StreamError(error) }
+    for (pick, column) in zip(picks, columns) { try column.append(value(pick, state, at: time)) }
   }
 
   func appendOffsets(_ state: ProfileState, to offsets: inout [Int64]) {
     for shard in 0..<offsetCount { offsets.append(state.positions[shard] ?? 0) }
+  }
+}
+
+/// A column of features that is being made: numbers go to its builder without generic code.
+struct FeatureColumn {
+  let builder: any ArrayBuilder
+  private let doubles: PrimitiveBuilder<Double>?
+  private let longs: PrimitiveBuilder<Int64>?
+
+  init(_ type: DataType, count: Int) {
+    builder = makeBuilder(for: type)
+    builder.reserve(count)
+    doubles = type == .float64 ? builder as? PrimitiveBuilder<Double> : nil
+    longs = type == .int64 ? builder as? PrimitiveBuilder<Int64> : nil
+  }
+
+  func append(_ value: Scalar) throws(StreamError) {
+    if let doubles, case .float64(let number) = value { return doubles.append(number) }
+    if let longs, case .int(let number) = value { return longs.append(number) }
+    do throws(ColumnarError) { try builder.append(value) } catch { throw StreamError(error) }
   }
 }
 

@@ -147,15 +147,14 @@ public struct FeatureSide: Sendable {
         }
         columns += builders.map { $0.finish() }
       case .decoded(let rows):
-        let builders = source.columns.map { makeBuilder(for: $0.type) }
-        for builder in builders { builder.reserve(count) }
+        let made = source.columns.map { FeatureColumn($0.type, count: count) }
         let none = try source.state(nil)
         for entity in 0..<count {
           let row = entity < rows.count ? rows[entity] : nil
-          try source.appendRow(row, none: none, at: time, to: builders, &offsets[entity])
+          try source.appendRow(row, none: none, at: time, to: made, &offsets[entity])
           isKnown[entity] = isKnown[entity] || row != nil
         }
-        columns += builders.map { $0.finish() }
+        columns += made.map { $0.builder.finish() }
       case .rows(let rows):
         columns += try Self.columns(source, rows, count, &offsets, &isKnown)
       }

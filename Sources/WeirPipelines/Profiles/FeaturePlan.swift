@@ -16,6 +16,8 @@ struct FeaturePlan: Sendable {
   let valueNames: [String]
   /// The feature's column of the profile's table.
   let field: Field
+  /// `nil` for lists.
+  let number: FeatureNumber?
 
   /// The last member of the structs of `last`.
   static let timeName = "event_time"
@@ -62,6 +64,7 @@ struct FeaturePlan: Sendable {
     self.below = below
     valueNames = names
     field = Field(feature.name, type)
+    number = FeatureNumber(feature.function)
   }
 
   private static func check(

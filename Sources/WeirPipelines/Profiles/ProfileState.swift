@@ -84,6 +84,12 @@ struct TileRun: Sendable {
     if count > 0 { tiles.removeFirst(count) }
   }
 
+  /// The events that the window holds at a time.
+  func count(at time: Int64) -> Int64 {
+    let first = first(time)
+    return tiles.reduce(0) { $1.index >= first ? $0 + $1.count : $0 }
+  }
+
   /// All that the window holds at a time, as one tile.
   func total(at time: Int64) -> Tile {
     var result = Tile(index: 0)
@@ -152,28 +158,60 @@ struct LastEvents: Sendable {
   }
 }
 
+/// How a feature's value is one number, without what else its plan holds: rows are made by the hundred.
+enum FeatureNumber: Sendable {
+  case count
+  case sum
+  case mean
+  case ratio(prior: Double, weight: Double)
+  case decayed
+  case firstTime
+  case lastTime
+
+  /// `nil` for lists.
+  init?(_ function: ProfileFeature.Function) {
+    switch function {
+    case .count: self = .count
+    case .sum: self = .sum
+    case .mean: self = .mean
+    case .ratio(_, _, let prior, let weight): self = .ratio(prior: prior, weight: weight)
+    case .decayedCount: self = .decayed
+    case .firstTime: self = .firstTime
+    case .lastTime: self = .lastTime
+    case .last, .topK: return nil
+    }
+  }
+}
+
 extension FeatureState {
   /// The feature's value at a time.
   func value(_ plan: FeaturePlan, at time: Int64) -> Scalar {
+    if let number = plan.number { return self.number(number, at: time) }
+    guard case .last(let events) = self else { return .null }
+    return .list(
+      events.entries.map { entry in
+        .struct(
+          zip(plan.valueNames, entry.values).map { Scalar.Member($0, $1) }
+            + [Scalar.Member(FeaturePlan.timeName, .int(entry.time))])
+      })
+  }
+
+  /// The value of a feature that is no list.
+  func number(_ number: FeatureNumber, at time: Int64) -> Scalar {
     switch self {
     case .decayed(let sum): return .float64(sum.value(at: time))
     case .times(let earliest, let latest):
-      let found = plan.feature.function == .firstTime ? earliest : latest
+      let found = if case .firstTime = number { earliest } else { latest }
       return found.map { .int($0) } ?? .null
-    case .last(let events):
-      return .list(
-        events.entries.map { entry in
-          .struct(
-            zip(plan.valueNames, entry.values).map { Scalar.Member($0, $1) }
-              + [Scalar.Member(FeaturePlan.timeName, .int(entry.time))])
-        })
+    case .last: return .null
     case .tiles(let run):
+      if case .count = number { return .int(run.count(at: time)) }
       let total = run.total(at: time)
-      switch plan.feature.function {
+      switch number {
       case .sum: return total.count == 0 ? .null : .float64(total.sum.value)
       case .mean:
         return total.count == 0 ? .null : .float64(total.sum.value / Double(total.count))
-      case .ratio(_, _, let prior, let weight):
+      case .ratio(let prior, let weight):
         let below = Double(total.others) + weight
         return below == 0 ? .null : .float64((Double(total.count) + prior * weight) / below)
       default: return .int(total.count)

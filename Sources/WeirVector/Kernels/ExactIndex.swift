@@ -4,24 +4,24 @@
 
 internal import CWeirKernels
 
-/// The index that looks at every vector: exact, at some 10 GB of vectors a second and core.
+/// The index that looks at every vector: exact, by bounds first.
 ///
-/// 1. Vectors stand in chunks of `chunkRows`, within which `weir_dot_tiles_f32` finds each in a lane.
-/// 2. A search takes the scores of a chunk, keeps those that reach the least of the best so far, and of
-///    these asks the filter. The best are a heap with the worst on top.
-/// 3. Removed vectors leave a free place, which the next new key takes.
+/// 1. Vectors stand in chunks, as they are and as 8-bit codes (`CodedVectors`), a quarter of the bytes.
+/// 2. A search bounds each product by the codes, from below and above. The best `count` lower bounds of
+///    keys that the filter allows are a heap with the worst on top: no product below that one is among
+///    the best. Rows whose upper bound reaches it, as it is then, are noted.
+/// 3. The products of those that reach it at last are computed, some hundreds.
+/// 4. Removed vectors leave a free place, which the next new key takes.
 ///
-/// Scores are sums in the order of the elements, the same bits on every processor.
+/// Scores are sums in the order of the elements, the same bits on every processor. Memory: 5 bytes an
+/// element, and what keys need.
 public struct ExactIndex: VectorIndex {
   public let dimension: Int
   private var rows: [VectorKey: Int32] = [:]
-  /// By row; `nil` where a place is free.
-  private var keys: [[VectorKey?]] = []
-  private var chunks: [[Float]] = []
+  private var chunks: [VectorChunk] = []
   private var free: [Int32] = []
 
-  static let chunkRows = 1_024
-  private static let tileRows = 64
+  static let chunkRows = CodedVectors.rowCount
   public static let countMax = Int(Int32.max)
 
   public init(dimension: Int) {
@@ -33,37 +33,33 @@ public struct ExactIndex: VectorIndex {
 
   public mutating func upsert(_ key: VectorKey, _ vector: [Float]) throws(VectorError) {
     try VectorError.check(vector, dimension: dimension, key: key)
-    if let row = rows[key] { return put(vector, Int(row)) }
+    if let row = rows[key] { return change(row) { $0.put(key, vector, $1) } }
     if free.isEmpty {
       let first = chunks.count * Self.chunkRows
       guard first + Self.chunkRows <= Self.countMax else {
         throw VectorError("an index holds at most \(Self.countMax) vectors", key: key)
       }
-      chunks.append([Float](repeating: 0, count: Self.chunkRows * dimension))
-      keys.append([VectorKey?](repeating: nil, count: Self.chunkRows))
+      chunks.append(VectorChunk(dimension: dimension))
       free = (first..<first + Self.chunkRows).reversed().map { Int32($0) }
     }
     let row = free.removeLast()
     rows[key] = row
-    keys[Int(row) / Self.chunkRows][Int(row) % Self.chunkRows] = key
-    put(vector, Int(row))
+    change(row) { $0.put(key, vector, $1) }
+  }
+
+  /// Changes a row of a chunk, of a copy where another index has the chunk, too.
+  private mutating func change(_ row: Int32, _ body: (VectorChunk, _ place: Int) -> Void) {
+    let chunk = Int(row) / Self.chunkRows
+    if !isKnownUniquelyReferenced(&chunks[chunk]) { chunks[chunk] = VectorChunk(chunks[chunk]) }
+    body(chunks[chunk], Int(row) % Self.chunkRows)
   }
 
   @discardableResult
   public mutating func remove(_ key: VectorKey) -> Bool {
     guard let row = rows.removeValue(forKey: key) else { return false }
-    keys[Int(row) / Self.chunkRows][Int(row) % Self.chunkRows] = nil
+    change(row) { $0.keys[$1] = nil }
     free.append(row)
     return true
-  }
-
-  private mutating func put(_ vector: [Float], _ row: Int) {
-    let place = row % Self.chunkRows
-    let first = place / Self.tileRows * Self.tileRows * dimension + place % Self.tileRows
-    let (chunk, dimension) = (row / Self.chunkRows, dimension)
-    for element in 0..<dimension {
-      chunks[chunk][first + element * Self.tileRows] = vector[element]
-    }
   }
 
   public func search(
@@ -71,22 +67,69 @@ public struct ExactIndex: VectorIndex {
   ) throws(VectorError) -> [VectorHit] {
     try VectorError.check(vector, dimension: dimension)
     guard count > 0, self.count > 0 else { return [] }
-    var best = BestHits(count: min(count, self.count))
-    var scores = [Float](repeating: 0, count: Self.chunkRows)
-    var indices = [UInt32](repeating: 0, count: Self.chunkRows)
-    for (chunk, keys) in zip(chunks, keys) {
-      chunk.withUnsafeBufferPointer { tiles in
-        weir_dot_tiles_f32(
-          tiles.baseAddress, Self.chunkRows / Self.tileRows, vector, dimension, &scores)
+    let count = min(count, self.count)
+    var best = BestHits(count: count)
+    for (chunk, rows) in zip(chunks, candidates(vector, count, isAllowed)) where !rows.isEmpty {
+      let scores = [Float](unsafeUninitializedCapacity: rows.count) { scores, count in
+        weir_dot_rows_f32(
+          chunk.vectors, dimension, rows, rows.count, vector, scores.baseAddress)
+        count = rows.count
       }
-      let found = weir_select_at_least_f32(scores, Self.chunkRows, best.least, &indices)
-      for index in indices.prefix(found) {
-        guard let key = keys[Int(index)] else { continue }
-        let hit = VectorHit(key: key, score: scores[Int(index)])
+      for (row, score) in zip(rows, scores) where score >= best.least {
+        guard let key = chunk.keys[Int(row)] else { continue }
+        let hit = VectorHit(key: key, score: score)
         guard best.takes(hit), isAllowed?(key) ?? true else { continue }
         best.insert(hit)
       }
     }
     return best.sorted
+  }
+
+  /// For each chunk the rows that may be among the best.
+  private func candidates(
+    _ vector: [Float], _ count: Int, _ isAllowed: ((VectorKey) -> Bool)?
+  ) -> [[UInt32]] {
+    var space = BoundsSpace(dimension: dimension)
+    var floor = GreatestBounds(count: count)
+    var result: [[(row: UInt32, upper: Float)]] = []
+    result.reserveCapacity(chunks.count)
+    for chunk in chunks {
+      guard chunk.codes.bounds(vector, &space) else {
+        result.append((0..<UInt32(Self.chunkRows)).map { ($0, .infinity) })
+        continue
+      }
+      var noted: [(row: UInt32, upper: Float)] = []
+      for row in space.rows(reaching: floor.least) {
+        let (lower, upper) = (space.lower[Int(row)], space.upper[Int(row)])
+        guard upper >= floor.least, let key = chunk.keys[Int(row)] else { continue }
+        noted.append((row, upper))
+        if lower > floor.least, isAllowed?(key) ?? true { floor.insert(lower) }
+      }
+      result.append(noted)
+    }
+    return result.map { noted in noted.filter { $0.upper >= floor.least }.map(\.row) }
+  }
+}
+
+// Safe: only `ExactIndex.change` changes one, which it alone has then.
+private final class VectorChunk: @unchecked Sendable {
+  /// By row; `nil` where a place is free.
+  var keys: [VectorKey?]
+  /// Behind each other.
+  private(set) var vectors: [Float]
+  private(set) var codes: CodedVectors
+
+  init(dimension: Int) {
+    keys = [VectorKey?](repeating: nil, count: CodedVectors.rowCount)
+    vectors = [Float](repeating: 0, count: CodedVectors.rowCount * dimension)
+    codes = CodedVectors(dimension: dimension)
+  }
+
+  init(_ other: VectorChunk) { (keys, vectors, codes) = (other.keys, other.vectors, other.codes) }
+
+  func put(_ key: VectorKey, _ vector: [Float], _ row: Int) {
+    keys[row] = key
+    for (element, value) in vector.enumerated() { vectors[row * vector.count + element] = value }
+    codes.put(row, of: vectors) { keys[$0] != nil }
   }
 }
