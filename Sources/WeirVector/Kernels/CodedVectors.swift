@@ -131,7 +131,9 @@ struct CodedVectors: Sendable {
     }
     let reach = length.squareRoot() * (lengthMax + meanLength.squareRoot())
     let count = Double(dimension)
-    guard (reach + length.squareRoot() * widest) * count * 65_536 < Double(Float.greatestFiniteMagnitude)
+    guard
+      (reach + length.squareRoot() * widest) * count * 65_536
+        < Double(Float.greatestFiniteMagnitude)
     else { return false }
     let scale = Float(max(greatest / codeMax, Self.scaleMin))
     var squares = 0.0
