@@ -68,21 +68,22 @@ public struct ExactIndex: VectorIndex {
     try VectorError.check(vector, dimension: dimension)
     guard count > 0, self.count > 0 else { return [] }
     let count = min(count, self.count)
-    var best = BestHits(count: count)
+    var best = Greatest<Ranked>(count: count)
     for (chunk, rows) in zip(chunks, candidates(vector, count, isAllowed)) where !rows.isEmpty {
       let scores = [Float](unsafeUninitializedCapacity: rows.count) { scores, count in
         weir_dot_rows_f32(
           chunk.vectors, dimension, rows, rows.count, vector, scores.baseAddress)
         count = rows.count
       }
-      for (row, score) in zip(rows, scores) where score >= best.least {
+      // A product that is no number is nobody's nearest.
+      for (row, score) in zip(rows, scores) where !score.isNaN {
         guard let key = chunk.keys[Int(row)] else { continue }
-        let hit = VectorHit(key: key, score: score)
-        guard best.takes(hit), isAllowed?(key) ?? true else { continue }
-        best.insert(hit)
+        let hit = Ranked(hit: VectorHit(key: key, score: score))
+        if let least = best.least, hit < least { continue }
+        if isAllowed?(key) ?? true { best.insert(hit) }
       }
     }
-    return best.sorted
+    return best.sorted.map(\.hit)
   }
 
   /// For each chunk the rows that may be among the best.
@@ -90,7 +91,8 @@ public struct ExactIndex: VectorIndex {
     _ vector: [Float], _ count: Int, _ isAllowed: ((VectorKey) -> Bool)?
   ) -> [[UInt32]] {
     var space = BoundsSpace(dimension: dimension)
-    var floor = GreatestBounds(count: count)
+    var bounds = Greatest<Float>(count: count)
+    var floor = -Float.infinity
     var result: [[(row: UInt32, upper: Float)]] = []
     result.reserveCapacity(chunks.count)
     for chunk in chunks {
@@ -99,15 +101,26 @@ public struct ExactIndex: VectorIndex {
         continue
       }
       var noted: [(row: UInt32, upper: Float)] = []
-      for row in space.rows(reaching: floor.least) {
+      for row in space.rows(reaching: floor) {
         let (lower, upper) = (space.lower[Int(row)], space.upper[Int(row)])
-        guard upper >= floor.least, let key = chunk.keys[Int(row)] else { continue }
+        guard upper >= floor, let key = chunk.keys[Int(row)] else { continue }
         noted.append((row, upper))
-        if lower > floor.least, isAllowed?(key) ?? true { floor.insert(lower) }
+        guard lower > floor, isAllowed?(key) ?? true else { continue }
+        bounds.insert(lower)
+        floor = bounds.least ?? floor
       }
       result.append(noted)
     }
-    return result.map { noted in noted.filter { $0.upper >= floor.least }.map(\.row) }
+    return result.map { noted in noted.filter { $0.upper >= floor }.map(\.row) }
+  }
+}
+
+/// A hit in the order of searches: the greater score, and the lesser key among equals, is greater.
+private struct Ranked: Comparable {
+  let hit: VectorHit
+
+  static func < (a: Ranked, b: Ranked) -> Bool {
+    a.hit.score < b.hit.score || (a.hit.score == b.hit.score && b.hit.key < a.hit.key)
   }
 }
 
@@ -128,7 +141,7 @@ private final class VectorChunk: @unchecked Sendable {
   init(_ other: VectorChunk) { (keys, vectors, codes) = (other.keys, other.vectors, other.codes) }
 
   func put(_ key: VectorKey, _ vector: [Float], _ row: Int) {
-    keys[row] = key
+    if keys[row] == nil { keys[row] = key }
     for (element, value) in vector.enumerated() { vectors[row * vector.count + element] = value }
     codes.put(row, of: vectors) { keys[$0] != nil }
   }

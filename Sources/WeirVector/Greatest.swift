@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The greatest of some numbers, at most `count`: a heap with the least on top.
-struct GreatestBounds {
+/// The greatest of some elements, at most `count`: a heap with the least on top.
+struct Greatest<Element: Comparable> {
   private let count: Int
-  private var heap: [Float] = []
+  private var heap: [Element] = []
 
   /// - Parameter count: positive.
   init(count: Int) {
@@ -11,13 +11,13 @@ struct GreatestBounds {
     heap.reserveCapacity(count)
   }
 
-  /// What a number must be greater than to be among them.
-  var least: Float { heap.count < count ? -.infinity : heap[0] }
+  /// The one that the next has to exceed; `nil` while there is room.
+  var least: Element? { heap.count < count ? nil : heap[0] }
 
-  /// The number must be greater than `least`.
-  mutating func insert(_ number: Float) {
+  /// Takes an element where it is among the greatest, in place of the least.
+  mutating func insert(_ element: Element) {
     if heap.count < count {
-      heap.append(number)
+      heap.append(element)
       var child = heap.count - 1
       while child > 0, heap[child] < heap[(child - 1) / 2] {
         heap.swapAt(child, (child - 1) / 2)
@@ -25,14 +25,18 @@ struct GreatestBounds {
       }
       return
     }
+    guard heap[0] < element else { return }
     var parent = 0
     while 2 * parent + 1 < count {
       var child = 2 * parent + 1
       if child + 1 < count, heap[child + 1] < heap[child] { child += 1 }
-      guard heap[child] < number else { break }
+      guard heap[child] < element else { break }
       heap[parent] = heap[child]
       parent = child
     }
-    heap[parent] = number
+    heap[parent] = element
   }
+
+  /// The greatest first.
+  var sorted: [Element] { heap.sorted(by: >) }
 }
